@@ -1,0 +1,23 @@
+namespace BackpropCluster.Core.Data;
+
+/// <summary>Rows as a source holds them: before any split, scaling or choice of targets.</summary>
+/// <param name="Features">Input columns.</param>
+/// <param name="Inputs">rows × features, row-major.</param>
+/// <param name="Classes">The class of each row, 0, 1, …; <see langword="null"/> where targets are real numbers.</param>
+/// <param name="ClassCount">How many classes there are; 0 where targets are real numbers.</param>
+/// <param name="TargetColumns">Real target columns; 0 where rows have a class.</param>
+/// <param name="Targets">rows × target columns, row-major; empty where rows have a class.</param>
+public sealed record Table(int Features, double[] Inputs, int[]? Classes, int ClassCount, int TargetColumns, double[] Targets)
+{
+    public int Rows => Inputs.Length / Features;
+
+    /// <summary>How many outputs a model needs: one per real target or class; for two classes one output is enough as well.</summary>
+    public bool Accepts(int outputs) =>
+        Classes is null ? outputs == TargetColumns : outputs == ClassCount || (ClassCount == 2 && outputs == 1);
+
+    public static Table OfClasses(int features, double[] inputs, int[] classes, int classCount) =>
+        new(features, inputs, classes, classCount, 0, []);
+
+    public static Table OfTargets(int features, double[] inputs, int targetColumns, double[] targets) =>
+        new(features, inputs, null, 0, targetColumns, targets);
+}

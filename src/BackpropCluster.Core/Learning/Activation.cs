@@ -1,0 +1,65 @@
+using System.Runtime.Intrinsics;
+
+namespace BackpropCluster.Core.Learning;
+
+/// <summary>φ, the function from net z to activation y.</summary>
+public enum Activation
+{
+    Identity,
+    Logistic,
+    Tanh,
+    Relu,
+}
+
+/// <summary>φ and φ′ side by side. φ′ is written in terms of y, so that z need not be kept.</summary>
+/// <remarks><code>
+/// identity   y = z                 φ′ = 1
+/// logistic   y = 1/(1 + e⁻ᶻ)       φ′ = y(1 − y)
+/// tanh       y = tanh z            φ′ = 1 − y²
+/// relu       y = max(z, 0)         φ′ = 1 where y > 0, else 0
+/// </code></remarks>
+public static class ActivationRules
+{
+    /// <summary>φ of eight nets.</summary>
+    public static Vector512<double> Apply(this Activation activation, Vector512<double> z) => activation switch
+    {
+        Activation.Identity => z,
+        Activation.Logistic => Exact.Logistic(z),
+        Activation.Tanh => Exact.Tanh(z),
+        // Not Max(z, 0): a NaN must stay one, or a diverged run would look healthy.
+        Activation.Relu => Vector512.ConditionalSelect(Vector512.LessThan(z, Vector512<double>.Zero), Vector512<double>.Zero, z),
+        _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, null),
+    };
+
+    /// <summary>φ′ at the net whose activation is y.</summary>
+    public static double Derivative(this Activation activation, double y) => activation switch
+    {
+        Activation.Identity => 1,
+        Activation.Logistic => y * (1 - y),
+        Activation.Tanh => Math.FusedMultiplyAdd(-y, y, 1),
+        Activation.Relu => y > 0 ? 1 : 0,
+        _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, null),
+    };
+
+    /// <summary>y = φ(z), element by element.</summary>
+    public static void Apply(this Activation activation, ReadOnlySpan<double> z, Span<double> y)
+    {
+        var i = 0;
+        for (; i + Vector512<double>.Count <= z.Length; i += Vector512<double>.Count)
+            activation.Apply(Vector512.Create(z[i..])).CopyTo(y[i..]);
+        if (i == z.Length) return;
+
+        // The tail goes through the same eight lanes, so an element's value does not depend on where in the array it stands.
+        Span<double> lanes = stackalloc double[Vector512<double>.Count];
+        z[i..].CopyTo(lanes);
+        activation.Apply(Vector512.Create<double>(lanes)).CopyTo(lanes);
+        lanes[..(z.Length - i)].CopyTo(y[i..]);
+    }
+
+    /// <summary>δ = s ⊙ φ′, element by element, in place: s comes in, δ goes out.</summary>
+    public static void MultiplyByDerivative(this Activation activation, ReadOnlySpan<double> y, Span<double> delta)
+    {
+        for (var i = 0; i < delta.Length; i++)
+            delta[i] *= activation.Derivative(y[i]);
+    }
+}

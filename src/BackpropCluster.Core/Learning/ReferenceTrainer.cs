@@ -1,0 +1,196 @@
+using System.Collections.Immutable;
+using System.Runtime.Intrinsics;
+using BackpropCluster.Core.Data;
+
+namespace BackpropCluster.Core.Learning;
+
+/// <summary>One loop in one process: the oracle of every other test. Shares no kernel, slice or message with what it judges.</summary>
+/// <remarks>Row by row and sum by sum as the formulas stand; slow on purpose where speed would cost a line.</remarks>
+public sealed class ReferenceTrainer
+{
+    private readonly RunSpec spec;
+    private readonly Dataset data;
+    private readonly BatchOrder order;
+    private readonly int depth;
+    private readonly double[][][] weights; // [layer][unit][input]
+    private readonly double[][] biases;
+
+    private ReferenceTrainer(RunSpec spec, Dataset data)
+    {
+        (this.spec, this.data, depth) = (spec, data, spec.Model.Layers.Length);
+        order = new BatchOrder(spec.Data, spec.Training.Epochs, spec.Seed, data.Training.Count);
+        weights = new double[depth][][];
+        biases = new double[depth][];
+        for (var l = 0; l < depth; l++)
+        {
+            var layer = spec.Model.Layers[l];
+            var inputs = spec.Model.InputsOf(l + 1, data.Features);
+            weights[l] = [.. Enumerable.Range(0, layer.Units).Select(o =>
+                Enumerable.Range(0, inputs).Select(i => layer.Init.Weight(spec.Seed, l + 1, layer.Units, inputs, o, i)).ToArray())];
+            biases[l] = [.. Enumerable.Repeat(layer.Init.Bias(l + 1), layer.Units)];
+        }
+    }
+
+    /// <summary>Trains to the end.</summary>
+    /// <param name="spec">The run.</param>
+    /// <param name="data">Its rows.</param>
+    /// <param name="watch">Called with the step (1, 2, …) and the parameters before its update, and once more after the last.</param>
+    public static TrainingResult Train(RunSpec spec, Dataset data, Action<int, ImmutableArray<LayerParameters>>? watch = null)
+    {
+        var trainer = new ReferenceTrainer(spec, data);
+        var steps = ImmutableArray.CreateBuilder<Score>();
+        var evaluations = ImmutableArray.CreateBuilder<EvaluationScore>();
+        for (var step = 1; step <= trainer.order.Steps; step++)
+        {
+            watch?.Invoke(step, trainer.Parameters());
+            steps.Add(trainer.Step(step));
+            if (spec.Training.Evaluation == Evaluation.TestRowsEachEpoch && data.Test.Count > 0 && trainer.order.EndsEpoch(step))
+                evaluations.Add(new(step, trainer.Evaluate(data.Test)));
+        }
+
+        watch?.Invoke(trainer.order.Steps + 1, trainer.Parameters());
+        if (spec.Training.Evaluation == Evaluation.TrainingRowsAtTheEnd)
+            evaluations.Add(new(trainer.order.Steps, trainer.Evaluate(data.Training)));
+        return new TrainingResult(trainer.Parameters(), steps.ToImmutable(), evaluations.ToImmutable());
+    }
+
+    private Score Step(int step)
+    {
+        var rows = order.CountOf(step);
+        var microbatches = Enumerable.Range(0, order.Microbatches).Select(m => new Microbatch(this, order.RowsOf(step, m))).ToArray();
+        foreach (var part in microbatches) part.Forward();
+        var loss = 0.0;
+        var correct = 0;
+        foreach (var part in microbatches) (loss, correct) = part.Loss(rows, loss, correct);
+        foreach (var part in microbatches) part.Backward();
+        Update(microbatches);
+        return new Score(loss / rows, data.HasClasses ? correct : null, rows);
+    }
+
+    private void Update(Microbatch[] microbatches)
+    {
+        for (var l = 0; l < depth; l++)
+            for (var o = 0; o < weights[l].Length; o++)
+            {
+                for (var i = 0; i < weights[l][o].Length; i++)
+                    weights[l][o][i] = Descend(weights[l][o][i], TreeSum(microbatches, part => part.WeightGradient(l, o, i)));
+                if (spec.Model.Layers[l].TrainBias)
+                    biases[l][o] = Descend(biases[l][o], TreeSum(microbatches, part => part.BiasGradient(l, o)));
+            }
+    }
+
+    private double Descend(double w, double gradient) => Math.FusedMultiplyAdd(-spec.Optimizer.LearningRate, gradient, w);
+
+    private static double TreeSum(ReadOnlySpan<Microbatch> parts, Func<Microbatch, double> gradient)
+    {
+        if (parts.Length == 1) return gradient(parts[0]);
+        var middle = (parts.Length + 1) / 2;
+        return TreeSum(parts[..middle], gradient) + TreeSum(parts[middle..], gradient);
+    }
+
+    private Score Evaluate(RowSet rows)
+    {
+        var (loss, correct) = (0.0, 0);
+        for (var row = 0; row < rows.Count; row++)
+        {
+            var y = rows.Inputs([row]);
+            for (var l = 0; l < depth; l++) y = Layer(l, y);
+            loss += spec.Model.Loss.Value(y, rows.Target(row));
+            if (LossRules.IsCorrect(y, rows.Target(row))) correct++;
+        }
+
+        return new Score(loss / rows.Count, data.HasClasses ? correct : null, rows.Count);
+    }
+
+    /// <summary>y of one row of layer l + 1.</summary>
+    private double[] Layer(int l, double[] x)
+    {
+        var y = new double[weights[l].Length];
+        for (var o = 0; o < y.Length; o++)
+        {
+            var z = biases[l][o];
+            for (var i = 0; i < x.Length; i++) z = Math.FusedMultiplyAdd(weights[l][o][i], x[i], z);
+            y[o] = spec.Model.Layers[l].Activation.Apply(Vector512.CreateScalar(z)).ToScalar();
+        }
+
+        return y;
+    }
+
+    private ImmutableArray<LayerParameters> Parameters() =>
+        [.. Enumerable.Range(0, depth).Select(l => new LayerParameters([.. weights[l].SelectMany(w => w)], [.. biases[l]]))];
+
+    /// <summary>Some rows of one step on their way through the model.</summary>
+    private sealed class Microbatch(ReferenceTrainer trainer, int[] rows)
+    {
+        private readonly double[][][] y = new double[trainer.depth + 1][][];   // [layer, 0 = inputs][row][unit]
+        private readonly double[][][] delta = new double[trainer.depth][][];   // [layer][row][unit]
+
+        public void Forward()
+        {
+            y[0] = [.. rows.Select(row => trainer.data.Training.Inputs([row]))];
+            for (var l = 0; l < trainer.depth; l++)
+                y[l + 1] = [.. y[l].Select(x => trainer.Layer(l, x))];
+        }
+
+        public (double Loss, int Correct) Loss(int batch, double loss, int correct)
+        {
+            delta[^1] = new double[rows.Length][];
+            for (var r = 0; r < rows.Length; r++)
+            {
+                var output = y[^1][r];
+                var target = trainer.data.Training.Target(rows[r]);
+                loss += trainer.spec.Model.Loss.Value(output, target);
+                if (LossRules.IsCorrect(output, target)) correct++;
+                delta[^1][r] = new double[output.Length];
+                trainer.spec.Model.Loss.Gradient(output, target, batch, delta[^1][r]);
+            }
+
+            return (loss, correct);
+        }
+
+        public void Backward()
+        {
+            TimesDerivative(trainer.depth - 1);
+            for (var l = trainer.depth - 2; l >= 0; l--)
+            {
+                delta[l] = new double[rows.Length][];
+                for (var r = 0; r < rows.Length; r++)
+                {
+                    delta[l][r] = new double[trainer.weights[l].Length];
+                    for (var h = 0; h < delta[l][r].Length; h++)
+                        for (var o = 0; o < trainer.weights[l + 1].Length; o++)
+                            delta[l][r][h] = Math.FusedMultiplyAdd(OutgoingWeight(l, h, o), delta[l + 1][r][o], delta[l][r][h]);
+                }
+
+                TimesDerivative(l);
+            }
+        }
+
+        // The only difference between the two update orders. During-backward allows no microbatches, so this gradient is the step's.
+        private double OutgoingWeight(int l, int h, int o) =>
+            trainer.spec.Training.Update == UpdateOrder.AfterBackward
+                ? trainer.weights[l + 1][o][h]
+                : trainer.Descend(trainer.weights[l + 1][o][h], WeightGradient(l + 1, o, h));
+
+        public double WeightGradient(int l, int o, int i)
+        {
+            var sum = 0.0;
+            for (var r = 0; r < rows.Length; r++) sum = Math.FusedMultiplyAdd(delta[l][r][o], y[l][r][i], sum);
+            return sum;
+        }
+
+        public double BiasGradient(int l, int o)
+        {
+            var sum = 0.0;
+            for (var r = 0; r < rows.Length; r++) sum += delta[l][r][o];
+            return sum;
+        }
+
+        private void TimesDerivative(int l)
+        {
+            for (var r = 0; r < rows.Length; r++)
+                for (var o = 0; o < delta[l][r].Length; o++)
+                    delta[l][r][o] *= trainer.spec.Model.Layers[l].Activation.Derivative(y[l + 1][r][o]);
+        }
+    }
+}

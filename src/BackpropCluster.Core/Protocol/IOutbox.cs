@@ -1,0 +1,32 @@
+namespace BackpropCluster.Core.Protocol;
+
+/// <summary>Where a state machine puts what it has to say. The carrier delivers it: Orleans, or a simulator.</summary>
+public interface IOutbox
+{
+    /// <summary>Hands one message to each of the receivers; they share the object.</summary>
+    void Send(Recipients to, Message message);
+
+    /// <summary>Says what was just computed. Only for steps whose key carries a trace.</summary>
+    void Observe(Observation observation);
+}
+
+/// <summary>Whom a message is for.</summary>
+/// <param name="Kind">The kind of receiver, or every part but the coordinator.</param>
+/// <param name="Layer">For slices: all slices of this layer.</param>
+public readonly record struct Recipients(RecipientKind Kind, int Layer)
+{
+    public static Recipients Coordinator { get; } = new(RecipientKind.Coordinator, 0);
+    public static Recipients Source { get; } = new(RecipientKind.Source, 0);
+    public static Recipients Loss { get; } = new(RecipientKind.Loss, 0);
+    public static Recipients Everyone { get; } = new(RecipientKind.Everyone, 0);
+    public static Recipients SlicesOf(int layer) => new(RecipientKind.Layer, layer);
+}
+
+public enum RecipientKind : byte
+{
+    Coordinator,
+    Source,
+    Layer,
+    Loss,
+    Everyone,
+}

@@ -1,0 +1,64 @@
+namespace BackpropCluster.Core.Protocol;
+
+/// <summary>Which part of the conversation a message belongs to.</summary>
+public enum Phase : byte
+{
+    Forward,
+    Backward,
+
+    /// <summary>A forward pass over rows that change no weight. The key's step is the version it wants to read.</summary>
+    Evaluate,
+}
+
+/// <summary>The parts that hold a conversation.</summary>
+public enum PartKind : byte
+{
+    Coordinator,
+    Source,
+    Slice,
+    Loss,
+}
+
+/// <summary>A sender: a slice with its layer and its position there, or one of the three single parts.</summary>
+[GenerateSerializer, Immutable, Alias("part-id")]
+public readonly record struct PartId([property: Id(0)] PartKind Kind, [property: Id(1)] int Layer, [property: Id(2)] int Index)
+{
+    public static PartId Coordinator { get; } = new(PartKind.Coordinator, 0, 0);
+    public static PartId Source { get; } = new(PartKind.Source, 0, 0);
+    public static PartId Loss { get; } = new(PartKind.Loss, 0, 0);
+    public static PartId Slice(int layer, int index) => new(PartKind.Slice, layer, index);
+
+    public override string ToString() => Kind == PartKind.Slice ? $"slice {Index} of layer {Layer}" : Kind.ToString();
+}
+
+/// <summary>The trace that a step is recorded in, decided once by the coordinator; all zero where it is not recorded.</summary>
+/// <remarks>Carried by the key, because Orleans passes no context along without call filters on the hot path.</remarks>
+[GenerateSerializer, Immutable, Alias("trace-context")]
+public readonly record struct TraceContext([property: Id(0)] ulong High, [property: Id(1)] ulong Low, [property: Id(2)] ulong Span)
+{
+    public bool IsSampled => Span != 0;
+}
+
+/// <summary>What names one message. Two messages with equal keys (trace apart) are one message.</summary>
+/// <param name="Run">Fingerprint of the run.</param>
+/// <param name="Term">Which attempt to lead the run.</param>
+/// <param name="Step">The step, from 1; for <see cref="Phase.Evaluate"/> the version wanted.</param>
+/// <param name="Phase">Part of the conversation.</param>
+/// <param name="Microbatch">From 0; in evaluation the chunk of rows.</param>
+/// <param name="From">The sender.</param>
+/// <param name="Trace">The step's trace.</param>
+[GenerateSerializer, Immutable, Alias("message-key")]
+public readonly record struct MessageKey(
+    [property: Id(0)] ulong Run,
+    [property: Id(1)] int Term,
+    [property: Id(2)] int Step,
+    [property: Id(3)] Phase Phase,
+    [property: Id(4)] int Microbatch,
+    [property: Id(5)] PartId From,
+    [property: Id(6)] TraceContext Trace)
+{
+    /// <summary>The version that must be committed for this message to exist: nobody sends one of step s before s − 1 is.</summary>
+    public int CommittedVersion => Phase == Phase.Evaluate ? Step : Step - 1;
+
+    public override string ToString() => $"term {Term}, step {Step}, {Phase}, microbatch {Microbatch}, from {From}";
+}

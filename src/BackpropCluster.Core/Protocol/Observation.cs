@@ -1,0 +1,39 @@
+namespace BackpropCluster.Core.Protocol;
+
+/// <summary>What a part computed in a traced step: for people who want to see it, never for the computation itself.</summary>
+public abstract record Observation(MessageKey Key);
+
+/// <summary>A slice computed z and y.</summary>
+/// <param name="Key">The step.</param>
+/// <param name="Slice">Which units.</param>
+/// <param name="X">Inputs × rows.</param>
+/// <param name="Weights">Units × inputs, as used.</param>
+/// <param name="Biases">One per unit.</param>
+/// <param name="Z">Units × rows.</param>
+/// <param name="Y">Units × rows.</param>
+public sealed record SliceForward(MessageKey Key, SliceRange Slice, double[] X, double[] Weights, double[] Biases, double[] Z, double[] Y) : Observation(Key);
+
+/// <summary>The Loss compared outputs with targets.</summary>
+/// <param name="Key">The step.</param>
+/// <param name="Y">Outputs × rows.</param>
+/// <param name="Targets">Outputs × rows.</param>
+/// <param name="Gradient">∂E/∂y, outputs × rows; empty in an evaluation.</param>
+public sealed record LossComputed(MessageKey Key, double[] Y, double[] Targets, double[] Gradient) : Observation(Key);
+
+/// <summary>A slice computed δ and its gradients.</summary>
+/// <param name="Key">The step.</param>
+/// <param name="Slice">Which units.</param>
+/// <param name="Above">Deltas of the layer above, units above × rows; for the last layer what the Loss sent.</param>
+/// <param name="Outgoing">The outgoing weights as used, units above × units; empty for the last layer.</param>
+/// <param name="Slopes">∂E/∂y of its units × rows.</param>
+/// <param name="Delta">Units × rows.</param>
+/// <param name="WeightGradients">∂W of this microbatch, units × inputs.</param>
+public sealed record SliceBackward(
+    MessageKey Key, SliceRange Slice, double[] Above, double[] Outgoing, double[] Slopes, double[] Delta, double[] WeightGradients) : Observation(Key);
+
+/// <summary>A slice saw the proof of a commit and applied its update.</summary>
+/// <param name="Key">The step that was committed.</param>
+/// <param name="Slice">Which units.</param>
+/// <param name="Weights">Units × inputs, after the update.</param>
+/// <param name="Biases">After the update.</param>
+public sealed record SliceUpdated(MessageKey Key, SliceRange Slice, double[] Weights, double[] Biases) : Observation(Key);

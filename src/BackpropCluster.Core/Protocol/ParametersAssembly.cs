@@ -1,0 +1,31 @@
+using System.Collections.Immutable;
+using BackpropCluster.Core.Learning;
+
+namespace BackpropCluster.Core.Protocol;
+
+/// <summary>Puts the slices' parameters together and compares the two ends of every weight.</summary>
+public static class ParametersAssembly
+{
+    /// <param name="plan">The run.</param>
+    /// <param name="read">The parameters of one slice.</param>
+    /// <exception cref="DivergenceException">The two ends of a layer's weights differ.</exception>
+    public static ImmutableArray<LayerParameters> Assemble(RunPlan plan, Func<SliceRange, SliceParameters> read)
+    {
+        var layers = ImmutableArray.CreateBuilder<LayerParameters>(plan.Depth);
+        ulong outgoingBelow = 0;
+        for (var layer = 1; layer <= plan.Depth; layer++)
+        {
+            SliceParameters[] slices = [.. plan.SlicesOf(layer).Select(read)];
+            var sum = slices.Aggregate(0UL, (s, p) => s + p.WeightsSum);
+            if (layer > 1 && sum != outgoingBelow)
+                throw new DivergenceException($"the two ends of the weights between layers {layer - 1} and {layer} differ");
+            outgoingBelow = slices.Aggregate(0UL, (s, p) => s + p.OutgoingSum);
+            layers.Add(new LayerParameters([.. slices.SelectMany(p => p.Weights.Values)], [.. slices.SelectMany(p => p.Biases.Values)]));
+        }
+
+        return layers.MoveToImmutable();
+    }
+}
+
+/// <summary>Something that must be equal was not; no number of the run can be trusted.</summary>
+public sealed class DivergenceException(string fact) : Exception(fact);

@@ -1,0 +1,103 @@
+using System.Collections.Immutable;
+
+namespace BackpropCluster.Core.Protocol;
+
+/// <summary>Some consecutive units of one layer, held by one grain.</summary>
+/// <param name="Layer">1, 2, …</param>
+/// <param name="Index">Position among the layer's slices, from 0: where its array stands in every sum.</param>
+/// <param name="First">Its first unit, from 0.</param>
+/// <param name="Units">How many units.</param>
+public readonly record struct SliceRange(int Layer, int Index, int First, int Units)
+{
+    public int Last => First + Units - 1;
+}
+
+/// <summary>A run with everything that its parts must agree on. Goes to each of them with Restore.</summary>
+/// <remarks>Parts are numbered Source, the slices of layer 1, of layer 2, …, Loss: their ordinals.</remarks>
+[GenerateSerializer, Immutable, Alias("run-plan")]
+public sealed record RunPlan
+{
+    private ImmutableArray<ImmutableArray<SliceRange>> slices;
+
+    /// <summary>The run's id, unique in its cluster.</summary>
+    [Id(0)] public required string Run { get; init; }
+
+    /// <summary>Hash of id and run file; in every key. A message of another one is refused.</summary>
+    [Id(1)] public required ulong Fingerprint { get; init; }
+    [Id(2)] public required RunSpec Spec { get; init; }
+    [Id(3)] public required Granularity Granularity { get; init; }
+    [Id(4)] public required int Features { get; init; }
+    [Id(5)] public required int TrainingRows { get; init; }
+    [Id(6)] public required int TestRows { get; init; }
+    [Id(7)] public required bool HasClasses { get; init; }
+
+    public int Depth => Spec.Model.Layers.Length;
+
+    /// <summary>The slices of layer 1, 2, … in order of their units.</summary>
+    public ImmutableArray<SliceRange> SlicesOf(int layer) => Slices[layer - 1];
+
+    /// <summary>Every part but the coordinator, by ordinal.</summary>
+    public IEnumerable<PartId> Parts =>
+        Slices.SelectMany(layer => layer.Select(s => PartId.Slice(s.Layer, s.Index))).Prepend(PartId.Source).Append(PartId.Loss);
+
+    public int SliceCount => Slices.Sum(layer => layer.Length);
+
+    public int PartCount => SliceCount + 2;
+
+    /// <summary>Where a part stands in <see cref="Parts"/>, or −1 if the plan has no such part.</summary>
+    public int OrdinalOf(PartId part)
+    {
+        switch (part.Kind)
+        {
+            case PartKind.Source: return 0;
+            case PartKind.Loss: return PartCount - 1;
+            case PartKind.Slice when part.Layer >= 1 && part.Layer <= Depth && part.Index >= 0 && part.Index < SlicesOf(part.Layer).Length:
+                var ordinal = 1 + part.Index;
+                for (var layer = 1; layer < part.Layer; layer++) ordinal += SlicesOf(layer).Length;
+                return ordinal;
+            default: return -1;
+        }
+    }
+
+    /// <summary>Multiply-adds of a part for one row, forward and backward: what placement balances.</summary>
+    public long MultiplyAddsOf(PartId part)
+    {
+        switch (part.Kind)
+        {
+            case PartKind.Source: return Features;
+            case PartKind.Loss: return Spec.Model.Layers[^1].Units;
+            default:
+                // z and ∂W over the inputs; S and ∂V over the units above.
+                var above = part.Layer == Depth ? 0 : Spec.Model.Layers[part.Layer].Units;
+                return 2L * SlicesOf(part.Layer)[part.Index].Units * (Spec.Model.InputsOf(part.Layer, Features) + above);
+        }
+    }
+
+    /// <summary>Logical messages of one step: one sender's array or word to one receiver.</summary>
+    public long MessagesPerStep
+    {
+        get
+        {
+            long arrays = SlicesOf(1).Length + 2L * SlicesOf(Depth).Length;
+            for (var layer = 1; layer < Depth; layer++) arrays += 2L * SlicesOf(layer).Length * SlicesOf(layer + 1).Length;
+            return arrays * Spec.Data.Microbatches + PartCount + SliceCount + 1;
+        }
+    }
+
+    private ImmutableArray<ImmutableArray<SliceRange>> Slices
+    {
+        get
+        {
+            if (slices.IsDefault)
+                slices = [.. Enumerable.Range(1, Depth).Select(layer => Cut(layer, Spec.Model.Layers[layer - 1].Units))];
+            return slices;
+        }
+    }
+
+    private ImmutableArray<SliceRange> Cut(int layer, int units)
+    {
+        var size = Math.Min(Granularity.Units, units);
+        return [.. Enumerable.Range(0, (units + size - 1) / size)
+            .Select(index => new SliceRange(layer, index, index * size, Math.Min(size, units - index * size)))];
+    }
+}

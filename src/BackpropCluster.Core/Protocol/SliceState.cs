@@ -1,0 +1,163 @@
+using BackpropCluster.Core.Learning;
+
+namespace BackpropCluster.Core.Protocol;
+
+/// <summary>Some consecutive units of one layer. It never waits inside a call: it stores, computes when complete, sends, returns.</summary>
+public sealed class SliceState(PartId id) : PartState(id)
+{
+    private DenseSlice? slice;
+    private SliceRange range;
+    private Pass[] passes = [];
+    private Pass? evaluation;
+    private int chunk;
+    private TraceContext trace;
+
+    /// <summary>The parameters of a committed version.</summary>
+    /// <returns><see langword="null"/> if this slice cannot have that version; NeedRestore is in the outbox then.</returns>
+    public SliceParameters? Read(MessageKey key, IOutbox outbox)
+    {
+        if (!IsCurrent(key, outbox)) return null;
+        var (inputs, units) = (slice!.Inputs, Plan.Spec.Model.Layers[range.Layer - 1].Units);
+        return new SliceParameters(
+            new Payload(slice.Units, inputs, (double[])slice.Weights.Clone()),
+            new Payload(slice.Units, 1, (double[])slice.Biases.Clone()),
+            WeightsHash.OrderFree(slice.Weights, inputs, inputs, range.First, 0),
+            WeightsHash.OrderFree(slice.Outgoing, slice.Units, units, 0, range.First));
+    }
+
+    protected override void Load(RunPlan newPlan)
+    {
+        range = newPlan.SlicesOf(Id.Layer)[Id.Index];
+        slice = new DenseSlice(newPlan.Spec, newPlan.Features, range.Layer, range.First, range.Units);
+        int[] below = range.Layer == 1 ? [newPlan.Features] : [.. newPlan.SlicesOf(range.Layer - 1).Select(s => s.Units)];
+        int[] above = range.Layer == newPlan.Depth ? [newPlan.Spec.Model.Layers[^1].Units] : [.. newPlan.SlicesOf(range.Layer + 1).Select(s => s.Units)];
+        passes = [.. Enumerable.Range(0, newPlan.Spec.Data.Microbatches).Select(_ => new Pass(below, above))];
+        evaluation = new Pass(below, above);
+        chunk = 0;
+    }
+
+    protected override bool TryCommit(IOutbox outbox)
+    {
+        if (!IsReady) return false;
+        Invariants.CompleteBeforeUpdate(IsReady, Version + 1);
+        slice!.Update(
+            new Gradients(GradientTree.Sum([.. passes.Select(p => p.Gradients!.Weights)]), GradientTree.Sum([.. passes.Select(p => p.Gradients!.Biases)])),
+            GradientTree.Sum([.. passes.Select(p => p.OutgoingGradients!)]));
+        if (trace.IsSampled)
+            outbox.Observe(new SliceUpdated(new MessageKey(Plan.Fingerprint, Term, Version + 1, Phase.Backward, 0, Id, trace), range, [.. slice.Weights], [.. slice.Biases]));
+        foreach (var pass in passes) pass.Clear();
+        evaluation!.Clear();
+        chunk = 0;
+        return true;
+    }
+
+    protected override void Handle(Message message, IOutbox outbox)
+    {
+        switch (message)
+        {
+            case Activations { Key.Phase: Phase.Forward } y when Put(Inputs(y.Key), y.Key, y.Values, outbox):
+                Forward(y.Key, outbox);
+                break;
+            case Activations { Key.Phase: Phase.Evaluate } y when IsCurrentChunk(y.Key) && Put(evaluation!.Inputs, y.Key, y.Values, outbox):
+                Evaluate(y.Key, outbox);
+                break;
+            case Deltas delta when Put(passes[delta.Key.Microbatch].Deltas, delta.Key, delta.Values, outbox):
+                Backward(delta.Key, outbox);
+                break;
+        }
+    }
+
+    private bool IsReady => Array.TrueForAll(passes, p => p.Gradients is not null);
+
+    private Recipients Above => range.Layer == Plan.Depth ? Recipients.Loss : Recipients.SlicesOf(range.Layer + 1);
+
+    private Slots Inputs(MessageKey key) => passes[key.Microbatch].Inputs;
+
+    // forward: y = φ(W·x + b), once the slots of all senders are full.
+    private void Forward(MessageKey key, IOutbox outbox)
+    {
+        var pass = passes[key.Microbatch];
+        if (!pass.Inputs.IsFull) return;
+        trace = key.Trace;
+        pass.Y = Compute(pass.Inputs, key, outbox);
+        if (pass.Y is not null) SendActivations(key, pass.Inputs.Rows, pass.Y, outbox);
+    }
+
+    // evaluate: the same, and nothing is kept.
+    private void Evaluate(MessageKey key, IOutbox outbox)
+    {
+        if (!evaluation!.Inputs.IsFull) return;
+        if (Compute(evaluation.Inputs, key, outbox) is { } y) SendActivations(key, evaluation.Inputs.Rows, y, outbox);
+    }
+
+    private double[]? Compute(Slots inputs, MessageKey key, IOutbox outbox)
+    {
+        var nets = slice!.Nets(inputs.Values, inputs.Rows);
+        // Looked at here, not only in the loss: logistic units turn an infinite net into a healthy-looking 0 or 1.
+        if (Array.Exists(nets, z => !double.IsFinite(z)))
+        {
+            Fail(key, FailureKind.NotFinite, $"a net of layer {range.Layer} is not a finite number at step {key.Step}", outbox);
+            return null;
+        }
+
+        double[] z = key.Trace.IsSampled ? [.. nets] : [];
+        slice.Activate(nets);
+        if (key.Trace.IsSampled)
+            outbox.Observe(new SliceForward(key with { From = Id }, range, inputs.Values, [.. slice.Weights], [.. slice.Biases], z, nets));
+        return nets;
+    }
+
+    private void SendActivations(MessageKey key, int rows, double[] y, IOutbox outbox) =>
+        outbox.Send(Above, new Activations(key with { From = Id }, new Payload(range.Units, rows, y)));
+
+    // backward: S = Σ δ·v, δ = S ⊙ φ′(z); the gradients stay here until the step is committed.
+    private void Backward(MessageKey key, IOutbox outbox)
+    {
+        var pass = passes[key.Microbatch];
+        if (!pass.Deltas.IsFull || pass.Y is null) return;
+        var (rows, above) = (pass.Deltas.Rows, pass.Deltas.Values);
+
+        pass.OutgoingGradients = slice!.OutgoingGradientsOf(pass.Y, above, rows);
+        // The whole difference between the two update orders: which outgoing weights S is made of.
+        var outgoing = Plan.Spec.Training.Update == UpdateOrder.AfterBackward ? slice.Outgoing : slice.UpdatedOutgoing(pass.OutgoingGradients);
+        var delta = slice.OutputSlopes(outgoing, above, rows);
+        double[] slopes = key.Trace.IsSampled ? [.. delta] : [];
+        slice.Activation.MultiplyByDerivative(pass.Y, delta);
+        if (range.Layer > 1)
+            outbox.Send(Recipients.SlicesOf(range.Layer - 1), new Deltas(key with { From = Id }, new Payload(range.Units, rows, delta)));
+
+        pass.Gradients = slice.GradientsOf(pass.Inputs.Values, delta, rows);
+        if (key.Trace.IsSampled)
+            outbox.Observe(new SliceBackward(key with { From = Id }, range, above, [.. outgoing], slopes, delta, [.. pass.Gradients.Weights]));
+        if (IsReady) outbox.Send(Recipients.Coordinator, new Ready(key with { From = Id, Microbatch = 0 }));
+    }
+
+    // The coordinator asks for a chunk when the one before is reported, so an earlier one is a repeat and a later one replaces it.
+    private bool IsCurrentChunk(MessageKey key)
+    {
+        if (key.Microbatch > chunk)
+        {
+            chunk = key.Microbatch;
+            evaluation!.Clear();
+        }
+
+        return key.Microbatch == chunk;
+    }
+
+    /// <summary>One microbatch on its way up and down.</summary>
+    private sealed class Pass(int[] below, int[] above)
+    {
+        public Slots Inputs { get; } = new(below);
+        public Slots Deltas { get; } = new(above);
+        public double[]? Y { get; set; }
+        public Gradients? Gradients { get; set; }
+        public double[]? OutgoingGradients { get; set; }
+
+        public void Clear()
+        {
+            Inputs.Clear();
+            Deltas.Clear();
+            (Y, Gradients, OutgoingGradients) = (null, null, null);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using BackpropCluster.Core.Data;
+
+namespace BackpropCluster.Core.Protocol;
+
+/// <summary>Sends rows: those of a step when it begins, those of an evaluation when asked.</summary>
+/// <remarks>Which rows is a pure function of (seed, step), so a repeated or replayed step gets the same ones.</remarks>
+public sealed class SourceState(Func<RunPlan, Dataset> open) : PartState(PartId.Source)
+{
+    private Dataset? data;
+    private BatchOrder? order;
+    private int begun;
+
+    protected override void Load(RunPlan newPlan)
+    {
+        data = open(newPlan);
+        order = new BatchOrder(newPlan.Spec.Data, newPlan.Spec.Training.Epochs, newPlan.Spec.Seed, data.Training.Count);
+        begun = 0;
+    }
+
+    protected override bool TryCommit(IOutbox outbox) => true;
+
+    protected override void Handle(Message message, IOutbox outbox)
+    {
+        if (message is Advance && message.Key.Step != begun) Begin(message.Key, outbox);
+        else if (message is Evaluate) SendChunk(message.Key, outbox);
+    }
+
+    private void Begin(MessageKey key, IOutbox outbox)
+    {
+        begun = key.Step;
+        for (var m = 0; m < order!.Microbatches; m++)
+        {
+            var rows = order.RowsOf(key.Step, m);
+            Send(key with { Phase = Phase.Forward, Microbatch = m }, rows.Length, data!.Training.Inputs(rows), outbox);
+        }
+    }
+
+    private void SendChunk(MessageKey key, IOutbox outbox)
+    {
+        var rows = EvaluationRows.Chunk(Plan, key.Microbatch);
+        Send(key, rows.Length, EvaluationRows.Of(Plan, data!).Inputs(rows), outbox);
+    }
+
+    private void Send(MessageKey key, int rows, double[] inputs, IOutbox outbox) =>
+        outbox.Send(Recipients.SlicesOf(1), new Activations(key with { From = Id }, new Payload(Plan.Features, rows, inputs)));
+}

@@ -1,0 +1,115 @@
+using System.Collections.Immutable;
+using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Learning;
+
+namespace BackpropCluster.Core;
+
+/// <summary>What a run file says about the training itself: with the data and the seed it determines every bit of the result.</summary>
+/// <remarks>How the run is cut and placed is not in here (<see cref="Protocol.Granularity"/>): it must not be able to change a result.</remarks>
+[GenerateSerializer, Immutable, Alias("run-spec")]
+public sealed record RunSpec
+{
+    [Id(0)] public required string Name { get; init; }
+    [Id(1)] public required ulong Seed { get; init; }
+    [Id(2)] public required DataSpec Data { get; init; }
+    [Id(3)] public required ModelSpec Model { get; init; }
+    [Id(4)] public required OptimizerSpec Optimizer { get; init; }
+    [Id(5)] public required TrainingSpec Training { get; init; }
+    [Id(6)] public TraceSpec Trace { get; init; } = TraceSpec.None;
+}
+
+/// <summary>Which rows there are, and how they travel.</summary>
+[GenerateSerializer, Immutable, Alias("data-spec")]
+public sealed record DataSpec
+{
+    [Id(0)] public required DataSource Source { get; init; }
+
+    /// <summary>Rows of one step; <see langword="null"/> means all training rows.</summary>
+    [Id(1)] public int? Batch { get; init; }
+
+    /// <summary>Into how many parts the rows of a step are cut; each travels by itself.</summary>
+    [Id(2)] public int Microbatches { get; init; } = 1;
+
+    /// <summary>A new row order each epoch; without it rows come in file order and a batch wraps at the end of the file.</summary>
+    [Id(3)] public bool Shuffle { get; init; } = true;
+
+    /// <summary>Share of the rows held out for evaluation, 0 ≤ share &lt; 1.</summary>
+    [Id(4)] public double Test { get; init; }
+
+    [Id(5)] public Scaling Scale { get; init; }
+}
+
+/// <summary>The layers in order, the first one after the inputs first, and the loss at their end.</summary>
+[GenerateSerializer, Immutable, Alias("model-spec")]
+public sealed record ModelSpec
+{
+    [Id(0)] public required ImmutableArray<LayerSpec> Layers { get; init; }
+    [Id(1)] public required LossKind Loss { get; init; }
+
+    /// <summary>How many values layer <paramref name="layer"/> (1, 2, …) takes from below, where the data have <paramref name="features"/>.</summary>
+    public int InputsOf(int layer, int features) => layer == 1 ? features : Layers[layer - 2].Units;
+
+    /// <summary>Weights and biases of the whole model.</summary>
+    public long Parameters(int features)
+    {
+        long sum = 0;
+        for (var layer = 1; layer <= Layers.Length; layer++)
+            sum += Layers[layer - 1].Units * (InputsOf(layer, features) + 1L);
+        return sum;
+    }
+}
+
+/// <summary>One dense layer.</summary>
+[GenerateSerializer, Immutable, Alias("layer-spec")]
+public sealed record LayerSpec
+{
+    [Id(0)] public required int Units { get; init; }
+    [Id(1)] public required Activation Activation { get; init; }
+    [Id(2)] public WeightInit Init { get; init; }
+    [Id(3)] public bool TrainBias { get; init; } = true;
+}
+
+/// <summary>Plain gradient descent: w ← w − learning rate · ∂E/∂w.</summary>
+[GenerateSerializer, Immutable, Alias("optimizer-spec")]
+public sealed record OptimizerSpec
+{
+    [Id(0)] public required double LearningRate { get; init; }
+}
+
+/// <summary>How long, in which update order, and what is evaluated.</summary>
+[GenerateSerializer, Immutable, Alias("training-spec")]
+public sealed record TrainingSpec
+{
+    [Id(0)] public required int Epochs { get; init; }
+    [Id(1)] public UpdateOrder Update { get; init; }
+    [Id(2)] public Evaluation Evaluation { get; init; }
+}
+
+/// <summary>Which steps carry a trace context in their keys: the first <see cref="First"/>, and then every <see cref="Every"/>th.</summary>
+[GenerateSerializer, Immutable, Alias("trace-spec")]
+public sealed record TraceSpec([property: Id(0)] int First, [property: Id(1)] int Every)
+{
+    public static TraceSpec None { get; } = new(0, 0);
+
+    public bool Samples(int step) => step <= First || (Every > 0 && step % Every == 0);
+}
+
+/// <summary>When a slice's outgoing weights change, seen from its own backward pass (design §3).</summary>
+public enum UpdateOrder
+{
+    /// <summary>S uses the weights of the forward pass; all weights change after the last delta. The tutorial's rule.</summary>
+    AfterBackward,
+
+    /// <summary>The outgoing weights change before S is computed. The order that made some of the tutorial's printed numbers.</summary>
+    DuringBackward,
+}
+
+/// <summary>Which rows evaluation passes run over.</summary>
+public enum Evaluation
+{
+    /// <summary>The held-out rows, after each epoch; nothing where no row is held out.</summary>
+    TestRowsEachEpoch,
+
+    /// <summary>The training rows, once, after the last update.</summary>
+    TrainingRowsAtTheEnd,
+}

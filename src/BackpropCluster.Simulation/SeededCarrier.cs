@@ -1,0 +1,143 @@
+using System.Collections.Immutable;
+using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Simulation;
+
+/// <summary>Carries the messages of the very state machines that grains run, in one thread, in an order that a seed determines.</summary>
+/// <remarks>Each delivery picks any message under way: reordering without a limit. When nothing is under way any more, virtual time
+/// passes until the coordinator's deadline. One seed is one history, so a failing one replays by itself.</remarks>
+public sealed class SeededCarrier
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
+    private static readonly ImmutableArray<string> Silos = ["simulated"];
+
+    private readonly RunPlan plan;
+    private readonly Disturbance disturbance;
+    private readonly Func<PartId, PartState> create;
+    private readonly AddressedRandom chance;
+    private readonly Dictionary<PartId, PartState> parts;
+    private readonly CoordinatorState coordinator;
+    private readonly List<(PartId To, Message Message)> underWay = [];
+    private readonly CarrierOutbox outbox;
+    private ulong draws;
+    private TimeSpan now;
+
+    /// <param name="plan">The run.</param>
+    /// <param name="create">Makes a part without state.</param>
+    /// <param name="disturbance">What is done to the messages.</param>
+    /// <param name="seed">Names the history.</param>
+    public SeededCarrier(RunPlan plan, Func<PartId, PartState> create, Disturbance disturbance, ulong seed)
+    {
+        (this.plan, this.create, this.disturbance) = (plan, create, disturbance);
+        chance = new AddressedRandom(seed, RandomPurpose.Simulation, 0);
+        parts = plan.Parts.ToDictionary(p => p, create);
+        coordinator = new CoordinatorState(plan, term: 0, Silos, Deadline);
+        outbox = new CarrierOutbox(this);
+    }
+
+    public CoordinatorState Coordinator => coordinator;
+
+    /// <summary>What parts said of traced steps, in the order in which they computed.</summary>
+    public List<Observation> Observations { get; } = [];
+
+    public int Delivered { get; private set; }
+    public int Repeated { get; private set; }
+    public int Lost { get; private set; }
+    public int Crashed { get; private set; }
+
+    /// <summary>The parts that a run is made of.</summary>
+    public static Func<PartId, PartState> Parts(Func<RunPlan, Dataset> open) => id => id.Kind switch
+    {
+        PartKind.Source => new SourceState(open),
+        PartKind.Loss => new LossState(open),
+        _ => new SliceState(id),
+    };
+
+    /// <summary>Runs to the end.</summary>
+    /// <returns>The result, or <see langword="null"/> where the run failed: <see cref="CoordinatorState.Failure"/> says why.</returns>
+    public TrainingResult? Run()
+    {
+        coordinator.Start(outbox);
+        while (coordinator.Status is not (RunStatus.Completed or RunStatus.Failed))
+        {
+            if (underWay.Count > 0) DeliverOne();
+            else LetTimePass();
+        }
+
+        return coordinator.Status == RunStatus.Failed ? null : Result();
+    }
+
+    private void DeliverOne()
+    {
+        var index = chance.Below(underWay.Count, draws++);
+        var (to, message) = underWay[index];
+        // About one fault in fifty deliveries, until the counts are used up: early and late steps get their share.
+        var fault = chance.Unit(draws++);
+        if (fault < 0.02 && Lost < disturbance.Losses)
+        {
+            Lost++;
+            Remove(index);
+            return;
+        }
+
+        if (fault > 0.98 && Crashed < disturbance.Crashes && to.Kind != PartKind.Coordinator)
+        {
+            Crashed++;
+            parts[to] = create(to);
+        }
+
+        if (chance.Unit(draws++) < disturbance.RepeatShare) Repeated++;
+        else Remove(index);
+        Delivered++;
+        if (to.Kind == PartKind.Coordinator) coordinator.Receive(message, outbox);
+        else parts[to].Receive(message, outbox);
+    }
+
+    private void Remove(int index)
+    {
+        underWay[index] = underWay[^1];
+        underWay.RemoveAt(underWay.Count - 1);
+    }
+
+    // The first tick tells the coordinator the time, the second that the deadline has passed since.
+    private void LetTimePass()
+    {
+        coordinator.Tick(now, outbox);
+        now += Deadline;
+        coordinator.Tick(now, outbox);
+    }
+
+    private TrainingResult Result()
+    {
+        var key = new MessageKey(plan.Fingerprint, coordinator.Term, coordinator.Steps, Phase.Evaluate, 0, PartId.Coordinator, default);
+        var parameters = ParametersAssembly.Assemble(plan, range =>
+            ((SliceState)parts[PartId.Slice(range.Layer, range.Index)]).Read(key, outbox)
+            ?? throw new InvariantViolationException($"{range} cannot read version {coordinator.Steps} of a completed run"));
+        return new TrainingResult(parameters, [.. coordinator.Losses], [.. coordinator.Evaluations]);
+    }
+
+    private sealed class CarrierOutbox(SeededCarrier carrier) : IOutbox
+    {
+        public void Send(Recipients to, Message message)
+        {
+            switch (to.Kind)
+            {
+                case RecipientKind.Coordinator: Add(PartId.Coordinator, message); break;
+                case RecipientKind.Source: Add(PartId.Source, message); break;
+                case RecipientKind.Loss: Add(PartId.Loss, message); break;
+                case RecipientKind.Layer:
+                    foreach (var slice in carrier.plan.SlicesOf(to.Layer)) Add(PartId.Slice(slice.Layer, slice.Index), message);
+                    break;
+                default:
+                    foreach (var part in carrier.plan.Parts) Add(part, message);
+                    break;
+            }
+        }
+
+        public void Observe(Observation observation) => carrier.Observations.Add(observation);
+
+        private void Add(PartId to, Message message) => carrier.underWay.Add((to, message));
+    }
+}
