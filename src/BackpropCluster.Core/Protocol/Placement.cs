@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>Which silo holds which part.</summary>
-/// <param name="Silos">Names, in the order in which the membership listed them.</param>
+/// <param name="Silos">Names; the coordinator's own silo first.</param>
 /// <param name="SiloOfPart">For each part of the plan, by ordinal, an index into <paramref name="Silos"/>.</param>
 [GenerateSerializer, Immutable, Alias("placement")]
 public sealed record Placement([property: Id(0)] ImmutableArray<string> Silos, [property: Id(1)] ImmutableArray<int> SiloOfPart)
@@ -30,6 +30,9 @@ public sealed record Placement([property: Id(0)] ImmutableArray<string> Silos, [
 
         return new Placement(silos, [.. chosen]);
     }
+
+    /// <summary>The coordinator's own silo: a coordinator lists it first.</summary>
+    public string CoordinatorSilo => Silos[0];
 
     public string SiloOf(int ordinal) => Silos[SiloOfPart[ordinal]];
 }

@@ -17,6 +17,7 @@ public readonly record struct SliceRange(int Layer, int Index, int First, int Un
 [GenerateSerializer, Immutable, Alias("run-plan")]
 public sealed record RunPlan
 {
+    [NonSerialized] // follows from the rest
     private ImmutableArray<ImmutableArray<SliceRange>> slices;
 
     /// <summary>The run's id, unique in its cluster.</summary>

@@ -1,0 +1,114 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Orleans.Configuration;
+
+namespace BackpropCluster.Grains;
+
+/// <summary>Some silos inside this process, talking over loopback as silos on several machines would.</summary>
+public sealed class EmbeddedCluster : IAsyncDisposable
+{
+    private readonly List<IHost> hosts = [];
+
+    private EmbeddedCluster()
+    {
+    }
+
+    public IGrainFactory Grains => hosts[0].Services.GetRequiredService<IGrainFactory>();
+
+    public IEnumerable<Traffic> Traffic => hosts.Select(host => host.Services.GetRequiredService<Traffic>());
+
+    /// <summary>Starts the silos; all are members when it returns.</summary>
+    /// <param name="silos">How many.</param>
+    /// <param name="firstPort">The first silo listens here, the next one port above, and so on; <see langword="null"/> takes free ports.</param>
+    /// <param name="configure">Further services of each silo.</param>
+    /// <param name="cancellation">Ends the start.</param>
+    /// <exception cref="PortTakenException">One of the ports is in use. Nothing was started.</exception>
+    public static async Task<EmbeddedCluster> Start(
+        int silos, int? firstPort = null, Action<IServiceCollection>? configure = null, CancellationToken cancellation = default)
+    {
+        var ports = Ports(silos, firstPort);
+        // A new id each time: a cluster that ended a moment ago in the same ports must not be mistaken for this one.
+        var clusterId = $"backprop-{Environment.ProcessId}-{ports[0]}";
+        var cluster = new EmbeddedCluster();
+        try
+        {
+            foreach (var port in ports) cluster.hosts.Add(BuildHost(port, ports[0], clusterId, configure));
+            // The first silo keeps the membership of all.
+            await cluster.hosts[0].StartAsync(cancellation);
+            await Task.WhenAll(cluster.hosts.Skip(1).Select(host => host.StartAsync(cancellation)));
+            return cluster;
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // The first silo last: the others say goodbye to its membership table.
+        await Task.WhenAll(hosts.Skip(1).Select(Stop));
+        if (hosts.Count > 0) await Stop(hosts[0]);
+        hosts.Clear();
+    }
+
+    private static async Task Stop(IHost host)
+    {
+        using var bound = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        await host.StopAsync(bound.Token);
+        host.Dispose();
+    }
+
+    private static IHost BuildHost(int port, int primaryPort, string clusterId, Action<IServiceCollection>? configure)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        configure?.Invoke(builder.Services);
+        builder.UseOrleans(silo =>
+        {
+            silo.UseLocalhostClustering(port, gatewayPort: 0, new IPEndPoint(IPAddress.Loopback, primaryPort), serviceId: "backprop", clusterId);
+            silo.Configure<SiloOptions>(options => options.SiloName = $"silo-{port - primaryPort}");
+            silo.AddBackprop();
+        });
+        return builder.Build();
+    }
+
+    private static int[] Ports(int count, int? first)
+    {
+        var listeners = new List<TcpListener>();
+        try
+        {
+            for (var i = 0; i < count; i++)
+            {
+                var port = first is { } f ? f + i : 0;
+                var listener = new TcpListener(IPAddress.Loopback, port);
+                try
+                {
+                    listener.Start();
+                }
+                catch (SocketException e)
+                {
+                    listener.Dispose();
+                    throw new PortTakenException(port, e);
+                }
+
+                listeners.Add(listener);
+            }
+
+            return [.. listeners.Select(l => ((IPEndPoint)l.LocalEndpoint).Port)];
+        }
+        finally
+        {
+            foreach (var listener in listeners) listener.Dispose();
+        }
+    }
+}
+
+/// <summary>A port that a silo was told to listen on is in use.</summary>
+public sealed class PortTakenException(int port, Exception cause)
+    : Exception($"port {port} on 127.0.0.1 cannot be used: {cause.Message}. Nothing was started. End what listens there, or choose another --silo-port.", cause)
+{
+    public int Port => port;
+}

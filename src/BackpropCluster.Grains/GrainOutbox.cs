@@ -1,0 +1,116 @@
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Grains;
+
+/// <summary>Delivers what a state machine says: one-way calls to cached references, counted as logical messages.</summary>
+internal sealed class GrainOutbox(IGrainFactory grains, string run, string silo, Traffic traffic, ITrainingObserver observer) : IOutbox
+{
+    private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(run);
+    private readonly ISourceGrain source = grains.GetGrain<ISourceGrain>(PartKeys.Source(run));
+    private readonly ILossGrain loss = grains.GetGrain<ILossGrain>(PartKeys.Loss(run));
+    private ISliceGrain[][] layers = [];
+    private int[] remoteOfLayer = [];
+    private bool coordinatorIsLocal = true;
+    private bool sourceIsLocal = true;
+    private bool lossIsLocal = true;
+
+    /// <summary>Learns who stands where; from the Restore that every part gets first.</summary>
+    public void Route(RunPlan plan, Placement placement)
+    {
+        layers = [.. Enumerable.Range(1, plan.Depth).Select(layer =>
+            plan.SlicesOf(layer).Select(slice => grains.GetGrain<ISliceGrain>(PartKeys.Slice(run, slice))).ToArray())];
+        remoteOfLayer = [.. Enumerable.Range(1, plan.Depth).Select(layer =>
+            plan.SlicesOf(layer).Count(slice => placement.SiloOf(plan.OrdinalOf(PartId.Slice(layer, slice.Index))) != silo))];
+        coordinatorIsLocal = placement.CoordinatorSilo == silo;
+        sourceIsLocal = placement.SiloOf(plan.OrdinalOf(PartId.Source)) == silo;
+        lossIsLocal = placement.SiloOf(plan.OrdinalOf(PartId.Loss)) == silo;
+    }
+
+    public void Send(Recipients to, Message message)
+    {
+        switch (to.Kind)
+        {
+            case RecipientKind.Layer:
+                ToLayer(to.Layer, message);
+                break;
+            case RecipientKind.Loss:
+                Count(lossIsLocal, message);
+                ToLoss(message);
+                break;
+            case RecipientKind.Source:
+                Count(sourceIsLocal, message);
+                ToSource(message);
+                break;
+            case RecipientKind.Coordinator:
+                Count(coordinatorIsLocal, message);
+                ToCoordinator(message);
+                break;
+            default:
+                Send(Recipients.Source, message);
+                for (var layer = 1; layer <= layers.Length; layer++) ToLayer(layer, message);
+                Send(Recipients.Loss, message);
+                break;
+        }
+    }
+
+    public void Observe(Observation observation) => observer.Observe(observation);
+
+    private void ToLayer(int layer, Message message)
+    {
+        var slices = layers[layer - 1];
+        var remote = remoteOfLayer[layer - 1];
+        traffic.Add(slices.Length - remote, remote, PayloadBytes(message));
+        switch (message)
+        {
+            case Activations activations:
+                foreach (var slice in slices) slice.Forward(activations);
+                break;
+            case Deltas deltas:
+                foreach (var slice in slices) slice.Backward(deltas);
+                break;
+            case Advance advance:
+                foreach (var slice in slices) slice.Advance(advance);
+                break;
+            default:
+                throw Unexpected(message);
+        }
+    }
+
+    private void ToSource(Message message)
+    {
+        if (message is Advance advance) source.Advance(advance);
+        else if (message is Evaluate evaluate) source.Evaluate(evaluate);
+        else throw Unexpected(message);
+    }
+
+    private void ToLoss(Message message)
+    {
+        if (message is Activations activations) loss.Forward(activations);
+        else if (message is Advance advance) loss.Advance(advance);
+        else throw Unexpected(message);
+    }
+
+    private void ToCoordinator(Message message)
+    {
+        switch (message)
+        {
+            case Ready ready: coordinator.Ready(ready); break;
+            case Report report: coordinator.Report(report); break;
+            case Restored restored: coordinator.Restored(restored); break;
+            case NeedRestore need: coordinator.NeedRestore(need); break;
+            case Failure failure: coordinator.Failed(failure); break;
+            default: throw Unexpected(message);
+        }
+    }
+
+    private void Count(bool isLocal, Message message) => traffic.Add(isLocal ? 1 : 0, isLocal ? 0 : 1, PayloadBytes(message));
+
+    private static long PayloadBytes(Message message) => message switch
+    {
+        Activations activations => activations.Values.Bytes,
+        Deltas deltas => deltas.Values.Bytes,
+        _ => 0,
+    };
+
+    private static InvariantViolationException Unexpected(Message message) => new($"no part takes {message.GetType().Name} here");
+}

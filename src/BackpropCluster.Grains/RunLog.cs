@@ -1,0 +1,36 @@
+using System.Collections.Immutable;
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Grains;
+
+/// <summary>Scores that a client has seen of a run, also across coordinators: what a new one computes again must come out as before.</summary>
+internal sealed class RunLog
+{
+    private readonly List<Score> losses = [];
+    private readonly List<EvaluationScore> evaluations = [];
+
+    /// <summary>How many scores of the present coordinator were taken.</summary>
+    public int SeenLosses { get; private set; }
+    public int SeenEvaluations { get; private set; }
+
+    public ImmutableArray<Score> Losses => [.. losses];
+    public ImmutableArray<EvaluationScore> Evaluations => [.. evaluations];
+
+    /// <summary>Another coordinator has taken the run and begins to tell from the start.</summary>
+    public void ReadAgain() => (SeenLosses, SeenEvaluations) = (0, 0);
+
+    /// <exception cref="DivergenceException">A score differs from what an earlier coordinator reported for the same step.</exception>
+    public void Take(RunProgress progress)
+    {
+        foreach (var score in progress.NewLosses) Take(losses, SeenLosses++, score, "step");
+        foreach (var score in progress.NewEvaluations) Take(evaluations, SeenEvaluations++, score, "evaluation");
+    }
+
+    private static void Take<T>(List<T> known, int index, T score, string what)
+        where T : IEquatable<T>
+    {
+        if (index == known.Count) known.Add(score);
+        else if (!known[index].Equals(score)) throw new DivergenceException($"{what} {index + 1} scored {known[index]} before and {score} when computed again");
+    }
+}

@@ -1,0 +1,32 @@
+using System.Collections.Immutable;
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Grains;
+
+/// <summary>Where a run stands.</summary>
+[GenerateSerializer, Immutable, Alias("run-progress")]
+public sealed record RunProgress
+{
+    [Id(0)] public required RunStatus Status { get; init; }
+    [Id(1)] public required int Term { get; init; }
+
+    /// <summary>Updates committed, and how many the run has.</summary>
+    [Id(2)] public required int CommittedSteps { get; init; }
+    [Id(3)] public required int Steps { get; init; }
+    [Id(4)] public required int Epoch { get; init; }
+
+    /// <summary>Scores of the steps that the caller had not seen yet, in order.</summary>
+    [Id(5)] public required ImmutableArray<Score> NewLosses { get; init; }
+    [Id(6)] public required ImmutableArray<EvaluationScore> NewEvaluations { get; init; }
+    [Id(7)] public required int Recoveries { get; init; }
+    [Id(8)] public required int ReplayedSteps { get; init; }
+    [Id(9)] public required long StaleMessages { get; init; }
+
+    /// <summary>Time since the first step began: silo start and data loading are not in it.</summary>
+    [Id(10)] public required TimeSpan Elapsed { get; init; }
+    [Id(11)] public Failure? Failure { get; init; }
+    [Id(12)] public Placement? Placement { get; init; }
+
+    public bool IsOver => Status is RunStatus.Completed or RunStatus.Failed;
+}

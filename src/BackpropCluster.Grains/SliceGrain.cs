@@ -1,0 +1,28 @@
+using BackpropCluster.Core.Protocol;
+using Orleans.Concurrency;
+
+namespace BackpropCluster.Grains;
+
+// Reentrant: handlers never await, so each is one turn and nothing can interleave inside it; without the attribute the runtime
+// would search its queue for what may overtake a running call. KeepAlive: an idle slice must not be collected with its weights.
+[KeepAlive, Reentrant]
+internal sealed class SliceGrain : Grain, ISliceGrain
+{
+    private readonly PartShell shell;
+
+    public SliceGrain(PartShells shells)
+    {
+        var key = this.GetPrimaryKeyString();
+        shell = shells.Create(new SliceState(PartKeys.SliceOf(key)), key);
+    }
+
+    public void Restore(Restore message) => shell.Take(message);
+
+    public void Advance(Advance message) => shell.Take(message);
+
+    public void Forward(Activations message) => shell.Take(message);
+
+    public void Backward(Deltas message) => shell.Take(message);
+
+    public ValueTask<SliceParameters?> Read(MessageKey key) => new(((SliceState)shell.State).Read(key, shell.Outbox));
+}

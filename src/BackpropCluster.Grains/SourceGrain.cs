@@ -1,0 +1,18 @@
+using BackpropCluster.Core.Protocol;
+using Orleans.Concurrency;
+
+namespace BackpropCluster.Grains;
+
+[KeepAlive, Reentrant]
+internal sealed class SourceGrain : Grain, ISourceGrain
+{
+    private readonly PartShell shell;
+
+    public SourceGrain(PartShells shells) => shell = shells.Create(new SourceState(shells.Data.Open), this.GetPrimaryKeyString());
+
+    public void Restore(Restore message) => shell.Take(message);
+
+    public void Advance(Advance message) => shell.Take(message);
+
+    public void Evaluate(Evaluate message) => shell.Take(message);
+}
