@@ -34,10 +34,14 @@ public sealed class EmbeddedCluster : IAsyncDisposable
         var cluster = new EmbeddedCluster();
         try
         {
-            foreach (var port in ports) cluster.hosts.Add(BuildHost(port, ports[0], clusterId, configure));
-            // The first silo keeps the membership of all.
-            await cluster.hosts[0].StartAsync(cancellation);
-            await Task.WhenAll(cluster.hosts.Skip(1).Select(host => host.StartAsync(cancellation)));
+            // One after the other: two that join at once both write the membership table, and the loser waits 2.5 seconds before it
+            // tries again. The first silo keeps that table.
+            for (var i = 0; i < silos; i++)
+            {
+                cluster.hosts.Add(BuildHost(i, ports, clusterId, configure));
+                await cluster.hosts[i].StartAsync(cancellation);
+            }
+
             return cluster;
         }
         catch
@@ -62,14 +66,14 @@ public sealed class EmbeddedCluster : IAsyncDisposable
         host.Dispose();
     }
 
-    private static IHost BuildHost(int port, int primaryPort, string clusterId, Action<IServiceCollection>? configure)
+    private static IHost BuildHost(int index, int[] ports, string clusterId, Action<IServiceCollection>? configure)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         configure?.Invoke(builder.Services);
         builder.UseOrleans(silo =>
         {
-            silo.UseLocalhostClustering(port, gatewayPort: 0, new IPEndPoint(IPAddress.Loopback, primaryPort), serviceId: "backprop", clusterId);
-            silo.Configure<SiloOptions>(options => options.SiloName = $"silo-{port - primaryPort}");
+            silo.UseLocalhostClustering(ports[index], gatewayPort: 0, new IPEndPoint(IPAddress.Loopback, ports[0]), serviceId: "backprop", clusterId);
+            silo.Configure<SiloOptions>(options => options.SiloName = $"silo-{index + 1}");
             silo.AddBackprop();
         });
         return builder.Build();

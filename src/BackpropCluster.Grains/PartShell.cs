@@ -1,6 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
 using BackpropCluster.Core.Protocol;
 using Microsoft.Extensions.Logging;
+using Orleans.Runtime;
+using Orleans.Runtime.Placement;
 
 namespace BackpropCluster.Grains;
 
@@ -17,7 +19,14 @@ internal sealed class PartShell(PartState state, GrainOutbox outbox, ILogger log
     {
         try
         {
-            if (message is Restore restore) outbox.Route(restore.Plan, restore.Placement);
+            if (message is Restore restore)
+            {
+                // The placement hint came along; what this part sends would carry it on, and every message of the run after that
+                // would copy it: two fifths of the message rate.
+                RequestContext.Remove(IPlacementDirector.PlacementHintKey);
+                outbox.Route(restore.Plan, restore.Placement);
+            }
+
             state.Receive(message, outbox);
         }
         catch (Exception e)

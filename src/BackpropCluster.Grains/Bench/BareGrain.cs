@@ -1,0 +1,70 @@
+using System.Globalization;
+using BackpropCluster.Core.Protocol;
+using Orleans.Concurrency;
+
+namespace BackpropCluster.Grains.Bench;
+
+[KeepAlive, Reentrant]
+internal sealed class BareGrain : Grain, IBareGrain
+{
+    private int layer;
+    private IBareGrain[] neighbours = [];
+    private IBareGrain[] all = [];
+    private IBareGrain? driver;
+    private int expected;
+    private int received;
+    private int running;
+    private int rounds;
+    private TaskCompletionSource finished = new();
+
+    public ValueTask Prepare(string bench, int[] layers)
+    {
+        layer = int.Parse(this.GetPrimaryKeyString().Split('/')[1], CultureInfo.InvariantCulture);
+        IBareGrain[] Of(int l) => [.. Enumerable.Range(0, l == 0 ? 1 : layers[l - 1]).Select(i => Grain(bench, l, i))];
+        driver = Grain(bench, 0, 0);
+        all = layer == 0 ? [.. Enumerable.Range(1, layers.Length).SelectMany(Of)] : [];
+
+        // A slice sends y to the layer above and δ to the layer below; what the outermost layers exchange with Source, Loss and
+        // coordinator is Begin and Done here.
+        neighbours = layer == 0 ? [] : [.. layer > 1 ? Of(layer - 1) : [], .. layer < layers.Length ? Of(layer + 1) : []];
+        expected = neighbours.Length;
+        return ValueTask.CompletedTask;
+    }
+
+    public Task Run(int rounds)
+    {
+        this.rounds = rounds;
+        finished = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        BeginRound();
+        return finished.Task;
+    }
+
+    public void Begin(Activations message)
+    {
+        foreach (var neighbour in neighbours) neighbour.Take(message);
+    }
+
+    public void Take(Activations message)
+    {
+        if (++received < expected) return;
+        received = 0;
+        driver!.Done();
+    }
+
+    public void Done()
+    {
+        if (--running > 0) return;
+        if (--rounds > 0) BeginRound();
+        else finished.SetResult();
+    }
+
+    private void BeginRound()
+    {
+        running = all.Length;
+        var message = new Activations(default, new Payload(1, 32, new double[32]));
+        foreach (var grain in all) grain.Begin(message);
+    }
+
+    private IBareGrain Grain(string bench, int l, int index) =>
+        GrainFactory.GetGrain<IBareGrain>(string.Create(CultureInfo.InvariantCulture, $"{bench}/{l}/{index}"));
+}

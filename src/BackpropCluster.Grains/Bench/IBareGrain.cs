@@ -1,0 +1,25 @@
+using BackpropCluster.Core.Protocol;
+using Orleans.Concurrency;
+
+namespace BackpropCluster.Grains.Bench;
+
+/// <summary>A grain that computes nothing: the runtime's own rate for a training step's messages.</summary>
+/// <remarks>Key <c>{bench}/{layer}/{index}</c>. Layer 0 has one grain, the driver: it stands for coordinator, Source and Loss.</remarks>
+[Alias("backprop.bare")]
+public interface IBareGrain : IGrainWithStringKey
+{
+    /// <summary>Learns the layers' sizes; the driver is layer 0.</summary>
+    [Alias("Prepare")] ValueTask Prepare(string bench, int[] layers);
+
+    /// <summary>For the driver: carries out so many rounds, one after the other, and answers when the last message has arrived.</summary>
+    [Alias("Run")] Task Run(int rounds);
+
+    /// <summary>One round begins: send as a slice would, forward and backward.</summary>
+    [OneWay, Alias("Begin")] void Begin(Activations message);
+
+    /// <summary>The handler that is measured: counts, so that the end can be known, and nothing else.</summary>
+    [OneWay, Alias("Take")] void Take(Activations message);
+
+    /// <summary>For the driver: one grain has got all messages of the round.</summary>
+    [OneWay, Alias("Done")] void Done();
+}
