@@ -1,1 +1,19 @@
-return 0;
+using System.CommandLine;
+using BackpropCluster.Cli.Verbs;
+
+namespace BackpropCluster.Cli;
+
+internal static class Program
+{
+    public static async Task<int> Main(string[] args)
+    {
+        System.Console.OutputEncoding = System.Text.Encoding.UTF8;
+        return await Shell.Run(Root(), args);
+    }
+
+    /// <summary>All verbs.</summary>
+    public static RootCommand Root() => new("BackpropCluster: backpropagation as messages between grains")
+    {
+        LearnVerb.Create(), TrainVerb.Create(), ParityVerb.Create(), BenchVerb.Create(), ConfigVerb.Create(), DoctorVerb.Create(),
+    };
+}

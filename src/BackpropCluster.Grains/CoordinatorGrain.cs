@@ -16,6 +16,7 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
     private CoordinatorState? state;
     private PlacingOutbox? outbox;
     private TaskCompletionSource news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ulong fingerprint;
     private int announced;
     private long began;
     private TimeSpan elapsed;
@@ -28,8 +29,10 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
 
     public ValueTask Start(RunPlan plan, int term, TimeSpan deadline)
     {
+        if (state is not null && plan.Fingerprint != fingerprint) throw new RunTakenException(plan.Run);
         // A client that lost sight of a run asks again; the run may have gone on all the time.
         if (state is not null && state.Term > term && state.Status != RunStatus.Failed) return ValueTask.CompletedTask;
+        fingerprint = plan.Fingerprint;
         outbox = new PlacingOutbox(GrainFactory, plan, shells.CreateOutbox(plan.Run));
         state = new CoordinatorState(plan, term, Members(), deadline);
         (announced, began, elapsed) = (0, 0, TimeSpan.Zero);

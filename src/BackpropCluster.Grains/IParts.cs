@@ -56,6 +56,7 @@ public interface ILossGrain : IGrainWithStringKey
 public interface ICoordinatorGrain : IGrainWithStringKey
 {
     /// <summary>Takes the lead of a run at the term after <paramref name="term"/>; does nothing if it leads the run in a higher one already.</summary>
+    /// <exception cref="RunTakenException">The id belongs to a run of another run file.</exception>
     [Alias("Start")] ValueTask Start(RunPlan plan, int term, TimeSpan deadline);
 
     /// <summary>What happened since the caller last looked; answers as soon as there is news, and after a second at the latest.</summary>
@@ -72,3 +73,8 @@ public interface ICoordinatorGrain : IGrainWithStringKey
 
     [OneWay, Alias("Failed")] void Failed(Failure message);
 }
+
+/// <summary>A run id is in use by another run file.</summary>
+[GenerateSerializer, Alias("run-taken")]
+public sealed class RunTakenException(string run)
+    : Exception($"run id {run} is in use in this cluster by another run file. Nothing was started. Choose another id.");

@@ -1,0 +1,41 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Spectre.Console;
+
+namespace BackpropCluster.Cli;
+
+/// <summary>Standard output carries the result, standard error the talk.</summary>
+internal static class Output
+{
+    private static readonly JsonSerializerOptions Camel = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>The result, for people.</summary>
+    public static IAnsiConsole Console { get; } = Create(System.Console.Out, System.Console.IsOutputRedirected);
+
+    /// <summary>The talk: progress and warnings.</summary>
+    public static IAnsiConsole Talk { get; } = Create(System.Console.Error, System.Console.IsErrorRedirected);
+
+    /// <summary>Whether the talk may redraw a line.</summary>
+    public static bool TalkIsLive { get; } = !System.Console.IsErrorRedirected && Environment.GetEnvironmentVariable("NO_COLOR") is null or "";
+
+    /// <summary>The result, for programs: one object, one line.</summary>
+    public static void Json(object result) => System.Console.Out.WriteLine(JsonSerializer.Serialize(result, Camel));
+
+    private static IAnsiConsole Create(TextWriter writer, bool redirected)
+    {
+        var plain = redirected || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(writer),
+            Ansi = redirected ? AnsiSupport.No : AnsiSupport.Detect,
+            ColorSystem = plain ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+        });
+        // A file has no width: lines are not to be broken at some terminal's.
+        if (redirected) console.Profile.Width = 200;
+        return console;
+    }
+}

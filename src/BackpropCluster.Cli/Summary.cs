@@ -1,0 +1,73 @@
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains;
+
+namespace BackpropCluster.Cli;
+
+/// <summary>What <c>train --json</c> prints.</summary>
+internal sealed record Summary
+{
+    public required string Run { get; init; }
+    public required string Status { get; init; }
+    public required string Granularity { get; init; }
+    public required int Slices { get; init; }
+    public required int Silos { get; init; }
+
+    /// <summary>Updates applied.</summary>
+    public required int Steps { get; init; }
+    public required int Epochs { get; init; }
+
+    /// <summary>The last step's batch, before its update.</summary>
+    public required ScoreSummary Train { get; init; }
+    public required ScoreSummary? Test { get; init; }
+    public required string WeightsSha256 { get; init; }
+
+    /// <summary>The training alone: silo start and data loading are not in it.</summary>
+    public required double Seconds { get; init; }
+    public required double StepsPerSecond { get; init; }
+    public required double SamplesPerSecond { get; init; }
+    public required MessageSummary Messages { get; init; }
+    public required int Recoveries { get; init; }
+    public required int ReplayedSteps { get; init; }
+    public required long StaleMessages { get; init; }
+
+    public static Summary Of(RunPlan plan, int silos, TrainingOutcome outcome, IReadOnlyCollection<Traffic> traffic)
+    {
+        var (last, result) = (outcome.Last, outcome.Result!);
+        var seconds = last.Elapsed.TotalSeconds;
+        var (local, remote) = (traffic.Sum(t => t.Local), traffic.Sum(t => t.Remote));
+        return new Summary
+        {
+            Run = plan.Run,
+            Status = "completed",
+            Granularity = plan.Granularity.ToString(),
+            Slices = plan.SliceCount,
+            Silos = silos,
+            Steps = last.CommittedSteps,
+            Epochs = plan.Spec.Training.Epochs,
+            Train = ScoreSummary.Of(result.Steps[^1]),
+            Test = result.Evaluations.Length > 0 ? ScoreSummary.Of(result.Evaluations[^1].Score) : null,
+            WeightsSha256 = result.WeightsSha256,
+            Seconds = seconds,
+            StepsPerSecond = last.CommittedSteps / seconds,
+            SamplesPerSecond = result.Steps.Sum(s => (long)s.Rows) / seconds,
+            Messages = new MessageSummary(local, remote, (local + remote) / seconds, traffic.Sum(t => t.RemoteBytes)),
+            Recoveries = last.Recoveries,
+            ReplayedSteps = last.ReplayedSteps,
+            StaleMessages = last.StaleMessages,
+        };
+    }
+}
+
+/// <param name="Loss">Mean over the rows.</param>
+/// <param name="Accuracy">Share of rows whose class was named; <see langword="null"/> for real targets.</param>
+internal sealed record ScoreSummary(double Loss, double? Accuracy)
+{
+    public static ScoreSummary Of(Score score) => new(score.Loss, score.Accuracy);
+}
+
+/// <param name="Local">Logical messages within a silo.</param>
+/// <param name="Remote">Logical messages between silos.</param>
+/// <param name="PerSecond">Both, over the training's seconds.</param>
+/// <param name="RemoteBytes">Payload bytes of the remote ones.</param>
+internal sealed record MessageSummary(long Local, long Remote, double PerSecond, long RemoteBytes);

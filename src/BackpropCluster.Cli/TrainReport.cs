@@ -1,0 +1,85 @@
+using System.Diagnostics;
+using System.Globalization;
+using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains;
+using Spectre.Console;
+
+namespace BackpropCluster.Cli;
+
+/// <summary>What a person sees of a training: the model as a table, a line of progress, the result.</summary>
+internal sealed class TrainReport(RunPlan plan, RunFile file)
+{
+    private readonly long began = Stopwatch.GetTimestamp();
+    private Score last;
+    private EvaluationScore? evaluation;
+    private int tenths;
+
+    public void Model()
+    {
+        var table = new Table().Border(Output.TalkIsLive ? TableBorder.Rounded : TableBorder.Horizontal)
+            .AddColumns("layer", "shape", "activation").AddColumn(new TableColumn("parameters").RightAligned())
+            .AddColumn(new TableColumn("slices").RightAligned());
+        table.AddRow("source", N(plan.Features), "", "", "");
+        for (var layer = 1; layer <= plan.Depth; layer++)
+        {
+            var spec = plan.Spec.Model.Layers[layer - 1];
+            var inputs = plan.Spec.Model.InputsOf(layer, plan.Features);
+            table.AddRow(N(layer), $"{N(inputs)} → {N(spec.Units)}", Lower(spec.Activation), N(spec.Units * (inputs + 1L)), N(plan.SlicesOf(layer).Length));
+        }
+
+        table.AddRow("loss", N(plan.Spec.Model.Layers[^1].Units), "half_squared_error", "", "");
+        table.AddRow("total", "", "", N(plan.Spec.Model.Parameters(plan.Features)), N(plan.SliceCount));
+        Output.Talk.MarkupLine($"[bold]{plan.Run}[/]: {N(plan.TrainingRows)} training rows, {N(plan.TestRows)} test rows; "
+            + $"{file.Cluster.Silos} silo{(file.Cluster.Silos == 1 ? "" : "s")} in this process, {file.Cluster.Granularity} grains, {N(plan.MessagesPerStep)} messages a step");
+        Output.Talk.Write(table);
+    }
+
+    /// <summary>On a terminal one line that is drawn anew; elsewhere a line for each tenth of the run.</summary>
+    public void Progress(RunProgress progress)
+    {
+        if (progress.NewLosses.Length > 0) last = progress.NewLosses[^1];
+        if (progress.NewEvaluations.Length > 0) evaluation = progress.NewEvaluations[^1];
+        if (progress.CommittedSteps == 0) return;
+        var share = (double)progress.CommittedSteps / progress.Steps;
+        if (!Output.TalkIsLive && (int)(share * 10) == tenths) return;
+        tenths = (int)(share * 10);
+
+        var seconds = progress.Elapsed.TotalSeconds;
+        var rows = progress.CommittedSteps * (double)plan.TrainingRows * plan.Spec.Training.Epochs / progress.Steps;
+        var text = $"step {N(progress.CommittedSteps)}/{N(progress.Steps)}  epoch {progress.Epoch}  loss {last.Loss.ToString("0.000000", CultureInfo.InvariantCulture)}"
+            + (evaluation is { } e ? $"  test {Percent(e.Score.Accuracy) ?? e.Score.Loss.ToString("0.000000", CultureInfo.InvariantCulture)}" : "")
+            + $"  {N((long)(rows / seconds))} rows/s  ETA {(seconds / share - seconds).ToString("0", CultureInfo.InvariantCulture)} s";
+        if (Output.TalkIsLive) System.Console.Error.Write($"\r\u001b[K{text[..Math.Min(text.Length, Math.Max(20, System.Console.BufferWidth - 1))]}{(progress.IsOver ? "\n" : "")}");
+        else System.Console.Error.WriteLine(text);
+    }
+
+    public void Result(TrainingOutcome outcome, Summary summary, string folder)
+    {
+        var console = Output.Console;
+        console.MarkupLine($"[bold green]completed[/] {N(summary.Steps)} steps, {N(summary.Epochs)} epochs in {summary.Seconds.ToString("0.00", CultureInfo.InvariantCulture)} s: "
+            + $"{N((long)summary.StepsPerSecond)} steps/s, {N((long)summary.SamplesPerSecond)} rows/s");
+        Line(console, "train", outcome.Result!.Steps[^1], "the last batch, before its update");
+        if (outcome.Result.Evaluations.Length > 0) Line(console, "test", outcome.Result.Evaluations[^1].Score, $"{N(plan.TestRows)} rows");
+        console.MarkupLine($"weights  sha256 {outcome.Result.WeightsSha256}");
+        console.MarkupLine($"messages {N(summary.Messages.Local)} local, {N(summary.Messages.Remote)} between silos; recoveries {summary.Recoveries}");
+        console.MarkupLine($"folder   {Markup.Escape(folder)}   (all in {Stopwatch.GetElapsedTime(began).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s)");
+    }
+
+    private static void Line(IAnsiConsole console, string what, Score score, string of) =>
+        console.MarkupLine($"{what,-8} loss {score.Loss.ToString("0.000000", CultureInfo.InvariantCulture)}"
+            + (Percent(score.Accuracy) is { } accuracy ? $"  accuracy {accuracy}" : "") + $"  ({of})");
+
+    private static string? Percent(double? share) => share?.ToString("0.0 %", CultureInfo.InvariantCulture);
+
+    private static string N(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
+
+    private static string Lower(Activation activation) => activation switch
+    {
+        Activation.Identity => "identity",
+        Activation.Logistic => "logistic",
+        Activation.Tanh => "tanh",
+        _ => "relu",
+    };
+}

@@ -1,0 +1,34 @@
+using System.CommandLine;
+using System.Globalization;
+using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Cli.Verbs;
+
+/// <summary><c>config check RUN.yaml</c>: reads a run file as <c>train</c> would and starts nothing.</summary>
+internal static class ConfigVerb
+{
+    public static Command Create()
+    {
+        var path = Options.RunFile();
+        var set = Options.Set();
+        var json = Options.Json();
+        var check = new Command("check", "Read a run file strictly and say what it would train") { path, set, json };
+        check.SetAction(parsed => Check(parsed.GetValue(path)!, parsed.GetValue(set), parsed.GetValue(json)));
+        return new Command("config", "Work with run files") { check };
+    }
+
+    private static int Check(string path, string[]? sets, bool json)
+    {
+        var file = RunFileLoader.Load(path, sets);
+        var plan = Planner.Plan("check", file.Spec, file.Cluster.Granularity, Planner.Load(file.Spec));
+        var steps = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows).Steps;
+        var parameters = plan.Spec.Model.Parameters(plan.Features);
+        if (json)
+            Output.Json(new { ok = true, name = plan.Spec.Name, plan.TrainingRows, plan.TestRows, parameters, slices = plan.SliceCount, steps, plan.MessagesPerStep });
+        else
+            System.Console.Out.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"{path}: ok. {parameters:N0} parameters in {plan.SliceCount:N0} slices, {plan.TrainingRows:N0} training and {plan.TestRows:N0} test rows, {steps:N0} steps of {plan.MessagesPerStep:N0} messages"));
+        return ExitCode.Done;
+    }
+}

@@ -1,0 +1,94 @@
+using BackpropCluster.Core;
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains;
+using Orleans.Runtime;
+
+namespace BackpropCluster.Tests;
+
+/// <summary>What three silos do that one cannot.</summary>
+public sealed class ThreeSilosTests(ThreeSilos silos) : IClassFixture<ThreeSilos>
+{
+    private static readonly TimeSpan StepDeadline = TimeSpan.FromSeconds(20);
+
+    [Fact]
+    public async Task EveryPartStandsWhereThePlanPutIt()
+    {
+        var plan = Tables.Plan(Runs.Uneven(5), Granularity.Neuron, "placed");
+        var outcome = await TrainingClient.Train(silos.Grains, plan, StepDeadline, cancellation: TestContext.Current.CancellationToken);
+        var placement = outcome.Last.Placement!;
+        var management = silos.Grains.GetGrain<IManagementGrain>(0);
+        foreach (var slice in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.SlicesOf(layer)))
+        {
+            var grain = silos.Grains.GetGrain<ISliceGrain>(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{plan.Run}/layer-{slice.Layer}/units-{slice.First}-{slice.Last}/{slice.Index}"));
+            var address = await management.GetActivationAddress(grain, TestContext.Current.CancellationToken);
+            Assert.Equal(placement.SiloOf(plan.OrdinalOf(PartId.Slice(slice.Layer, slice.Index))), address!.ToParsableString());
+        }
+
+        Assert.Equal(3, placement.SiloOfPart.Distinct().Count());
+    }
+
+    /// <summary>Each step sends what the plan says; each evaluated chunk and the Restore of the start come on top.</summary>
+    [Theory, InlineData("neuron"), InlineData("4"), InlineData("layer")]
+    public async Task LogicalMessagesAreCountedOnce(string cut)
+    {
+        Assert.True(Granularity.TryParse(cut, out var granularity));
+        var plan = Tables.Plan(Runs.Uneven(5, epochs: 3), granularity, "counted");
+        var before = silos.Traffic.Sum(t => t.Local + t.Remote);
+        var outcome = await TrainingClient.Train(silos.Grains, plan, StepDeadline, cancellation: TestContext.Current.CancellationToken);
+
+        // An evaluation: Evaluate, rows to layer 1, activations upward, Report. The start: Restored from every part.
+        var evaluation = 1L + plan.SlicesOf(1).Length + plan.SlicesOf(plan.Depth).Length + 1
+            + Enumerable.Range(1, plan.Depth - 1).Sum(layer => (long)plan.SlicesOf(layer).Length * plan.SlicesOf(layer + 1).Length);
+        var expected = outcome.Last.Steps * plan.MessagesPerStep + outcome.Result!.Evaluations.Length * evaluation + plan.PartCount;
+        Assert.Equal(expected, silos.Traffic.Sum(t => t.Local + t.Remote) - before);
+        Assert.True(silos.Traffic.Sum(t => t.Remote) > 0, "three silos exchanged nothing");
+    }
+
+    [Fact]
+    public async Task ADivergingRunNamesLayerAndStep()
+    {
+        // Identity units and a learning rate of 10: the weights grow without bound and some net overflows.
+        var run = Runs.Uneven(5, epochs: 2_000);
+        run = run with
+        {
+            Model = run.Model with { Layers = [Runs.Layer(13, Activation.Identity), Runs.Layer(3, Activation.Identity)] },
+            Optimizer = new OptimizerSpec { LearningRate = 10 },
+        };
+        var plan = Tables.Plan(run, Granularity.Neuron, "diverging");
+        var outcome = await TrainingClient.Train(silos.Grains, plan, StepDeadline, cancellation: TestContext.Current.CancellationToken);
+        Assert.Null(outcome.Result);
+        Assert.Equal(FailureKind.NotFinite, outcome.Last.Failure!.Kind);
+        Assert.Matches(@"a net of layer \d is not a finite number at step \d+|the loss became .* at step \d+", outcome.Last.Failure.Reason);
+    }
+}
+
+/// <summary>A silo that is lost costs a recovery and no bit. Each test has a cluster of its own: it does not survive.</summary>
+public sealed class SiloLossTests
+{
+    [Theory, InlineData(true), InlineData(false)]
+    public async Task KillingASiloInTheMiddleOfARunChangesNoBit(bool coordinators)
+    {
+        await using var silos = new ThreeSilos();
+        await silos.InitializeAsync();
+        var spec = Runs.Uneven(1, epochs: 300);
+        var plan = Tables.Plan(spec, Granularity.Neuron, "killed");
+        var killed = Task.CompletedTask;
+        var outcome = await TrainingClient.Train(silos.Grains, plan, TimeSpan.FromSeconds(5), Kill, TestContext.Current.CancellationToken);
+        await killed;
+
+        Assert.NotSame(Task.CompletedTask, killed);
+        Assert.True(outcome.Result is not null, $"the run failed: {outcome.Last.Failure?.Reason}");
+        Assert.True(outcome.Last.Term > 1, "the run did not notice that a silo was gone");
+        var reference = ReferenceTrainer.Train(spec, Tables.Open(spec));
+        Assert.Equal(reference.WeightsSha256, outcome.Result.WeightsSha256);
+        Assert.Equal(reference.Steps, outcome.Result.Steps);
+
+        void Kill(RunProgress progress)
+        {
+            if (progress.CommittedSteps < 20 || killed != Task.CompletedTask) return;
+            var victim = silos.Cluster.Silos.First(s => s.SiloAddress.ToParsableString() == progress.Placement!.CoordinatorSilo == coordinators);
+            killed = silos.Cluster.KillSiloAsync(victim, TestContext.Current.CancellationToken);
+        }
+    }
+}

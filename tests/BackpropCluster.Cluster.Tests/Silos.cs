@@ -1,0 +1,62 @@
+using BackpropCluster.Cli.Learn;
+using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains;
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.TestingHost;
+
+namespace BackpropCluster.Tests;
+
+/// <summary>Real silos with Orleans' own test host, wired as the product wires them; each test class shares one cluster.</summary>
+public abstract class Silos(short count) : IAsyncLifetime
+{
+    private InProcessTestCluster? cluster;
+
+    internal Recorder Recorder { get; } = new();
+
+    public InProcessTestCluster Cluster => cluster ?? throw new InvalidOperationException("the silos are not started");
+
+    public IGrainFactory Grains => Cluster.Client;
+
+    public IEnumerable<Traffic> Traffic => Cluster.Silos.Select(silo => silo.ServiceProvider.GetRequiredService<Traffic>());
+
+    public async ValueTask InitializeAsync()
+    {
+        var builder = new InProcessTestClusterBuilder(count);
+        builder.ConfigureSilo((_, silo) =>
+        {
+            silo.Services.AddSingleton<ITrainingObserver>(Recorder);
+            silo.Services.AddSingleton<TableReader>(data => Tables.Read(data));
+            silo.AddBackprop();
+        });
+        cluster = builder.Build();
+        await cluster.DeployAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (cluster is not null) await cluster.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+}
+
+public sealed class OneSilo() : Silos(1);
+
+public sealed class TwoSilos() : Silos(2);
+
+public sealed class ThreeSilos() : Silos(3);
+
+/// <summary>The data of these tests: what is built in, and made-up rows of seven features in the place of iris.</summary>
+internal static class Tables
+{
+    public static Table Read(Core.DataSpec data) =>
+        data.Source == DataSource.Iris ? Runs.SevenFeatures() : BuiltInData.Read(data.Source);
+
+    public static Dataset Open(Core.RunSpec spec) => Dataset.Prepare(Read(spec.Data), spec.Data, spec.Seed, spec.Model.Layers[^1].Units);
+
+    /// <summary>A plan whose run id no other test has.</summary>
+    public static RunPlan Plan(Core.RunSpec spec, Granularity granularity, string test) =>
+        Runs.Plan(spec, Open(spec), granularity) with { Run = $"{test}-{spec.Name}-{Interlocked.Increment(ref runs)}" };
+
+    private static int runs;
+}
