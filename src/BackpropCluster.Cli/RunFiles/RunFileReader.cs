@@ -1,0 +1,146 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text.RegularExpressions;
+using BackpropCluster.Core;
+using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Cli.RunFiles;
+
+/// <summary>From the keys of a run file to a run: each key once, with its default and its bounds.</summary>
+internal static partial class RunFileReader
+{
+    private const int MaxUnits = 1_000_000;
+    private const long MaxParameters = 100_000_000;
+    private static readonly TimeSpan LongestDeadline = TimeSpan.FromMinutes(10);
+
+    public static RunFile Read(string path, MapNode root)
+    {
+        var file = new Section(root, "", "version", "name", "seed", "data", "model", "optimizer", "training", "cluster");
+        file.Whole("version", null, 1, 1);
+        var data = Data(file.Group("data", "source", "batch", "microbatches", "shuffle", "test", "scale"), out var table);
+        var model = Model(file.Group("model", "layers", "loss"), table, path);
+        var training = Training(file.Group("training", "epochs", "update"), data, table);
+        var spec = new RunSpec
+        {
+            Name = Name(file, path),
+            Seed = file.Seed("seed", 1),
+            Data = data,
+            Model = model,
+            Optimizer = Optimizer(file.Group("optimizer", "kind", "learning_rate")),
+            Training = training,
+        };
+        return new RunFile(spec, Cluster(file.Group("cluster", "silos", "granularity", "placement", "step_deadline"), model));
+    }
+
+    private static string Name(Section file, string path)
+    {
+        if (file.Text("name") is { } name)
+            return NamePattern().IsMatch(name) ? name : throw file.Wrong("name", $"got '{name}', expected small letters, digits, '.', '_' and '-', at most 64, a letter or digit first", "Choose another name.");
+        // From the file's own name, with what a name may not hold replaced: a default must not be able to fail.
+        var stem = NotInNames().Replace(Path.GetFileNameWithoutExtension(path).ToLowerInvariant(), "-").TrimStart('-', '.', '_');
+        return stem.Length == 0 ? "run" : stem[..Math.Min(stem.Length, 64)];
+    }
+
+    private static DataSpec Data(Section data, out Table table)
+    {
+        var source = data.Choice("source", (DataSource?)null, Words.Sources);
+        table = BuiltInData.Read(source);
+        var test = data.Number("test", 0, "a share from 0 up to, but not including, 1", share => share is >= 0 and < 1);
+        var training = table.Rows - Dataset.TestRowsOf(table.Rows, test);
+        if (training < 1) throw data.Wrong("test", $"{test.ToString(CultureInfo.InvariantCulture)} of {table.Rows} rows leaves none for training", "Hold out fewer rows.");
+        var batch = data.Text("batch") is null or "all" ? (int?)null : data.Whole("batch", null, 1, int.MaxValue);
+        if (batch > training) throw data.Wrong("batch", $"got {batch} rows, but only {training} are for training", $"Use at most {training}, or all.");
+        var microbatches = data.Whole("microbatches", 1, 1, int.MaxValue);
+        if (microbatches > (batch ?? training)) throw data.Wrong("microbatches", $"got {microbatches} parts of {batch ?? training} rows", "Use at most one part a row.");
+        return new DataSpec
+        {
+            Source = source,
+            Batch = batch,
+            Microbatches = microbatches,
+            Shuffle = data.Flag("shuffle", true),
+            Test = test,
+            Scale = data.Choice("scale", Scaling.None, Words.Scalings),
+        };
+    }
+
+    private static ModelSpec Model(Section model, Table table, string path)
+    {
+        var list = model.List("layers");
+        if (list.Items.Count == 0) throw model.Wrong("layers", "got no layer, expected at least one", "Add the output layer.");
+        var layers = ImmutableArray.CreateBuilder<LayerSpec>();
+        var parameters = 0L;
+        foreach (var (item, index) in list.Items.Select((item, index) => (item, index)))
+        {
+            if (item is not MapNode map) throw new RunFileException($"model.layers[{index}]: got {item.Kind}, expected keys such as units and activation", item.Place, "Write { units: 10, activation: logistic }.");
+            var section = new Section(map, $"model.layers[{index}].", "units", "activation", "init", "train_bias");
+            var layer = Layer(section, index == 0 ? table.Features : layers[index - 1].Units, index);
+            layers.Add(layer);
+            parameters += layer.Units * ((index == 0 ? table.Features : layers[index - 1].Units) + 1L);
+            if (parameters > MaxParameters)
+                throw section.Wrong("units", $"the model would have more than {MaxParameters.ToString("N0", CultureInfo.InvariantCulture)} parameters", "Use fewer units.");
+            if (index == list.Items.Count - 1) CheckOutputs(section, layer.Units, index, table);
+        }
+
+        return new ModelSpec { Layers = layers.ToImmutable(), Loss = model.Choice("loss", (LossKind?)null, Words.Losses) };
+    }
+
+    private static LayerSpec Layer(Section section, int inputs, int index)
+    {
+        var layer = new LayerSpec
+        {
+            Units = section.Whole("units", null, 1, MaxUnits),
+            Activation = section.Choice("activation", (Activation?)null, Words.Activations),
+            Init = section.Choice("init", WeightInit.GlorotUniform, Words.Inits),
+            TrainBias = section.Flag("train_bias", true),
+        };
+        if (layer.Init == WeightInit.Mazur && (index > 1 || inputs != 2 || layer.Units != 2))
+            throw section.Wrong("init", $"mazur is for the tutorial's two layers of 2 inputs and 2 units, this is layer {index + 1} with {inputs} inputs and {layer.Units} units", "Choose another init.");
+        return layer;
+    }
+
+    private static void CheckOutputs(Section section, int units, int index, Table table)
+    {
+        if (table.Accepts(units)) return;
+        var (has, wanted) = table.Classes is null ? ($"{table.TargetColumns} target columns", table.TargetColumns) : ($"{table.ClassCount} classes", table.ClassCount);
+        throw new RunFileException($"layer {index + 1} has {units} outputs but the data has {has}", section.PlaceOf("units"), $"Set model.layers[{index}].units to {wanted}.");
+    }
+
+    private static OptimizerSpec Optimizer(Section optimizer)
+    {
+        optimizer.Choice("kind", (int?)null, ("sgd", 0));
+        return new OptimizerSpec { LearningRate = optimizer.Number("learning_rate", null, "a finite number above 0", rate => rate > 0) };
+    }
+
+    private static TrainingSpec Training(Section training, DataSpec data, Table table)
+    {
+        var epochs = training.Whole("epochs", null, 1, int.MaxValue);
+        var rows = table.Rows - Dataset.TestRowsOf(table.Rows, data.Test);
+        if ((double)epochs * rows / (data.Batch ?? rows) > int.MaxValue / 2)
+            throw training.Wrong("epochs", $"{epochs} epochs are more steps than can be counted", "Use fewer epochs or larger batches.");
+        var update = training.Choice("update", UpdateOrder.AfterBackward, Words.Updates);
+        if (update == UpdateOrder.DuringBackward && data.Microbatches > 1)
+            throw training.Wrong("update", $"during-backward updates in the middle of a backward pass, which {data.Microbatches} microbatches would each do apart", "Set data.microbatches to 1, or use after-backward.");
+        return new TrainingSpec { Epochs = epochs, Update = update };
+    }
+
+    private static ClusterSpec Cluster(Section cluster, ModelSpec model)
+    {
+        cluster.Choice("placement", 0, ("spread", 0));
+        var granularity = cluster.Scalar("granularity", true, "neuron, layer or a number of units from 1", text => Granularity.TryParse(text, out var value) ? value : (Granularity?)null) ?? Granularity.Layer;
+        var widest = model.Layers.Max(layer => layer.Units);
+        if (granularity != Granularity.Layer && granularity.Units > widest)
+            throw cluster.Wrong("granularity", $"{granularity} units fit no layer: the widest has {widest}", $"Use at most {widest}, or layer.");
+        return new ClusterSpec(
+            cluster.Whole("silos", 1, 1, 64),
+            granularity,
+            cluster.Duration("step_deadline", TimeSpan.FromSeconds(10), LongestDeadline));
+    }
+
+    [GeneratedRegex("^[a-z0-9][a-z0-9._-]{0,63}$")]
+    private static partial Regex NamePattern();
+
+    [GeneratedRegex("[^a-z0-9._-]+")]
+    private static partial Regex NotInNames();
+}

@@ -1,0 +1,38 @@
+using System.Globalization;
+using System.Text;
+
+namespace BackpropCluster.Cli.RunFiles;
+
+/// <summary>Writes a run as a run file with every default spelt out.</summary>
+internal static class RunFileWriter
+{
+    public static string Write(RunFile run)
+    {
+        var (spec, cluster) = (run.Spec, run.Cluster);
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"version: 1\n");
+        text.Append(CultureInfo.InvariantCulture, $"name: {Quoted(spec.Name)}\n");
+        text.Append(CultureInfo.InvariantCulture, $"seed: {spec.Seed}\n");
+        text.Append(CultureInfo.InvariantCulture, $"data:\n");
+        text.Append(CultureInfo.InvariantCulture, $"  source: {Words.Of(Words.Sources, spec.Data.Source)}\n");
+        text.Append(CultureInfo.InvariantCulture, $"  batch: {spec.Data.Batch?.ToString(CultureInfo.InvariantCulture) ?? "all"}\n");
+        text.Append(CultureInfo.InvariantCulture, $"  microbatches: {spec.Data.Microbatches}\n");
+        text.Append(CultureInfo.InvariantCulture, $"  shuffle: {Flag(spec.Data.Shuffle)}\n");
+        text.Append(CultureInfo.InvariantCulture, $"  test: {spec.Data.Test:R}\n");
+        text.Append(CultureInfo.InvariantCulture, $"  scale: {Words.Of(Words.Scalings, spec.Data.Scale)}\n");
+        text.Append(CultureInfo.InvariantCulture, $"model:\n");
+        text.Append(CultureInfo.InvariantCulture, $"  layers:\n");
+        foreach (var layer in spec.Model.Layers)
+            text.Append(CultureInfo.InvariantCulture, $"    - {{ units: {layer.Units}, activation: {Words.Of(Words.Activations, layer.Activation)}, init: {Words.Of(Words.Inits, layer.Init)}, train_bias: {Flag(layer.TrainBias)} }}\n");
+        text.Append(CultureInfo.InvariantCulture, $"  loss: {Words.Of(Words.Losses, spec.Model.Loss)}\n");
+        text.Append(CultureInfo.InvariantCulture, $"optimizer: {{ kind: sgd, learning_rate: {spec.Optimizer.LearningRate:R} }}\n");
+        text.Append(CultureInfo.InvariantCulture, $"training: {{ epochs: {spec.Training.Epochs}, update: {Words.Of(Words.Updates, spec.Training.Update)} }}\n");
+        text.Append(CultureInfo.InvariantCulture, $"cluster: {{ silos: {cluster.Silos}, granularity: {cluster.Granularity}, placement: spread, step_deadline: {Quantity.Format(cluster.StepDeadline)} }}\n");
+        return text.ToString();
+    }
+
+    private static string Flag(bool value) => value ? "true" : "false";
+
+    // A name such as 2026 or true would come back as it is here, but not in another reader.
+    private static string Quoted(string name) => $"'{name}'";
+}

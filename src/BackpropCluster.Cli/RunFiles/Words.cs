@@ -1,0 +1,31 @@
+using BackpropCluster.Core;
+using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Learning;
+
+namespace BackpropCluster.Cli.RunFiles;
+
+/// <summary>The words of a run file and what they stand for, for reading and writing alike.</summary>
+internal static class Words
+{
+    public static (string, DataSource)[] Sources { get; } =
+        [("mazur", DataSource.Mazur), ("xor", DataSource.Xor), ("iris", DataSource.Iris), ("digits", DataSource.Digits)];
+
+    public static (string, Scaling)[] Scalings { get; } = [("none", Scaling.None), ("minmax", Scaling.MinMax), ("standard", Scaling.Standard)];
+
+    public static (string, Activation)[] Activations { get; } =
+        [("identity", Activation.Identity), ("logistic", Activation.Logistic), ("tanh", Activation.Tanh), ("relu", Activation.Relu)];
+
+    public static (string, WeightInit)[] Inits { get; } =
+    [
+        ("he_normal", WeightInit.HeNormal), ("he_uniform", WeightInit.HeUniform), ("glorot_normal", WeightInit.GlorotNormal),
+        ("glorot_uniform", WeightInit.GlorotUniform), ("mazur", WeightInit.Mazur),
+    ];
+
+    public static (string, LossKind)[] Losses { get; } = [("half_squared_error", LossKind.HalfSquaredError)];
+
+    public static (string, UpdateOrder)[] Updates { get; } = [("after-backward", UpdateOrder.AfterBackward), ("during-backward", UpdateOrder.DuringBackward)];
+
+    /// <summary>The word for a value.</summary>
+    public static string Of<T>((string Word, T Value)[] words, T value)
+        where T : struct => Array.Find(words, w => w.Value.Equals(value)).Word;
+}
