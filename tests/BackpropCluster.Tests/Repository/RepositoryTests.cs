@@ -1,0 +1,114 @@
+using System.Text.RegularExpressions;
+using BackpropCluster.Cli;
+
+namespace BackpropCluster.Tests.Repository;
+
+/// <summary>What no compiler checks: the core's purity, sizes, and that the README tells the truth about commands and paths.</summary>
+public sealed partial class RepositoryTests
+{
+    private static readonly string Root = FindRoot();
+
+    [Theory, InlineData("BackpropCluster.Core"), InlineData("BackpropCluster.Simulation")]
+    public void PureProjectsKnowNoTaskClockFileOrConsole(string project)
+    {
+        foreach (var (path, text) in Sources(Path.Combine("src", project)))
+            Assert.False(
+                Impure().Match(WithoutComments(text)) is { Success: true } match,
+                $"{path} uses '{Impure().Match(WithoutComments(text)).Value}'; a state machine takes time and chance as parameters");
+    }
+
+    [Fact]
+    public void NoChanceIsDrawnInTheProduct()
+    {
+        foreach (var (path, text) in Sources("src"))
+            Assert.DoesNotMatch(@"Random\.Shared|new Random\(|Guid\.NewGuid|DateTime(Offset)?\.(Utc)?Now|Thread\.Sleep|Task\.Delay", path.EndsWith("RepositoryTests.cs", StringComparison.Ordinal) ? "" : text);
+    }
+
+    [Fact]
+    public void NoFileIsLongerThan400LinesAndNoMethodLongerThan70()
+    {
+        foreach (var (path, text) in Sources("src").Concat(Sources("tests")))
+        {
+            var lines = text.Split('\n');
+            Assert.True(lines.Length <= 401, $"{path} has {lines.Length} lines");
+            var start = -1;
+            for (var i = 0; i < lines.Length; i++)
+            {
+                // A member's body stands at one level of indentation: between "    {" and "    }".
+                if (lines[i].TrimEnd() == "    {") start = i;
+                else if (lines[i].TrimEnd() is "    }" or "    };" && start >= 0 && !lines[start - 1].Contains(" class ", StringComparison.Ordinal) && !lines[start - 1].Contains(" struct ", StringComparison.Ordinal))
+                    Assert.True(i - start - 1 <= 70, $"{path}:{start} has a member of {i - start - 1} lines");
+            }
+        }
+    }
+
+    [Fact]
+    public void EveryPathInTheReadmeExists()
+    {
+        var paths = PathInText().Matches(Readme()).Select(m => m.Groups[1].Value).Distinct().ToList();
+        Assert.NotEmpty(paths);
+        foreach (var path in paths) Assert.True(Path.Exists(Path.Combine(Root, path)), $"README.md names {path}, which does not exist");
+    }
+
+    [Fact]
+    public void EveryCommandInTheReadmeIsUnderstood()
+    {
+        var commands = CommandInText().Matches(Readme()).Select(m => m.Groups[1].Value.Trim()).ToList();
+        Assert.True(commands.Count >= 5, $"only {commands.Count} commands were found in README.md");
+        foreach (var command in commands)
+        {
+            var parsed = Program.Root().Parse(command);
+            Assert.True(parsed.Errors.Count == 0, $"README.md: '{command}': {string.Join(" ", parsed.Errors.Select(e => e.Message))}");
+        }
+    }
+
+    /// <summary>The two commands on which a newcomer's first minutes depend.</summary>
+    [Fact]
+    public void TheReadmeBeginsWithTheTwoCommands()
+    {
+        Assert.Contains("dotnet run -c Release --project src/BackpropCluster.Cli -- train examples/digits.yaml\n", Readme(), StringComparison.Ordinal);
+        Assert.Contains("<!-- tests -->\n```\ndotnet test -c Release\n```\n", Readme(), StringComparison.Ordinal);
+        Assert.True(File.Exists(Path.Combine(Root, ".ci", "run")));
+    }
+
+    [Fact]
+    public void EveryDecisionFitsOnAScreen()
+    {
+        foreach (var path in Directory.GetFiles(Path.Combine(Root, "docs", "decisions"), "*.md"))
+        {
+            var lines = File.ReadAllLines(path);
+            Assert.InRange(lines.Length, 5, 40);
+            foreach (var part in new[] { "**Status**", "**Force", "**Decision", "**Else", "**Price", "**We would notice" })
+                Assert.True(Array.Exists(lines, line => line.StartsWith(part, StringComparison.Ordinal)), $"{Path.GetFileName(path)} lacks {part}**");
+        }
+    }
+
+    private static string Readme() => File.ReadAllText(Path.Combine(Root, "README.md"));
+
+    private static IEnumerable<(string Path, string Text)> Sources(string below) =>
+        Directory.EnumerateFiles(Path.Combine(Root, below), "*.cs", SearchOption.AllDirectories)
+            .Where(path => !path.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
+            .Select(path => (Path.GetRelativePath(Root, path), File.ReadAllText(path)));
+
+    private static string WithoutComments(string text) => LineComment().Replace(text, "");
+
+    private static string FindRoot()
+    {
+        var directory = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(directory.FullName, "BackpropCluster.sln")))
+            directory = directory.Parent ?? throw new InvalidOperationException("the tests do not run below the repository's root");
+        return directory.FullName;
+    }
+
+    [GeneratedRegex(@"\bTask\b|ValueTask|Stopwatch|DateTime|TimeProvider|Environment\.|\bConsole\.|\bFile\.|Directory\.|Random\.Shared|Guid\.|IGrain\b|: Grain\b")]
+    private static partial Regex Impure();
+
+    [GeneratedRegex("//.*")]
+    private static partial Regex LineComment();
+
+    [GeneratedRegex(@"(?:`|\()((?:src|tests|docs|examples|\.ci)/[A-Za-z0-9_./-]+)(?:`|\))")]
+    private static partial Regex PathInText();
+
+    [GeneratedRegex(@"(?:^|`)(?:dotnet run -c Release --project src/BackpropCluster\.Cli --|backprop) ([^`\n]+)", RegexOptions.Multiline)]
+    private static partial Regex CommandInText();
+}
