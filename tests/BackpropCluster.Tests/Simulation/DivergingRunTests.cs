@@ -19,13 +19,13 @@ public class DivergingRunTests
         Assert.Equal("a net of layer 2 is not a finite number at step 2", failure.Reason);
     }
 
-    // Nets of 1e160 are numbers, their squares are not: the Loss finds it first.
+    // Nets of 1e160 are numbers, their squares are not. The Loss finds it, unless a slice that got its slopes speaks first.
     [Fact]
     public void ALossThatOverflowsEndsTheRunAndNamesTheStep()
     {
         var failure = Fail(Spec(1e160, Activation.Tanh, Activation.Identity), unitsPerSlice: 13);
         Assert.Equal(FailureKind.NotFinite, failure.Kind);
-        Assert.Matches("^the loss became (∞|Infinity) at step 2$", failure.Reason);
+        Assert.EndsWith("at step 2", failure.Reason, StringComparison.Ordinal);
     }
 
     // ∂W = y·x ≈ 1e20 times a learning rate of 1e300. No step comes after it whose nets would show it; the weights are not finite all the same.
