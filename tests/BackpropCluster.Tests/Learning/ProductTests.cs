@@ -1,0 +1,90 @@
+using BackpropCluster.Core.Learning;
+using CsCheck;
+
+namespace BackpropCluster.Tests.Learning;
+
+/// <summary>The vectorised product against three plain loops of fused multiply-adds, bit for bit.</summary>
+public class ProductTests
+{
+    private static readonly Gen<int> Size = Gen.Int[0, 20];
+
+    [Fact]
+    public void EveryShapeEqualsThePlainLoops() =>
+        Gen.Select(Size, Size, Size, Gen.Bool, Gen.Bool).Sample((m, k, n, transposed, starts) =>
+            Matches(m, k, n, transposed, starts), iter: 3000);
+
+    // Not left to chance: each size of the last panel and of the rows left over, with an empty sum and without.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(13)]
+    public void EveryWidthAndHeightEqualsThePlainLoops(int k)
+    {
+        for (var m = 0; m <= 20; m++)
+            for (var n = 0; n <= 20; n++)
+                Assert.True(Matches(m, k, n, transposed: m % 2 == 0, starts: n % 2 == 0), $"{m}×{k} · {k}×{n}");
+    }
+
+    [Fact]
+    public void SumsTooLargeForTheStackAreTheSame() => Assert.True(Matches(37, 130, 67, transposed: false, starts: true));
+
+    [Fact]
+    public void NaNAndInfinityOfOneColumnStayInIt()
+    {
+        double[] a = [1, 1], b = [double.NaN, 1, double.PositiveInfinity, 1, 1, 1], c = new double[3];
+        Kernels.Product(a, 2, 1, b, [], c, 1, 2, 3);
+        Assert.Equal([double.NaN, 2, double.PositiveInfinity], c);
+    }
+
+    [Theory]
+    [InlineData(5, 6, 0, 6)]   // A one short
+    [InlineData(6, 5, 0, 6)]   // B one short
+    [InlineData(6, 7, 0, 6)]   // B one long
+    [InlineData(6, 6, 1, 6)]   // a start for one row of two
+    [InlineData(6, 6, 3, 6)]   // a start for three rows of two
+    [InlineData(6, 6, 2, 3)]   // C too short
+    [InlineData(6, 6, 2, 5)]   // C too long
+    public void AWrongShapeIsRefusedWithAllShapesNamed(int a, int b, int start, int c)
+    {
+        var refusal = Assert.Throws<ArgumentException>(() =>
+            Kernels.Product(new double[a], 3, 1, new double[b], new double[start], new double[c], m: 2, k: 3, n: 2));
+        Assert.Contains($"A 2×3 ({a})", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains($"B 3×2 ({b})", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void TransposingTwiceGivesTheMatrixBack() =>
+        Gen.Select(Size, Size).Sample((rows, columns) =>
+        {
+            var (a, turned, back) = (Numbers(rows * columns, 1), new double[rows * columns], new double[rows * columns]);
+            Kernels.Transpose(a, turned, rows, columns);
+            Kernels.Transpose(turned, back, columns, rows);
+            return back.SequenceEqual(a) && (a.Length == 0 || turned[^1] == a[^1]) && (rows < 2 || columns < 2 || turned[1] == a[columns]);
+        });
+
+    private static bool Matches(int m, int k, int n, bool transposed, bool starts)
+    {
+        var (a, b, start) = (Numbers(m * k, 1), Numbers(k * n, 2), starts ? Numbers(m, 3) : []);
+        var (strideM, strideK) = transposed ? (1, m) : (k, 1);
+        var c = Enumerable.Repeat(double.NaN, m * n).ToArray();
+        Kernels.Product(a, strideM, strideK, b, start, c, m, k, n);
+
+        var expected = new double[m * n];
+        for (var i = 0; i < m; i++)
+            for (var j = 0; j < n; j++)
+            {
+                var sum = starts ? start[i] : 0;
+                for (var l = 0; l < k; l++) sum = Math.FusedMultiplyAdd(a[i * strideM + l * strideK], b[l * n + j], sum);
+                expected[i * n + j] = sum;
+            }
+
+        return c.Select(BitConverter.DoubleToInt64Bits).SequenceEqual(expected.Select(BitConverter.DoubleToInt64Bits));
+    }
+
+    // Over thirty powers of two, so that regrouping a sum changes its bits.
+    private static double[] Numbers(int count, uint group)
+    {
+        var random = new AddressedRandom(1, RandomPurpose.Simulation, group);
+        return [.. Enumerable.Range(0, count).Select(i => Math.ScaleB(random.Normal((ulong)i), random.Below(30, (ulong)i)))];
+    }
+}

@@ -1,0 +1,74 @@
+using System.Collections.Immutable;
+using BackpropCluster.Core;
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Tests.Protocol;
+
+/// <summary>A coordinator and the answers that its parts would give.</summary>
+internal sealed class LedRun
+{
+    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
+
+    private LedRun(RunSpec spec, ImmutableArray<string> silos)
+    {
+        var data = Runs.BuiltIn(spec);
+        Plan = Runs.Plan(spec, data, Granularity.Neuron);
+        Coordinator = new CoordinatorState(Plan, term: 0, silos, Deadline);
+        Coordinator.Start(Outbox);
+    }
+
+    public RunPlan Plan { get; }
+
+    public CoordinatorState Coordinator { get; }
+
+    public RecordingOutbox Outbox { get; } = new();
+
+    /// <summary>The tutorial for two rounds with an evaluation at the end: the first Restore is out.</summary>
+    public static LedRun Started(int rounds = 2, params ImmutableArray<string> silos) =>
+        new(Runs.Mazur(rounds, UpdateOrder.AfterBackward), silos.IsDefaultOrEmpty ? ["a", "b", "c"] : silos);
+
+    /// <summary>The same with so many steps committed and the next one begun.</summary>
+    public static LedRun After(int steps, int rounds = 10)
+    {
+        var run = Started(rounds);
+        run.AnswerRestored();
+        for (var step = 1; step <= steps; step++) run.CompleteStep(step);
+        run.Outbox.Sent.Clear();
+        return run;
+    }
+
+    /// <summary>Four flowers of iris held out and the rest one batch: an epoch is one step and ends with an evaluation.</summary>
+    public static LedRun EvaluatingEachEpoch(int epochs)
+    {
+        var spec = Runs.Uneven(batch: 146, epochs: epochs);
+        var run = new LedRun(spec with { Data = spec.Data with { Test = 4.0 / 150 } }, ["a"]);
+        run.AnswerRestored();
+        return run;
+    }
+
+    public MessageKey Key(int step, Phase phase, PartId from) => new(Plan.Fingerprint, Coordinator.Term, step, phase, 0, from, default);
+
+    public void Receive(Message message) => Coordinator.Receive(message, Outbox);
+
+    public void AnswerRestored()
+    {
+        foreach (var part in Plan.Parts) Receive(new Restored(Key(1, Phase.Forward, part)));
+    }
+
+    public void AnswerReady(int step)
+    {
+        foreach (var part in Plan.Parts.Where(p => p.Kind == PartKind.Slice)) Receive(new Ready(Key(step, Phase.Backward, part)));
+    }
+
+    public void ReportLoss(int step, double loss) => Receive(new Report(Key(step, Phase.Forward, PartId.Loss), new Score(loss, null, 1)));
+
+    public void ReportEvaluation(int version, double loss) => Receive(new Report(Key(version, Phase.Evaluate, PartId.Loss), new Score(loss, null, 1)));
+
+    /// <summary>Loss 1/step.</summary>
+    public void CompleteStep(int step)
+    {
+        AnswerReady(step);
+        ReportLoss(step, 1.0 / step);
+    }
+}

@@ -1,0 +1,27 @@
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Tests.Protocol;
+
+/// <summary>Messages as they would come off the wire, for parts of one plan.</summary>
+internal sealed record Letters(RunPlan Plan)
+{
+    public int Term { get; init; } = 1;
+
+    public MessageKey Key(int step, Phase phase, PartId from, int microbatch = 0) =>
+        new(Plan.Fingerprint, Term, step, phase, microbatch, from, default);
+
+    public Restore Restore() =>
+        new(Key(1, Phase.Forward, PartId.Coordinator), Plan, new Placement(["a"], [.. Enumerable.Repeat(0, Plan.PartCount)]));
+
+    public Advance Advance(int step) => new(Key(step, Phase.Forward, PartId.Coordinator));
+
+    public Evaluate Evaluate(int version, int chunk = 0) => new(Key(version, Phase.Evaluate, PartId.Coordinator, chunk));
+
+    /// <summary>y of one unit and one row.</summary>
+    public Activations Activation(int step, PartId from, double y, Phase phase = Phase.Forward) =>
+        new(Key(step, phase, from), new Payload(1, 1, [y]));
+
+    /// <summary>∂E/∂y of both of the tutorial's outputs.</summary>
+    public Deltas Slopes(int step, double first = 0.7, double second = -0.2) =>
+        new(Key(step, Phase.Backward, PartId.Loss), new Payload(2, 1, [first, second]));
+}

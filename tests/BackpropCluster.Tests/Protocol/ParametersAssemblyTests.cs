@@ -1,0 +1,63 @@
+using BackpropCluster.Core;
+using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Tests.Protocol;
+
+/// <summary>Every inner weight lives at two ends; nobody reads a result in which they differ.</summary>
+public class ParametersAssemblyTests
+{
+    private static readonly RunPlan Plan = MakePlan();
+
+    [Fact]
+    public void TheLayersAreThoseOfTheUncutModel()
+    {
+        var whole = new DenseSlice(Plan.Spec, Plan.Features, 2, 0, 11);
+        var layers = ParametersAssembly.Assemble(Plan, Read);
+        Assert.Equal(3, layers.Length);
+        Assert.Equal(whole.Weights, layers[1].Weights);
+        Assert.Equal(whole.Biases, layers[1].Biases);
+    }
+
+    [Theory]
+    [InlineData(2, 0)]
+    [InlineData(2, 3)]
+    [InlineData(3, 0)]
+    public void OneBitOfOneWeightAtItsOwnersEndIsFound(int layer, int index)
+    {
+        var divergence = Assert.Throws<DivergenceException>(() => ParametersAssembly.Assemble(Plan, range =>
+            range.Layer == layer && range.Index == index ? Read(range, slice => slice.Weights[^1] = Math.BitIncrement(slice.Weights[^1])) : Read(range)));
+        Assert.Equal($"the two ends of the weights between layers {layer - 1} and {layer} differ", divergence.Message);
+    }
+
+    [Fact]
+    public void OneBitAtTheOtherEndIsFoundAsWell() =>
+        Assert.Throws<DivergenceException>(() => ParametersAssembly.Assemble(Plan, range =>
+            range.Layer == 1 && range.Index == 4 ? Read(range, slice => slice.Outgoing[0] = Math.BitIncrement(slice.Outgoing[0])) : Read(range)));
+
+    // A plain sum of the numbers would be the same.
+    [Fact]
+    public void TwoWeightsThatChangedPlacesAreFound() =>
+        Assert.Throws<DivergenceException>(() => ParametersAssembly.Assemble(Plan, range =>
+            range.Layer == 2 && range.Index == 0 ? Read(range, slice => (slice.Weights[0], slice.Weights[1]) = (slice.Weights[1], slice.Weights[0])) : Read(range)));
+
+    private static SliceParameters Read(SliceRange range) => Read(range, _ => { });
+
+    private static SliceParameters Read(SliceRange range, Action<DenseSlice> spoil)
+    {
+        var slice = new DenseSlice(Plan.Spec, Plan.Features, range.Layer, range.First, range.Units);
+        spoil(slice);
+        return new SliceParameters(
+            new Payload(slice.Units, slice.Inputs, slice.Weights),
+            new Payload(slice.Units, 1, slice.Biases),
+            WeightsHash.OrderFree(slice.Weights, slice.Inputs, slice.Inputs, range.First, 0),
+            WeightsHash.OrderFree(slice.Outgoing, slice.Units, Plan.Spec.Model.Layers[range.Layer - 1].Units, 0, range.First));
+    }
+
+    private static RunPlan MakePlan()
+    {
+        var spec = Runs.Uneven(batch: 5);
+        return Runs.Plan(spec, Dataset.Prepare(Runs.SevenFeatures(), spec.Data, spec.Seed, 3), new(3));
+    }
+}

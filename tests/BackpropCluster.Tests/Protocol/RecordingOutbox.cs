@@ -1,0 +1,28 @@
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Tests.Protocol;
+
+/// <summary>Keeps what a state machine has to say.</summary>
+internal sealed class RecordingOutbox : IOutbox
+{
+    public List<(Recipients To, Message Message)> Sent { get; } = [];
+
+    public List<Observation> Observations { get; } = [];
+
+    public void Send(Recipients to, Message message) => Sent.Add((to, message));
+
+    public void Observe(Observation observation) => Observations.Add(observation);
+
+    public IReadOnlyList<T> All<T>() => [.. Sent.Select(s => s.Message).OfType<T>()];
+
+    /// <summary>The one message that was sent since the last look, and nothing else.</summary>
+    public T Only<T>()
+        where T : Message
+    {
+        var (_, message) = Assert.Single(Sent);
+        Sent.Clear();
+        return Assert.IsType<T>(message);
+    }
+
+    public void AssertSilent() => Assert.Empty(Sent);
+}

@@ -1,0 +1,222 @@
+using BackpropCluster.Core;
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Tests.Protocol;
+
+/// <summary>The coordinator when something goes wrong: one path for everything.</summary>
+public class RecoveryTests
+{
+    [Fact]
+    public void APartThatNeedsAStateRaisesTheTermAndRestoresEveryone()
+    {
+        var run = LedRun.After(steps: 2);
+        run.Receive(new NeedRestore(run.Key(3, Phase.Forward, PartId.Slice(2, 1))));
+        Assert.Equal(Recipients.Everyone, run.Outbox.Sent[0].To);
+        Assert.Equal(2, run.Outbox.Only<Restore>().Key.Term);
+        Assert.Equal((RunStatus.Restoring, 1), (run.Coordinator.Status, run.Coordinator.Recoveries));
+    }
+
+    [Fact]
+    public void AReplayCountsItsStepsAndGoesOn()
+    {
+        var run = Recovering(steps: 2);
+        run.AnswerRestored();
+        Assert.Equal(1, run.Outbox.Only<Advance>().Key.Step);
+        for (var step = 1; step <= 3; step++) run.CompleteStep(step);
+        Assert.Equal((3, 2), (run.Coordinator.CommittedSteps, run.Coordinator.ReplayedSteps));
+        Assert.Equal([1.0, 1.0 / 2, 1.0 / 3], run.Coordinator.Losses.Select(l => l.Loss));
+    }
+
+    [Fact]
+    public void AReplayedLossThatDiffersInOneBitEndsTheRun()
+    {
+        var run = Recovering(steps: 2);
+        run.AnswerRestored();
+        run.CompleteStep(1);
+        run.AnswerReady(2);
+        run.ReportLoss(2, Math.BitIncrement(0.5));
+        Assert.Equal((RunStatus.Failed, FailureKind.Divergence), (run.Coordinator.Status, run.Coordinator.Failure!.Kind));
+        Assert.Equal("the loss of step 2 was 0.5 before and 0.5000000000000001 when computed again", run.Coordinator.Failure.Reason);
+    }
+
+    [Fact]
+    public void AReplayedEvaluationThatDiffersEndsTheRunAsWell()
+    {
+        // Recovered in the moment between the evaluation after epoch 1 and the end of the only step of epoch 2.
+        var run = LedRun.EvaluatingEachEpoch(epochs: 2);
+        run.CompleteStep(1);
+        run.ReportEvaluation(1, 0.25);
+        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, PartId.Loss)));
+        run.AnswerRestored();
+        run.CompleteStep(1);
+        run.ReportEvaluation(1, 0.26);
+        Assert.Equal((RunStatus.Failed, FailureKind.Divergence), (run.Coordinator.Status, run.Coordinator.Failure!.Kind));
+        Assert.Contains("the evaluation of version 1", run.Coordinator.Failure.Reason, StringComparison.Ordinal);
+    }
+
+    // Several parts ask at once for the same reason; one recovery answers all of them.
+    [Fact]
+    public void WhatBelongsToTheOldTermIsDroppedAndCounted()
+    {
+        var run = LedRun.After(steps: 0);
+        var old = run.Key(1, Phase.Backward, PartId.Slice(1, 0));
+        run.Receive(new NeedRestore(old));
+        run.Outbox.Sent.Clear();
+        run.Receive(new NeedRestore(old));
+        run.Receive(new Failure(old, FailureKind.Defect, "of the old term"));
+        run.Receive(new Ready(old));
+        run.Outbox.AssertSilent();
+        Assert.Equal((RunStatus.Restoring, 3, 1), (run.Coordinator.Status, run.Coordinator.StaleMessages, run.Coordinator.Recoveries));
+    }
+
+    [Fact]
+    public void AMessageOfAnotherRunIsDroppedAndCounted()
+    {
+        var run = LedRun.After(steps: 0);
+        run.Receive(new NeedRestore(run.Key(1, Phase.Forward, PartId.Loss) with { Run = 43 }));
+        run.Outbox.AssertSilent();
+        Assert.Equal(1, run.Coordinator.StaleMessages);
+    }
+
+    [Fact]
+    public void FiveRecoveriesWithoutANewStepAreTriedAndTheSixthEndsTheRun()
+    {
+        var run = LedRun.After(steps: 2);
+        for (var recovery = 1; recovery <= 5; recovery++)
+        {
+            run.Receive(new NeedRestore(run.Key(3, Phase.Forward, PartId.Loss)));
+            Assert.Equal(1 + recovery, run.Outbox.Only<Restore>().Key.Term);
+            run.AnswerRestored();
+            run.CompleteStep(1); // replayed, so no progress in this sense
+            run.Outbox.Sent.Clear();
+        }
+
+        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, PartId.Loss)));
+        run.Outbox.AssertSilent();
+        Assert.Equal((RunStatus.Failed, FailureKind.Lost), (run.Coordinator.Status, run.Coordinator.Failure!.Kind));
+    }
+
+    [Fact]
+    public void ANewStepForgivesTheRecoveriesBefore()
+    {
+        var run = LedRun.After(steps: 0, rounds: 10);
+        for (var recovery = 1; recovery <= 7; recovery++)
+        {
+            run.Receive(new NeedRestore(run.Key(run.Coordinator.Step, Phase.Forward, PartId.Loss)));
+            run.AnswerRestored();
+            for (var step = 1; step <= recovery; step++) run.CompleteStep(step);
+        }
+
+        Assert.Equal((RunStatus.Training, 7, 7), (run.Coordinator.Status, run.Coordinator.CommittedSteps, run.Coordinator.Recoveries));
+    }
+
+    [Fact]
+    public void ALostSiloRaisesTheTermAndOnlyItsPartsMove()
+    {
+        var run = LedRun.After(steps: 1);
+        var before = run.Coordinator.Placement!;
+        Assert.Equal(["a", "b", "c"], Enumerable.Range(0, run.Plan.PartCount).Select(before.SiloOf).Distinct().Order());
+
+        run.Coordinator.MembersChanged(["a", "c"], run.Outbox);
+
+        var restore = run.Outbox.Only<Restore>();
+        Assert.Equal(2, restore.Key.Term);
+        for (var part = 0; part < run.Plan.PartCount; part++)
+            if (before.SiloOf(part) == "b") Assert.NotEqual("b", restore.Placement.SiloOf(part));
+            else Assert.Equal(before.SiloOf(part), restore.Placement.SiloOf(part));
+    }
+
+    [Fact]
+    public void ASiloThatHeldNothingMayLeaveAndANewOneMayCome()
+    {
+        var run = LedRun.After(steps: 1);
+        run.Coordinator.MembersChanged(["a", "b", "c", "d"], run.Outbox);
+        run.Coordinator.MembersChanged(["c", "b", "a"], run.Outbox);
+        run.Outbox.AssertSilent();
+        Assert.Equal(1, run.Coordinator.Term);
+    }
+
+    [Fact]
+    public void ASiloThatCameTakesPartsAtTheNextRecovery()
+    {
+        var run = LedRun.After(steps: 1);
+        run.Coordinator.MembersChanged(["a", "c", "d"], run.Outbox);
+        var placement = run.Outbox.Only<Restore>().Placement;
+        Assert.Contains("d", Enumerable.Range(0, run.Plan.PartCount).Select(placement.SiloOf));
+    }
+
+    // Nothing can be placed then, but ticks go on; the run waits for a member or ends as lost, and no exception kills its leader.
+    [Fact]
+    public void WithoutAnySiloATickDoesNotThrow()
+    {
+        var run = LedRun.After(steps: 1);
+        run.Coordinator.MembersChanged([], run.Outbox);
+        run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
+        run.Coordinator.Tick(LedRun.Deadline, run.Outbox);
+        run.Coordinator.MembersChanged(["d"], run.Outbox);
+        Assert.Equal("d", run.Outbox.All<Restore>()[^1].Placement.SiloOf(0));
+    }
+
+    [Fact]
+    public void WithoutProgressForTheDeadlineTheStepIsRecovered()
+    {
+        var run = LedRun.After(steps: 1);
+        var start = TimeSpan.FromHours(3);
+        run.Coordinator.Tick(start, run.Outbox);
+        run.Coordinator.Tick(start + LedRun.Deadline - TimeSpan.FromTicks(1), run.Outbox);
+        run.Outbox.AssertSilent();
+        run.Coordinator.Tick(start + LedRun.Deadline, run.Outbox);
+        Assert.Equal(2, run.Outbox.Only<Restore>().Key.Term);
+    }
+
+    [Fact]
+    public void OneAnswerPutsTheDeadlineOff()
+    {
+        var run = LedRun.After(steps: 1);
+        run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
+        run.Receive(new Ready(run.Key(2, Phase.Backward, PartId.Slice(1, 0))));
+        run.Coordinator.Tick(LedRun.Deadline, run.Outbox);
+        run.Coordinator.Tick(2 * LedRun.Deadline - TimeSpan.FromTicks(1), run.Outbox);
+        run.Outbox.AssertSilent();
+        run.Coordinator.Tick(2 * LedRun.Deadline, run.Outbox);
+        run.Outbox.Only<Restore>();
+    }
+
+    [Fact]
+    public void ARestoreThatNobodyAnswersIsRepeatedInAHigherTerm()
+    {
+        var run = LedRun.Started();
+        run.Outbox.Sent.Clear();
+        run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
+        run.Coordinator.Tick(LedRun.Deadline, run.Outbox);
+        Assert.Equal(2, run.Outbox.Only<Restore>().Key.Term);
+    }
+
+    // "The higher number is simply taken": a Restore of a lower term than the part's would be dropped there, in silence.
+    [Fact]
+    public void APartOfAHigherTermIsRestoredInAHigherOneStill()
+    {
+        var run = LedRun.After(steps: 1);
+        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, PartId.Loss) with { Term = 7 }));
+        Assert.Equal(8, run.Outbox.Only<Restore>().Key.Term);
+    }
+
+    // It answers another leader's Advance; counted here, a step would be committed that this term's slices never computed.
+    [Fact]
+    public void AReadyOfAHigherTermDoesNotCountForThisOne()
+    {
+        var run = LedRun.After(steps: 0);
+        run.ReportLoss(1, 0.5);
+        foreach (var slice in run.Plan.Parts.Where(p => p.Kind == PartKind.Slice))
+            run.Receive(new Ready(run.Key(1, Phase.Backward, slice) with { Term = 7 }));
+        Assert.Equal(0, run.Coordinator.CommittedSteps);
+    }
+
+    private static LedRun Recovering(int steps)
+    {
+        var run = LedRun.After(steps);
+        run.Receive(new NeedRestore(run.Key(steps + 1, Phase.Forward, PartId.Loss)));
+        run.Outbox.Sent.Clear();
+        return run;
+    }
+}

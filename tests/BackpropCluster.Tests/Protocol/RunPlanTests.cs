@@ -1,0 +1,95 @@
+using BackpropCluster.Core;
+using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Protocol;
+using BackpropCluster.Simulation;
+
+namespace BackpropCluster.Tests.Protocol;
+
+public class RunPlanTests
+{
+    [Fact]
+    public void ALayerIsCutIntoEqualSlicesAndTheLastTakesWhatIsLeft()
+    {
+        var plan = Plan(new(3));
+        Assert.Equal([(0, 3), (3, 3), (6, 3), (9, 3), (12, 1)], plan.SlicesOf(1).Select(s => (s.First, s.Units)));
+        Assert.Equal([(0, 3), (3, 3), (6, 3), (9, 2)], plan.SlicesOf(2).Select(s => (s.First, s.Units)));
+        Assert.Equal([(0, 3)], plan.SlicesOf(3).Select(s => (s.First, s.Units)));
+        Assert.Equal([0, 1, 2, 3, 4], plan.SlicesOf(1).Select(s => s.Index));
+    }
+
+    [Fact]
+    public void ASliceIsANeuronOrALayerAtTheEndsOfTheScale()
+    {
+        Assert.Equal(13 + 11 + 3, Plan(Granularity.Neuron).SliceCount);
+        Assert.All(Plan(Granularity.Neuron).SlicesOf(2), s => Assert.Equal(1, s.Units));
+        Assert.Equal([13, 11, 3], Enumerable.Range(1, 3).Select(l => Assert.Single(Plan(Granularity.Layer).SlicesOf(l)).Units));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(100)]
+    public void OrdinalsNumberThePartsInOrder(int units)
+    {
+        var plan = Plan(new(units));
+        Assert.Equal(plan.PartCount, plan.Parts.Count());
+        Assert.Equal(Enumerable.Range(0, plan.PartCount), plan.Parts.Select(plan.OrdinalOf));
+        Assert.Equal((PartId.Source, PartId.Loss), (plan.Parts.First(), plan.Parts.Last()));
+    }
+
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(4, 0)]
+    [InlineData(1, -1)]
+    [InlineData(1, 5)]
+    [InlineData(3, 1)]
+    public void APartThatThePlanDoesNotHaveHasNoOrdinal(int layer, int index)
+    {
+        Assert.Equal(-1, Plan(new(3)).OrdinalOf(PartId.Slice(layer, index)));
+        Assert.Equal(-1, Plan(new(3)).OrdinalOf(PartId.Coordinator));
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(1, 3)]
+    [InlineData(3, 1)]
+    [InlineData(3, 2)]
+    [InlineData(100, 1)]
+    public void MessagesPerStepAreWhatACarrierDelivers(int units, int microbatches)
+    {
+        var spec = Runs.Uneven(batch: 5, microbatches: microbatches) is var s ? s with { Data = s.Data with { Test = 0 } } : s;
+        var data = Dataset.Prepare(Runs.SevenFeatures(), spec.Data, spec.Seed, 3);
+        var plan = Runs.Plan(spec, data, new(units));
+        var carrier = new SeededCarrier(plan, SeededCarrier.Parts(_ => data), Disturbance.None, 1);
+        carrier.Run();
+
+        // Restore and Restored, once for each part, come before the first of the three steps.
+        Assert.Equal(3, carrier.Coordinator.Steps);
+        Assert.Equal(2 * plan.PartCount + 3 * plan.MessagesPerStep, carrier.Delivered);
+    }
+
+    // z and ∂W: 2·13·7, and S and ∂V: 2·13·11, of the first layer, and so on; Source and Loss handle each value once.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(100)]
+    public void TheMultiplyAddsAreThoseOfTheModelHoweverItIsCut(int units)
+    {
+        var plan = Plan(new(units));
+        Assert.Equal(7 + 2 * 13 * (7 + 11) + 2 * 11 * (13 + 3) + 2 * 3 * 11 + 3, plan.Parts.Sum(plan.MultiplyAddsOf));
+    }
+
+    [Fact]
+    public void APlanWithAnotherGranularityIsCutAnew()
+    {
+        var neurons = Plan(Granularity.Neuron);
+        Assert.Equal(27, neurons.SliceCount);
+        Assert.Equal(3, (neurons with { Granularity = Granularity.Layer }).SliceCount);
+    }
+
+    private static RunPlan Plan(Granularity granularity)
+    {
+        var spec = Runs.Uneven(batch: 5);
+        return Runs.Plan(spec, Dataset.Prepare(Runs.SevenFeatures(), spec.Data, spec.Seed, 3), granularity);
+    }
+}

@@ -1,0 +1,42 @@
+using BackpropCluster.Core;
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+using BackpropCluster.Simulation;
+
+namespace BackpropCluster.Tests.Simulation;
+
+/// <summary>A run over the seeded carrier whose parts said what they computed in every step.</summary>
+internal sealed class TracedRun
+{
+    private readonly ILookup<(Type Kind, int Step, Phase Phase), Observation> observations;
+
+    public TracedRun(RunSpec spec, Granularity granularity, ulong seed = 1)
+        : this(spec with { Trace = new TraceSpec(int.MaxValue, 0) }, Runs.BuiltIn(spec), granularity, seed)
+    {
+    }
+
+    public TracedRun(RunSpec spec, Core.Data.Dataset data, Granularity granularity, ulong seed)
+    {
+        var carrier = new SeededCarrier(Runs.Plan(spec, data, granularity), SeededCarrier.Parts(_ => data), Disturbance.None, seed);
+        Result = carrier.Run() ?? throw new InvalidOperationException(carrier.Coordinator.Failure!.Reason);
+        observations = carrier.Observations.ToLookup(o => (o.GetType(), o.Key.Step, o.Key.Phase));
+    }
+
+    public TrainingResult Result { get; }
+
+    /// <summary>Something that the slices of a layer computed forward in one step, the slices laid end to end.</summary>
+    public double[] Forward(int step, int layer, Func<SliceForward, double[]> values, Phase phase = Phase.Forward) =>
+        [.. Of<SliceForward>(step, phase).Where(o => o.Slice.Layer == layer).OrderBy(o => o.Slice.First).SelectMany(values)];
+
+    /// <summary>The same of the backward pass.</summary>
+    public double[] Backward(int step, int layer, Func<SliceBackward, double[]> values) =>
+        [.. Of<SliceBackward>(step, Phase.Backward).Where(o => o.Slice.Layer == layer).OrderBy(o => o.Slice.First).SelectMany(values)];
+
+    /// <summary>The same of the update that committed the step.</summary>
+    public double[] Updated(int step, int layer, Func<SliceUpdated, double[]> values) =>
+        [.. Of<SliceUpdated>(step, Phase.Backward).Where(o => o.Slice.Layer == layer).OrderBy(o => o.Slice.First).SelectMany(values)];
+
+    public LossComputed Loss(int step) => Of<LossComputed>(step, Phase.Forward).Single();
+
+    private IEnumerable<T> Of<T>(int step, Phase phase) => observations[(typeof(T), step, phase)].Cast<T>();
+}
