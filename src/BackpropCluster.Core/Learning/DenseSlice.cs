@@ -108,6 +108,10 @@ public sealed class DenseSlice
         return updated;
     }
 
+    /// <summary>Whether every parameter will still be a finite number after an update by these gradients.</summary>
+    public bool StaysFinite(Gradients gradients, double[] outgoingGradients) =>
+        StaysFinite(Weights, gradients.Weights) && (!layer.TrainBias || StaysFinite(Biases, gradients.Biases)) && StaysFinite(Outgoing, outgoingGradients);
+
     /// <summary>One update of everything this slice holds. Of two ends of a weight both get the same gradient, so both stay equal.</summary>
     public void Update(Gradients gradients, double[] outgoingGradients)
     {
@@ -121,6 +125,14 @@ public sealed class DenseSlice
     {
         for (var i = 0; i < w.Length; i++)
             w[i] = Math.FusedMultiplyAdd(-learningRate, gradient[i], w[i]);
+    }
+
+    private bool StaysFinite(ReadOnlySpan<double> w, ReadOnlySpan<double> gradient)
+    {
+        for (var i = 0; i < w.Length; i++)
+            if (!double.IsFinite(Math.FusedMultiplyAdd(-learningRate, gradient[i], w[i])))
+                return false;
+        return true;
     }
 
     // G[m,n] = Σᵣ left[m,r]·right[n,r]: lanes must run along n, so right is turned first.

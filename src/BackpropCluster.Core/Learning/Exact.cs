@@ -22,9 +22,14 @@ public static class Exact
 
     public static double Tanh(double x) => Tanh(Vector512.CreateScalar(x)).ToScalar();
 
+    /// <summary>1/(1 + e⁻ˣ), from t = e^(−|x|): 1/(1 + t), or t/(1 + t) below 0, where 1 + e⁻ˣ would overflow before the result is 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<double> Logistic(Vector512<double> x) =>
-        Vector512<double>.One / (Vector512<double>.One + Exp(-x));
+    public static Vector512<double> Logistic(Vector512<double> x)
+    {
+        var t = Exp(-Vector512.Abs(x));
+        var numerator = Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512<double>.Zero), t, Vector512<double>.One);
+        return numerator / (Vector512<double>.One + t);
+    }
 
     /// <summary>eˣ; 0 below −745.2, ∞ above 709.8, NaN for NaN.</summary>
     public static Vector512<double> Exp(Vector512<double> x)

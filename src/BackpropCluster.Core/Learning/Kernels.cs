@@ -28,6 +28,14 @@ public static class Kernels
         ReadOnlySpan<double> a, int strideM, int strideK, ReadOnlySpan<double> b, ReadOnlySpan<double> start, Span<double> c, int m, int k, int n)
     {
         Check(a.Length, m, k, strideM, strideK, b.Length, start.Length, c.Length, n);
+        if (m == 0 || n == 0) return;
+        if (k == 0)
+        {
+            // A sum of nothing is what it starts from: a microbatch without rows adds zero to every gradient.
+            for (var i = 0; i < m; i++) c.Slice(i * n, n).Fill(start.IsEmpty ? 0 : start[i]);
+            return;
+        }
+
         var column = 0;
         for (; column + Lanes <= n; column += Lanes)
             Panel(a, strideM, strideK, b[column..], n, start, c[column..], n, m, k);

@@ -81,9 +81,17 @@ public sealed class CoordinatorState
     public void Receive(Message message, IOutbox outbox)
     {
         if (IsOver) return;
-        // A part that knows a higher term than its coordinator slept through nothing; someone else leads. Until there is a store to
-        // be fenced by, the higher number is simply taken.
-        if (message.Key.Run != plan.Fingerprint || message.Key.Term < Term)
+        // A part of a higher term would drop a Restore of this one in silence, so what it asks for must come in a higher one still.
+        if (message is NeedRestore && message.Key.Run == plan.Fingerprint && message.Key.Term > Term)
+        {
+            Term = message.Key.Term;
+            Recover(outbox);
+            return;
+        }
+
+        // Of an earlier term: its work was forgotten. Of a later one: it answers another leader, and counted here it would commit a
+        // step that this term's slices never computed.
+        if (message.Key.Run != plan.Fingerprint || message.Key.Term != Term)
         {
             StaleMessages++;
             return;
@@ -126,7 +134,7 @@ public sealed class CoordinatorState
     {
         var lost = Placement is { } p && p.SiloOfPart.Any(s => !silos.Contains(p.Silos[s]));
         Silos = silos;
-        if (lost && !IsOver && silos.Length > 0) Recover(outbox);
+        if (lost && !IsOver) Recover(outbox);
     }
 
     /// <summary>Ends the run: a part, or the shell round one, cannot go on.</summary>
@@ -134,6 +142,8 @@ public sealed class CoordinatorState
 
     private void Recover(IOutbox outbox)
     {
+        // Nobody is left to restore; the next member that appears is a change, and leads here again.
+        if (Silos.IsEmpty) return;
         if (++fruitless > MaxFruitlessRecoveries)
         {
             Fail(new Failure(KeyOf(Step, Phase.Forward), FailureKind.Lost, $"{MaxFruitlessRecoveries} recoveries in a row committed no new step; step {Step} is the first that is missing"));

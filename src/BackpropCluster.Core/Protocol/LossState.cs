@@ -76,6 +76,13 @@ public sealed class LossState(Func<RunPlan, Dataset> open) : PartState(PartId.Lo
         if (outputs.Key.Microbatch < chunk) return;
         if (outputs.Key.Microbatch > chunk)
         {
+            // A Loss that was lost between two chunks cannot know the first one's sum; a mean over the rest would look like a result.
+            if (evaluated.Rows != outputs.Key.Microbatch * EvaluationRows.ChunkRows)
+            {
+                AskForRestore(outputs.Key, outbox);
+                return;
+            }
+
             chunk = outputs.Key.Microbatch;
             evaluation!.Clear();
         }
@@ -110,7 +117,7 @@ public sealed class LossState(Func<RunPlan, Dataset> open) : PartState(PartId.Lo
         }
 
         if (key.Trace.IsSampled)
-            outbox.Observe(new LossComputed(key, outputs.Values, [.. Enumerable.Range(0, y.Length).SelectMany(o => rows.Select(row => set.Target(row)[o]))], gradient));
+            outbox.Observe(new LossComputed(key, [.. outputs.Values], [.. Enumerable.Range(0, y.Length).SelectMany(o => rows.Select(row => set.Target(row)[o]))], gradient));
         return new Score(0, correct, rows.Length);
     }
 

@@ -118,6 +118,6 @@ public abstract class PartState(PartId id)
         outbox.Send(Recipients.Coordinator, new Restored(restore.Key with { From = id }));
     }
 
-    private void AskForRestore(MessageKey key, IOutbox outbox) =>
+    protected void AskForRestore(MessageKey key, IOutbox outbox) =>
         outbox.Send(Recipients.Coordinator, new NeedRestore(key with { From = id, Term = Term }));
 }

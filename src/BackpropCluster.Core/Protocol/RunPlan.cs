@@ -17,8 +17,10 @@ public readonly record struct SliceRange(int Layer, int Index, int First, int Un
 [GenerateSerializer, Immutable, Alias("run-plan")]
 public sealed record RunPlan
 {
-    [NonSerialized] // follows from the rest
-    private ImmutableArray<ImmutableArray<SliceRange>> slices;
+    // Follows from the rest. One reference, because all parts of a silo share the plan and several may come here first at once;
+    // with what it was made from, because a copy of the plan with another granularity takes it along.
+    [NonSerialized]
+    private SliceTable? table;
 
     /// <summary>The run's id, unique in its cluster.</summary>
     [Id(0)] public required string Run { get; init; }
@@ -89,9 +91,10 @@ public sealed record RunPlan
     {
         get
         {
-            if (slices.IsDefault)
-                slices = [.. Enumerable.Range(1, Depth).Select(layer => Cut(layer, Spec.Model.Layers[layer - 1].Units))];
-            return slices;
+            var known = table;
+            if (known is null || known.Granularity != Granularity || !ReferenceEquals(known.Model, Spec.Model))
+                table = known = new([.. Enumerable.Range(1, Depth).Select(layer => Cut(layer, Spec.Model.Layers[layer - 1].Units))], Granularity, Spec.Model);
+            return known.Slices;
         }
     }
 
@@ -101,4 +104,6 @@ public sealed record RunPlan
         return [.. Enumerable.Range(0, (units + size - 1) / size)
             .Select(index => new SliceRange(layer, index, index * size, Math.Min(size, units - index * size)))];
     }
+
+    private sealed record SliceTable(ImmutableArray<ImmutableArray<SliceRange>> Slices, Granularity Granularity, ModelSpec Model);
 }

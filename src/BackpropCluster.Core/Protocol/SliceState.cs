@@ -11,6 +11,8 @@ public sealed class SliceState(PartId id) : PartState(id)
     private Pass? evaluation;
     private int chunk;
     private TraceContext trace;
+    private Gradients? gradients;
+    private double[] outgoingGradients = [];
 
     /// <summary>The parameters of a committed version.</summary>
     /// <returns><see langword="null"/> if this slice cannot have that version; NeedRestore is in the outbox then.</returns>
@@ -33,6 +35,7 @@ public sealed class SliceState(PartId id) : PartState(id)
         int[] above = range.Layer == newPlan.Depth ? [newPlan.Spec.Model.Layers[^1].Units] : [.. newPlan.SlicesOf(range.Layer + 1).Select(s => s.Units)];
         passes = [.. Enumerable.Range(0, newPlan.Spec.Data.Microbatches).Select(_ => new Pass(below, above))];
         evaluation = new Pass(below, above);
+        gradients = null;
         chunk = 0;
     }
 
@@ -40,12 +43,11 @@ public sealed class SliceState(PartId id) : PartState(id)
     {
         if (!IsReady) return false;
         Invariants.CompleteBeforeUpdate(IsReady, Version + 1);
-        slice!.Update(
-            new Gradients(GradientTree.Sum([.. passes.Select(p => p.Gradients!.Weights)]), GradientTree.Sum([.. passes.Select(p => p.Gradients!.Biases)])),
-            GradientTree.Sum([.. passes.Select(p => p.OutgoingGradients!)]));
+        slice!.Update(gradients!, outgoingGradients);
         if (trace.IsSampled)
             outbox.Observe(new SliceUpdated(new MessageKey(Plan.Fingerprint, Term, Version + 1, Phase.Backward, 0, Id, trace), range, [.. slice.Weights], [.. slice.Biases]));
         foreach (var pass in passes) pass.Clear();
+        gradients = null;
         evaluation!.Clear();
         chunk = 0;
         return true;
@@ -67,7 +69,8 @@ public sealed class SliceState(PartId id) : PartState(id)
         }
     }
 
-    private bool IsReady => Array.TrueForAll(passes, p => p.Gradients is not null);
+    /// <summary>All gradients of the step are in, summed, and wait for the commit.</summary>
+    private bool IsReady => gradients is not null;
 
     private Recipients Above => range.Layer == Plan.Depth ? Recipients.Loss : Recipients.SlicesOf(range.Layer + 1);
 
@@ -103,7 +106,7 @@ public sealed class SliceState(PartId id) : PartState(id)
         double[] z = key.Trace.IsSampled ? [.. nets] : [];
         slice.Activate(nets);
         if (key.Trace.IsSampled)
-            outbox.Observe(new SliceForward(key with { From = Id }, range, inputs.Values, [.. slice.Weights], [.. slice.Biases], z, nets));
+            outbox.Observe(new SliceForward(key with { From = Id }, range, [.. inputs.Values], [.. slice.Weights], [.. slice.Biases], z, nets));
         return nets;
     }
 
@@ -128,8 +131,17 @@ public sealed class SliceState(PartId id) : PartState(id)
 
         pass.Gradients = slice.GradientsOf(pass.Inputs.Values, delta, rows);
         if (key.Trace.IsSampled)
-            outbox.Observe(new SliceBackward(key with { From = Id }, range, above, [.. outgoing], slopes, delta, [.. pass.Gradients.Weights]));
-        if (IsReady) outbox.Send(Recipients.Coordinator, new Ready(key with { From = Id, Microbatch = 0 }));
+            outbox.Observe(new SliceBackward(key with { From = Id }, range, [.. above], [.. outgoing], slopes, delta, [.. pass.Gradients.Weights]));
+        if (Array.TrueForAll(passes, p => p.Gradients is not null)) BecomeReady(key, outbox);
+    }
+
+    // Ready promises that the update can be applied; a weight that would overflow must be said now, since after the last step no net shows it.
+    private void BecomeReady(MessageKey key, IOutbox outbox)
+    {
+        gradients = new Gradients(GradientTree.Sum([.. passes.Select(p => p.Gradients!.Weights)]), GradientTree.Sum([.. passes.Select(p => p.Gradients!.Biases)]));
+        outgoingGradients = GradientTree.Sum([.. passes.Select(p => p.OutgoingGradients!)]);
+        if (slice!.StaysFinite(gradients, outgoingGradients)) outbox.Send(Recipients.Coordinator, new Ready(key with { From = Id, Microbatch = 0 }));
+        else Fail(key, FailureKind.NotFinite, $"a weight of layer {range.Layer} would not be a finite number after the update at step {key.Step}", outbox);
     }
 
     // The coordinator asks for a chunk when the one before is reported, so an earlier one is a repeat and a later one replaces it.

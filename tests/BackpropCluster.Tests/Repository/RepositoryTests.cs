@@ -53,7 +53,7 @@ public sealed partial class RepositoryTests
     [Fact]
     public void EveryCommandInTheReadmeIsUnderstood()
     {
-        var commands = CommandInText().Matches(Readme()).Select(m => m.Groups[1].Value.Trim()).ToList();
+        var commands = CommandInText().Matches(Readme()).Select(m => m.Groups[1].Value.Trim()).Where(c => c != "…").ToList();
         Assert.True(commands.Count >= 5, $"only {commands.Count} commands were found in README.md");
         foreach (var command in commands)
         {

@@ -77,8 +77,8 @@ public class OneHashTests
     // Taken down once on x86-64 and found again with 512-bit and 256-bit vectors and without any: a run must not end in other bits on
     // another machine. A change of the arithmetic on purpose changes these, and every hash that anybody wrote down.
     [Theory]
-    [InlineData(UpdateOrder.AfterBackward, "3abfe70fe5f1bb33")]
-    [InlineData(UpdateOrder.DuringBackward, "908f567d672930f8")]
+    [InlineData(UpdateOrder.AfterBackward, "db383ad8d29dcf71")]
+    [InlineData(UpdateOrder.DuringBackward, "fb75d518c5433ca1")]
     public void TheHashIsTheSameOnEveryMachine(UpdateOrder update, string firstDigits)
     {
         var spec = Runs.Uneven(batch: 5, update, epochs: 10);
