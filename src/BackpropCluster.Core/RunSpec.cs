@@ -67,14 +67,23 @@ public sealed record LayerSpec
     [Id(1)] public required Activation Activation { get; init; }
     [Id(2)] public WeightInit Init { get; init; }
     [Id(3)] public bool TrainBias { get; init; } = true;
+
+    /// <summary>Parameters to begin with instead of <see cref="Init"/>'s.</summary>
+    [Id(4)] public GivenParameters? Given { get; init; }
+
+    /// <summary>Weight from input <paramref name="i"/> to unit <paramref name="o"/> before the first step.</summary>
+    public double InitialWeight(ulong seed, int layer, int inputs, int o, int i) =>
+        Given is null ? Init.Weight(seed, layer, Units, inputs, o, i) : Given.Weights[o * inputs + i];
+
+    /// <summary>Bias of unit <paramref name="o"/> before the first step.</summary>
+    public double InitialBias(int layer, int o) => Given is null ? Init.Bias(layer) : Given.Biases[o];
 }
 
-/// <summary>Plain gradient descent: w ← w − learning rate · ∂E/∂w.</summary>
-[GenerateSerializer, Immutable, Alias("optimizer-spec")]
-public sealed record OptimizerSpec
-{
-    [Id(0)] public required double LearningRate { get; init; }
-}
+/// <summary>A layer's parameters from outside.</summary>
+/// <param name="Weights">W: units × inputs, row-major.</param>
+/// <param name="Biases">One per unit.</param>
+[GenerateSerializer, Immutable, Alias("given-parameters")]
+public sealed record GivenParameters([property: Id(0)] ImmutableArray<double> Weights, [property: Id(1)] ImmutableArray<double> Biases);
 
 /// <summary>How long, in which update order, and what is evaluated.</summary>
 [GenerateSerializer, Immutable, Alias("training-spec")]

@@ -6,7 +6,6 @@ namespace BackpropCluster.Core.Learning;
 public sealed class DenseSlice
 {
     private readonly LayerSpec layer;
-    private readonly double learningRate;
     private readonly int first;
 
     /// <summary>Makes the slice with its initial weights.</summary>
@@ -18,22 +17,21 @@ public sealed class DenseSlice
     public DenseSlice(RunSpec spec, int features, int layer, int first, int units)
     {
         (this.layer, this.first, Units) = (spec.Model.Layers[layer - 1], first, units);
-        learningRate = spec.Optimizer.LearningRate;
         Inputs = spec.Model.InputsOf(layer, features);
-        Weights = new double[units * Inputs];
+        var weights = new double[units * Inputs];
         for (var o = 0; o < units; o++)
             for (var i = 0; i < Inputs; i++)
-                Weights[o * Inputs + i] = this.layer.Init.Weight(spec.Seed, layer, this.layer.Units, Inputs, first + o, i);
-        Biases = new double[units];
-        Array.Fill(Biases, this.layer.Init.Bias(layer));
-
-        if (layer == spec.Model.Layers.Length) return;
-        var above = spec.Model.Layers[layer];
-        UnitsAbove = above.Units;
-        Outgoing = new double[UnitsAbove * units];
+                weights[o * Inputs + i] = this.layer.InitialWeight(spec.Seed, layer, Inputs, first + o, i);
+        var biases = new double[units];
+        for (var o = 0; o < units; o++) biases[o] = this.layer.InitialBias(layer, first + o);
+        UnitsAbove = layer == spec.Model.Layers.Length ? 0 : spec.Model.Layers[layer].Units;
+        var outgoing = new double[UnitsAbove * units];
         for (var o = 0; o < UnitsAbove; o++)
             for (var h = 0; h < units; h++)
-                Outgoing[o * units + h] = above.Init.Weight(spec.Seed, layer + 1, above.Units, this.layer.Units, o, first + h);
+                outgoing[o * units + h] = spec.Model.Layers[layer].InitialWeight(spec.Seed, layer + 1, this.layer.Units, o, first + h);
+        Weights = new ParameterBlock(weights, spec.Optimizer);
+        Biases = new ParameterBlock(biases, spec.Optimizer);
+        Outgoing = new ParameterBlock(outgoing, spec.Optimizer);
     }
 
     public int Units { get; }
@@ -43,13 +41,13 @@ public sealed class DenseSlice
     public int UnitsAbove { get; }
 
     /// <summary>W: units × inputs, row-major.</summary>
-    public double[] Weights { get; }
+    public ParameterBlock Weights { get; }
 
-    public double[] Biases { get; }
+    public ParameterBlock Biases { get; }
 
     /// <summary>This slice's columns of the next layer's W: units above × units, row-major. The other end of weights that the
     /// slices above own; both ends compute the same updates, so the two never differ. Empty for the last layer.</summary>
-    public double[] Outgoing { get; } = [];
+    public ParameterBlock Outgoing { get; }
 
     public Activation Activation => layer.Activation;
 
@@ -63,7 +61,7 @@ public sealed class DenseSlice
     public double[] Nets(ReadOnlySpan<double> x, int rows)
     {
         var z = new double[Units * rows];
-        Kernels.Product(Weights, Inputs, 1, x, Biases, z, Units, Inputs, rows);
+        Kernels.Product(Weights.Values, Inputs, 1, x, Biases.Values, z, Units, Inputs, rows);
         return z;
     }
 
@@ -71,83 +69,85 @@ public sealed class DenseSlice
     public void Activate(double[] nets) => layer.Activation.Apply(nets, nets);
 
     /// <summary>∂E/∂y of this slice's units: units × rows. For the last layer that is its share of what the loss sends.</summary>
-    /// <param name="outgoing">The outgoing weights to use: <see cref="Outgoing"/>, or those after the step's update.</param>
+    /// <remarks>With the pending outgoing weights, which differ from the committed ones only where the update order wants it.</remarks>
     /// <param name="above">Deltas of the layer above, units above × rows; for the last layer ∂E/∂y of all outputs.</param>
     /// <param name="rows">How many rows.</param>
-    public double[] OutputSlopes(ReadOnlySpan<double> outgoing, ReadOnlySpan<double> above, int rows)
+    public double[] OutputSlopes(ReadOnlySpan<double> above, int rows)
     {
         if (UnitsAbove == 0) return above.Slice(first * rows, Units * rows).ToArray();
         var s = new double[Units * rows];
-        Kernels.Product(outgoing, 1, Units, above, [], s, Units, UnitsAbove, rows);
+        Kernels.Product(Outgoing.Pending, 1, Units, above, [], s, Units, UnitsAbove, rows);
         return s;
     }
 
-    /// <summary>The gradients of one microbatch.</summary>
+    /// <summary>∂W of some rows: units × inputs.</summary>
     /// <param name="x">Inputs × rows.</param>
     /// <param name="delta">δ of this slice, units × rows.</param>
     /// <param name="rows">How many rows.</param>
-    public Gradients GradientsOf(ReadOnlySpan<double> x, ReadOnlySpan<double> delta, int rows)
+    public double[] WeightGradients(ReadOnlySpan<double> x, ReadOnlySpan<double> delta, int rows) =>
+        ProductOverRows(delta, Units, x, Inputs, rows, Weights.TakeBuffer());
+
+    /// <summary>∂b of some rows.</summary>
+    public double[] BiasGradients(ReadOnlySpan<double> delta, int rows)
     {
-        var weights = ProductOverRows(delta, Units, x, Inputs, rows);
-        var biases = new double[Units];
+        var biases = Biases.TakeBuffer();
         for (var o = 0; o < Units; o++)
+        {
+            biases[o] = 0;
             foreach (var d in delta.Slice(o * rows, rows))
                 biases[o] += d;
-        return new Gradients(weights, biases);
+        }
+
+        return biases;
     }
 
     /// <summary>∂V, the gradients of the outgoing weights: units above × units; empty for the last layer.</summary>
-    public double[] OutgoingGradientsOf(ReadOnlySpan<double> y, ReadOnlySpan<double> above, int rows) =>
-        UnitsAbove == 0 ? [] : ProductOverRows(above, UnitsAbove, y, Units, rows);
+    public double[] OutgoingGradients(ReadOnlySpan<double> y, ReadOnlySpan<double> above, int rows) =>
+        ProductOverRows(above, UnitsAbove, y, Units, rows, Outgoing.TakeBuffer());
 
-    /// <summary>The outgoing weights as they will be after an update by <paramref name="gradients"/>.</summary>
-    public double[] UpdatedOutgoing(double[] gradients)
+    /// <summary>Prepares the update of a step.</summary>
+    /// <param name="gradients">Of all rows of the step; the arrays are taken over.</param>
+    /// <param name="step">From 1.</param>
+    /// <returns>Whether every parameter stays a finite number.</returns>
+    public bool Prepare(Gradients gradients, int step)
     {
-        var updated = (double[])Outgoing.Clone();
-        Descend(updated, gradients);
-        return updated;
+        var finite = Weights.Prepare(gradients.Weights, step);
+        if (layer.TrainBias) finite &= Biases.Prepare(gradients.Biases, step);
+        // During-backward has prepared them already: S was made of them.
+        if (!Outgoing.IsPrepared) finite &= Outgoing.Prepare(gradients.Outgoing, step);
+        return finite;
     }
 
-    /// <summary>Whether every parameter will still be a finite number after an update by these gradients.</summary>
-    public bool StaysFinite(Gradients gradients, double[] outgoingGradients) =>
-        StaysFinite(Weights, gradients.Weights) && (!layer.TrainBias || StaysFinite(Biases, gradients.Biases)) && StaysFinite(Outgoing, outgoingGradients);
-
-    /// <summary>One update of everything this slice holds. Of two ends of a weight both get the same gradient, so both stay equal.</summary>
-    public void Update(Gradients gradients, double[] outgoingGradients)
+    /// <summary>The prepared update takes effect. Of two ends of a weight both got the same gradient, so both stay equal.</summary>
+    public void Commit()
     {
-        Descend(Weights, gradients.Weights);
-        if (layer.TrainBias) Descend(Biases, gradients.Biases);
-        Descend(Outgoing, outgoingGradients);
-    }
-
-    // w ← w − η·∂w
-    private void Descend(Span<double> w, ReadOnlySpan<double> gradient)
-    {
-        for (var i = 0; i < w.Length; i++)
-            w[i] = Math.FusedMultiplyAdd(-learningRate, gradient[i], w[i]);
-    }
-
-    private bool StaysFinite(ReadOnlySpan<double> w, ReadOnlySpan<double> gradient)
-    {
-        for (var i = 0; i < w.Length; i++)
-            if (!double.IsFinite(Math.FusedMultiplyAdd(-learningRate, gradient[i], w[i])))
-                return false;
-        return true;
+        Weights.Commit();
+        Biases.Commit();
+        Outgoing.Commit();
     }
 
     // G[m,n] = Σᵣ left[m,r]·right[n,r]: lanes must run along n, so right is turned first.
-    private static double[] ProductOverRows(ReadOnlySpan<double> left, int m, ReadOnlySpan<double> right, int n, int rows)
+    private static double[] ProductOverRows(ReadOnlySpan<double> left, int m, ReadOnlySpan<double> right, int n, int rows, double[] gradients)
     {
+        if (m == 0) return gradients;
         using var turned = new Scratch(stackalloc double[512], rows * n);
         Kernels.Transpose(right, turned.Span, n, rows);
-        var gradients = new double[m * n];
         Kernels.Product(left, rows, 1, turned.Span, [], gradients, m, rows, n);
         return gradients;
     }
 }
 
-/// <summary>∂E/∂W (units × inputs) and ∂E/∂b of one slice.</summary>
-public sealed record Gradients(double[] Weights, double[] Biases);
+/// <summary>Gradients of one slice over some rows: ∂W (units × inputs), ∂b, ∂V (units above × units).</summary>
+public sealed record Gradients(double[] Weights, double[] Biases, double[] Outgoing)
+{
+    /// <summary>The sum over microbatches, in a tree by their index. The parts' arrays are used as working memory.</summary>
+    public static Gradients Sum(ReadOnlySpan<Gradients> parts)
+    {
+        var (weights, biases, outgoing) = (new double[parts.Length][], new double[parts.Length][], new double[parts.Length][]);
+        for (var m = 0; m < parts.Length; m++) (weights[m], biases[m], outgoing[m]) = (parts[m].Weights, parts[m].Biases, parts[m].Outgoing);
+        return parts.Length == 1 ? parts[0] : new Gradients(GradientTree.Sum(weights), GradientTree.Sum(biases), GradientTree.Sum(outgoing));
+    }
+}
 
 /// <summary>Adds gradients of microbatches in a binary tree by microbatch index.</summary>
 /// <remarks>((0 + 1) + (2 + 3)) + …: a chain from 0 upward would force replicas that share the microbatches to add one after the

@@ -1,49 +1,74 @@
 namespace BackpropCluster.Core.Learning;
 
-/// <summary>E, what training makes smaller.</summary>
+/// <summary>E, what training makes smaller: the mean over a batch's rows.</summary>
 public enum LossKind
 {
-    /// <summary>E = mean over rows of Σₒ ½(y − t)².</summary>
+    /// <summary>Half the squared error, summed over a row's outputs.</summary>
     HalfSquaredError,
+
+    /// <summary>The squared error, averaged over a row's outputs.</summary>
+    MeanSquaredError,
+
+    /// <summary>Cross-entropy of the outputs' softmax with the row's class. The outputs are what softmax takes: identity units.</summary>
+    CrossEntropy,
 }
 
 /// <summary>The loss of one row and its slope, side by side.</summary>
-/// <remarks>The mean is taken once, here: ∂E/∂y is already divided by the batch's rows when it leaves, and everything after it is plain sums.</remarks>
+/// <remarks><code>
+/// half squared error    E = Σₒ ½(yₒ − tₒ)²              ∂E/∂yₒ = yₒ − tₒ
+/// mean squared error    E = Σₒ (yₒ − tₒ)² / outputs     ∂E/∂yₒ = 2(yₒ − tₒ) / outputs
+/// cross-entropy         E = ln Σₒ e^yₒ − Σₒ tₒ·yₒ       ∂E/∂yₒ = e^yₒ / Σ e^y − tₒ
+/// </code>The mean over rows is taken once, here: ∂E/∂y is divided by the batch's rows when it leaves, and everything after it is plain
+/// sums. Softmax subtracts the largest output first, so that no exponential overflows.</remarks>
 public static class LossRules
 {
-    // half squared error    E[r] = Σₒ ½(y[r,o] − t[r,o])²      ∂E/∂y[r,o] = (y[r,o] − t[r,o]) / rows
-
     /// <summary>E of one row, summed over its outputs in order.</summary>
     public static double Value(this LossKind loss, ReadOnlySpan<double> y, ReadOnlySpan<double> t)
     {
-        if (loss != LossKind.HalfSquaredError) throw new ArgumentOutOfRangeException(nameof(loss), loss, null);
         var sum = 0.0;
+        if (loss == LossKind.CrossEntropy)
+        {
+            var largest = y[Largest(y)];
+            for (var o = 0; o < y.Length; o++) sum += Exact.Exp(y[o] - largest);
+            var value = Exact.Log(sum);
+            for (var o = 0; o < y.Length; o++) value = Math.FusedMultiplyAdd(-t[o], y[o] - largest, value);
+            return value;
+        }
+
         for (var o = 0; o < y.Length; o++)
         {
             var error = y[o] - t[o];
-            sum += 0.5 * error * error;
+            sum += loss == LossKind.HalfSquaredError ? 0.5 * error * error : error * error;
         }
 
-        return sum;
+        return loss == LossKind.HalfSquaredError ? sum : sum / y.Length;
     }
 
     /// <summary>∂E/∂y of one row of a batch of <paramref name="rows"/>.</summary>
     public static void Gradient(this LossKind loss, ReadOnlySpan<double> y, ReadOnlySpan<double> t, int rows, Span<double> gradient)
     {
-        if (loss != LossKind.HalfSquaredError) throw new ArgumentOutOfRangeException(nameof(loss), loss, null);
+        if (loss == LossKind.CrossEntropy)
+        {
+            var (largest, sum) = (y[Largest(y)], 0.0);
+            for (var o = 0; o < y.Length; o++) sum += gradient[o] = Exact.Exp(y[o] - largest);
+            for (var o = 0; o < y.Length; o++) gradient[o] = (gradient[o] / sum - t[o]) / rows;
+            return;
+        }
+
         for (var o = 0; o < y.Length; o++)
-            gradient[o] = (y[o] - t[o]) / rows;
+            gradient[o] = loss == LossKind.HalfSquaredError ? (y[o] - t[o]) / rows : 2 * (y[o] - t[o]) / ((double)y.Length * rows);
     }
 
     /// <summary>Whether the outputs name the row's class: the largest output, the first among equals; one output alone says class 1 from ½ upward.</summary>
     public static bool IsCorrect(ReadOnlySpan<double> y, ReadOnlySpan<double> t) =>
         y.Length == 1 ? (y[0] >= 0.5) == (t[0] >= 0.5) : Largest(y) == Largest(t);
 
+    // A NaN counts as the largest: the loss it makes must not be a number.
     private static int Largest(ReadOnlySpan<double> values)
     {
         var best = 0;
         for (var i = 1; i < values.Length; i++)
-            if (values[i] > values[best])
+            if (values[i] > values[best] || double.IsNaN(values[i]))
                 best = i;
         return best;
     }

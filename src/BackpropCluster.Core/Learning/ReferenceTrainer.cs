@@ -14,6 +14,7 @@ public sealed class ReferenceTrainer
     private readonly int depth;
     private readonly double[][][] weights; // [layer][unit][input]
     private readonly double[][] biases;
+    private readonly Dictionary<(int Layer, int Unit, int Input), double[]> states = []; // the optimizer's, one per parameter; input −1 for a bias
 
     private ReferenceTrainer(RunSpec spec, Dataset data)
     {
@@ -26,8 +27,8 @@ public sealed class ReferenceTrainer
             var layer = spec.Model.Layers[l];
             var inputs = spec.Model.InputsOf(l + 1, data.Features);
             weights[l] = [.. Enumerable.Range(0, layer.Units).Select(o =>
-                Enumerable.Range(0, inputs).Select(i => layer.Init.Weight(spec.Seed, l + 1, layer.Units, inputs, o, i)).ToArray())];
-            biases[l] = [.. Enumerable.Repeat(layer.Init.Bias(l + 1), layer.Units)];
+                Enumerable.Range(0, inputs).Select(i => layer.InitialWeight(spec.Seed, l + 1, inputs, o, i)).ToArray())];
+            biases[l] = [.. Enumerable.Range(0, layer.Units).Select(o => layer.InitialBias(l + 1, o))];
         }
     }
 
@@ -62,24 +63,29 @@ public sealed class ReferenceTrainer
         var loss = 0.0;
         var correct = 0;
         foreach (var part in microbatches) (loss, correct) = part.Loss(rows, loss, correct);
-        foreach (var part in microbatches) part.Backward();
-        Update(microbatches);
+        foreach (var part in microbatches) part.Backward(step);
+        Update(microbatches, new OptimizerStep(spec.Optimizer, step));
         return new Score(loss / rows, data.HasClasses ? correct : null, rows);
     }
 
-    private void Update(Microbatch[] microbatches)
+    private void Update(Microbatch[] microbatches, OptimizerStep rule)
     {
         for (var l = 0; l < depth; l++)
             for (var o = 0; o < weights[l].Length; o++)
             {
                 for (var i = 0; i < weights[l][o].Length; i++)
-                    weights[l][o][i] = Descend(weights[l][o][i], TreeSum(microbatches, part => part.WeightGradient(l, o, i)));
+                    weights[l][o][i] = rule.Apply(weights[l][o][i], TreeSum(microbatches, part => part.WeightGradient(l, o, i)), State(l, o, i));
                 if (spec.Model.Layers[l].TrainBias)
-                    biases[l][o] = Descend(biases[l][o], TreeSum(microbatches, part => part.BiasGradient(l, o)));
+                    biases[l][o] = rule.Apply(biases[l][o], TreeSum(microbatches, part => part.BiasGradient(l, o)), State(l, o, -1));
             }
     }
 
-    private double Descend(double w, double gradient) => Math.FusedMultiplyAdd(-spec.Optimizer.LearningRate, gradient, w);
+    private double[] State(int l, int o, int i)
+    {
+        if (spec.Optimizer.StateSize == 0) return [];
+        if (!states.TryGetValue((l, o, i), out var state)) states.Add((l, o, i), state = new double[spec.Optimizer.StateSize]);
+        return state;
+    }
 
     private static double TreeSum(ReadOnlySpan<Microbatch> parts, Func<Microbatch, double> gradient)
     {
@@ -148,7 +154,7 @@ public sealed class ReferenceTrainer
             return (loss, correct);
         }
 
-        public void Backward()
+        public void Backward(int step)
         {
             TimesDerivative(trainer.depth - 1);
             for (var l = trainer.depth - 2; l >= 0; l--)
@@ -159,7 +165,7 @@ public sealed class ReferenceTrainer
                     delta[l][r] = new double[trainer.weights[l].Length];
                     for (var h = 0; h < delta[l][r].Length; h++)
                         for (var o = 0; o < trainer.weights[l + 1].Length; o++)
-                            delta[l][r][h] = Math.FusedMultiplyAdd(OutgoingWeight(l, h, o), delta[l + 1][r][o], delta[l][r][h]);
+                            delta[l][r][h] = Math.FusedMultiplyAdd(OutgoingWeight(step, l, h, o), delta[l + 1][r][o], delta[l][r][h]);
                 }
 
                 TimesDerivative(l);
@@ -167,10 +173,10 @@ public sealed class ReferenceTrainer
         }
 
         // The only difference between the two update orders. During-backward allows no microbatches, so this gradient is the step's.
-        private double OutgoingWeight(int l, int h, int o) =>
+        private double OutgoingWeight(int step, int l, int h, int o) =>
             trainer.spec.Training.Update == UpdateOrder.AfterBackward
                 ? trainer.weights[l + 1][o][h]
-                : trainer.Descend(trainer.weights[l + 1][o][h], WeightGradient(l + 1, o, h));
+                : new OptimizerStep(trainer.spec.Optimizer, step).Apply(trainer.weights[l + 1][o][h], WeightGradient(l + 1, o, h), [.. trainer.State(l + 1, o, h)]);
 
         public double WeightGradient(int l, int o, int i)
         {

@@ -11,8 +11,6 @@ public sealed class SliceState(PartId id) : PartState(id)
     private Pass? evaluation;
     private int chunk;
     private TraceContext trace;
-    private Gradients? gradients;
-    private double[] outgoingGradients = [];
 
     /// <summary>The parameters of a committed version.</summary>
     /// <returns><see langword="null"/> if this slice cannot have that version; NeedRestore is in the outbox then.</returns>
@@ -21,10 +19,10 @@ public sealed class SliceState(PartId id) : PartState(id)
         if (!IsCurrent(key, outbox)) return null;
         var (inputs, units) = (slice!.Inputs, Plan.Spec.Model.Layers[range.Layer - 1].Units);
         return new SliceParameters(
-            new Payload(slice.Units, inputs, (double[])slice.Weights.Clone()),
-            new Payload(slice.Units, 1, (double[])slice.Biases.Clone()),
-            WeightsHash.OrderFree(slice.Weights, inputs, inputs, range.First, 0),
-            WeightsHash.OrderFree(slice.Outgoing, slice.Units, units, 0, range.First));
+            new Payload(slice.Units, inputs, [.. slice.Weights.Values]),
+            new Payload(slice.Units, 1, [.. slice.Biases.Values]),
+            WeightsHash.OrderFree(slice.Weights.Values, inputs, inputs, range.First, 0),
+            WeightsHash.OrderFree(slice.Outgoing.Values, slice.Units, units, 0, range.First));
     }
 
     protected override void Load(RunPlan newPlan)
@@ -35,7 +33,7 @@ public sealed class SliceState(PartId id) : PartState(id)
         int[] above = range.Layer == newPlan.Depth ? [newPlan.Spec.Model.Layers[^1].Units] : [.. newPlan.SlicesOf(range.Layer + 1).Select(s => s.Units)];
         passes = [.. Enumerable.Range(0, newPlan.Spec.Data.Microbatches).Select(_ => new Pass(below, above))];
         evaluation = new Pass(below, above);
-        gradients = null;
+        IsReady = false;
         chunk = 0;
     }
 
@@ -43,11 +41,11 @@ public sealed class SliceState(PartId id) : PartState(id)
     {
         if (!IsReady) return false;
         Invariants.CompleteBeforeUpdate(IsReady, Version + 1);
-        slice!.Update(gradients!, outgoingGradients);
+        slice!.Commit();
         if (trace.IsSampled)
-            outbox.Observe(new SliceUpdated(new MessageKey(Plan.Fingerprint, Term, Version + 1, Phase.Backward, 0, Id, trace), range, [.. slice.Weights], [.. slice.Biases]));
+            outbox.Observe(new SliceUpdated(new MessageKey(Plan.Fingerprint, Term, Version + 1, Phase.Backward, 0, Id, trace), range, [.. slice.Weights.Values], [.. slice.Biases.Values]));
         foreach (var pass in passes) pass.Clear();
-        gradients = null;
+        IsReady = false;
         evaluation!.Clear();
         chunk = 0;
         return true;
@@ -69,8 +67,8 @@ public sealed class SliceState(PartId id) : PartState(id)
         }
     }
 
-    /// <summary>All gradients of the step are in, summed, and wait for the commit.</summary>
-    private bool IsReady => gradients is not null;
+    /// <summary>All gradients of the step are in, and the update is prepared for the commit.</summary>
+    private bool IsReady { get; set; }
 
     private Recipients Above => range.Layer == Plan.Depth ? Recipients.Loss : Recipients.SlicesOf(range.Layer + 1);
 
@@ -106,7 +104,7 @@ public sealed class SliceState(PartId id) : PartState(id)
         double[] z = key.Trace.IsSampled ? [.. nets] : [];
         slice.Activate(nets);
         if (key.Trace.IsSampled)
-            outbox.Observe(new SliceForward(key with { From = Id }, range, [.. inputs.Values], [.. slice.Weights], [.. slice.Biases], z, nets));
+            outbox.Observe(new SliceForward(key with { From = Id }, range, [.. inputs.Values], [.. slice.Weights.Values], [.. slice.Biases.Values], z, nets));
         return nets;
     }
 
@@ -120,27 +118,29 @@ public sealed class SliceState(PartId id) : PartState(id)
         if (!pass.Deltas.IsFull || pass.Y is null) return;
         var (rows, above) = (pass.Deltas.Rows, pass.Deltas.Values);
 
-        pass.OutgoingGradients = slice!.OutgoingGradientsOf(pass.Y, above, rows);
-        // The whole difference between the two update orders: which outgoing weights S is made of.
-        var outgoing = Plan.Spec.Training.Update == UpdateOrder.AfterBackward ? slice.Outgoing : slice.UpdatedOutgoing(pass.OutgoingGradients);
-        var delta = slice.OutputSlopes(outgoing, above, rows);
+        // The whole difference between the two update orders: whether the outgoing weights change before S is made of them.
+        var during = Plan.Spec.Training.Update == UpdateOrder.DuringBackward;
+        var outgoing = during ? slice!.OutgoingGradients(pass.Y, above, rows) : [];
+        var finite = !during || slice!.Outgoing.Prepare(outgoing, key.Step);
+        var delta = slice!.OutputSlopes(above, rows);
         double[] slopes = key.Trace.IsSampled ? [.. delta] : [];
         slice.Activation.MultiplyByDerivative(pass.Y, delta);
         if (range.Layer > 1)
             outbox.Send(Recipients.SlicesOf(range.Layer - 1), new Deltas(key with { From = Id }, new Payload(range.Units, rows, delta)));
 
-        pass.Gradients = slice.GradientsOf(pass.Inputs.Values, delta, rows);
+        pass.Gradients = new Gradients(
+            slice.WeightGradients(pass.Inputs.Values, delta, rows), slice.BiasGradients(delta, rows), during ? outgoing : slice.OutgoingGradients(pass.Y, above, rows));
         if (key.Trace.IsSampled)
-            outbox.Observe(new SliceBackward(key with { From = Id }, range, [.. above], [.. outgoing], slopes, delta, [.. pass.Gradients.Weights]));
-        if (Array.TrueForAll(passes, p => p.Gradients is not null)) BecomeReady(key, outbox);
+            outbox.Observe(new SliceBackward(key with { From = Id }, range, [.. above], [.. slice.Outgoing.Pending], slopes, delta, [.. pass.Gradients.Weights]));
+        if (Array.TrueForAll(passes, p => p.Gradients is not null)) BecomeReady(key, finite, outbox);
     }
 
     // Ready promises that the update can be applied; a weight that would overflow must be said now, since after the last step no net shows it.
-    private void BecomeReady(MessageKey key, IOutbox outbox)
+    private void BecomeReady(MessageKey key, bool finite, IOutbox outbox)
     {
-        gradients = new Gradients(GradientTree.Sum([.. passes.Select(p => p.Gradients!.Weights)]), GradientTree.Sum([.. passes.Select(p => p.Gradients!.Biases)]));
-        outgoingGradients = GradientTree.Sum([.. passes.Select(p => p.OutgoingGradients!)]);
-        if (slice!.StaysFinite(gradients, outgoingGradients)) outbox.Send(Recipients.Coordinator, new Ready(key with { From = Id, Microbatch = 0 }));
+        finite &= slice!.Prepare(Gradients.Sum([.. passes.Select(p => p.Gradients!)]), key.Step);
+        IsReady = finite;
+        if (finite) outbox.Send(Recipients.Coordinator, new Ready(key with { From = Id, Microbatch = 0 }));
         else Fail(key, FailureKind.NotFinite, $"a weight of layer {range.Layer} would not be a finite number after the update at step {key.Step}", outbox);
     }
 
@@ -163,13 +163,12 @@ public sealed class SliceState(PartId id) : PartState(id)
         public Slots Deltas { get; } = new(above);
         public double[]? Y { get; set; }
         public Gradients? Gradients { get; set; }
-        public double[]? OutgoingGradients { get; set; }
 
         public void Clear()
         {
             Inputs.Clear();
             Deltas.Clear();
-            (Y, Gradients, OutgoingGradients) = (null, null, null);
+            (Y, Gradients) = (null, null);
         }
     }
 }

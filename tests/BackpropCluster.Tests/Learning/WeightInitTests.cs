@@ -43,7 +43,7 @@ public class WeightInitTests
             var below = new DenseSlice(spec, features: 7, layer: 1, first, units: Math.Min(4, 13 - first));
             for (var o = 0; o < 11; o++)
                 for (var h = 0; h < below.Units; h++)
-                    Assert.Equal(above.Weights[o * 13 + first + h], below.Outgoing[o * below.Units + h]);
+                    Assert.Equal(above.Weights.Values[o * 13 + first + h], below.Outgoing.Values[o * below.Units + h]);
         }
     }
 

@@ -16,8 +16,8 @@ public class ParametersAssemblyTests
         var whole = new DenseSlice(Plan.Spec, Plan.Features, 2, 0, 11);
         var layers = ParametersAssembly.Assemble(Plan, Read);
         Assert.Equal(3, layers.Length);
-        Assert.Equal(whole.Weights, layers[1].Weights);
-        Assert.Equal(whole.Biases, layers[1].Biases);
+        Assert.Equal(whole.Weights.Values, layers[1].Weights);
+        Assert.Equal(whole.Biases.Values, layers[1].Biases);
     }
 
     [Theory]
@@ -27,20 +27,20 @@ public class ParametersAssemblyTests
     public void OneBitOfOneWeightAtItsOwnersEndIsFound(int layer, int index)
     {
         var divergence = Assert.Throws<DivergenceException>(() => ParametersAssembly.Assemble(Plan, range =>
-            range.Layer == layer && range.Index == index ? Read(range, slice => slice.Weights[^1] = Math.BitIncrement(slice.Weights[^1])) : Read(range)));
+            range.Layer == layer && range.Index == index ? Read(range, slice => slice.Weights.Values[^1] = Math.BitIncrement(slice.Weights.Values[^1])) : Read(range)));
         Assert.Equal($"the two ends of the weights between layers {layer - 1} and {layer} differ", divergence.Message);
     }
 
     [Fact]
     public void OneBitAtTheOtherEndIsFoundAsWell() =>
         Assert.Throws<DivergenceException>(() => ParametersAssembly.Assemble(Plan, range =>
-            range.Layer == 1 && range.Index == 4 ? Read(range, slice => slice.Outgoing[0] = Math.BitIncrement(slice.Outgoing[0])) : Read(range)));
+            range.Layer == 1 && range.Index == 4 ? Read(range, slice => slice.Outgoing.Values[0] = Math.BitIncrement(slice.Outgoing.Values[0])) : Read(range)));
 
     // A plain sum of the numbers would be the same.
     [Fact]
     public void TwoWeightsThatChangedPlacesAreFound() =>
         Assert.Throws<DivergenceException>(() => ParametersAssembly.Assemble(Plan, range =>
-            range.Layer == 2 && range.Index == 0 ? Read(range, slice => (slice.Weights[0], slice.Weights[1]) = (slice.Weights[1], slice.Weights[0])) : Read(range)));
+            range.Layer == 2 && range.Index == 0 ? Read(range, slice => (slice.Weights.Values[0], slice.Weights.Values[1]) = (slice.Weights.Values[1], slice.Weights.Values[0])) : Read(range)));
 
     private static SliceParameters Read(SliceRange range) => Read(range, _ => { });
 
@@ -49,10 +49,10 @@ public class ParametersAssemblyTests
         var slice = new DenseSlice(Plan.Spec, Plan.Features, range.Layer, range.First, range.Units);
         spoil(slice);
         return new SliceParameters(
-            new Payload(slice.Units, slice.Inputs, slice.Weights),
-            new Payload(slice.Units, 1, slice.Biases),
-            WeightsHash.OrderFree(slice.Weights, slice.Inputs, slice.Inputs, range.First, 0),
-            WeightsHash.OrderFree(slice.Outgoing, slice.Units, Plan.Spec.Model.Layers[range.Layer - 1].Units, 0, range.First));
+            new Payload(slice.Units, slice.Inputs, slice.Weights.Values),
+            new Payload(slice.Units, 1, slice.Biases.Values),
+            WeightsHash.OrderFree(slice.Weights.Values, slice.Inputs, slice.Inputs, range.First, 0),
+            WeightsHash.OrderFree(slice.Outgoing.Values, slice.Units, Plan.Spec.Model.Layers[range.Layer - 1].Units, 0, range.First));
     }
 
     private static RunPlan MakePlan()
