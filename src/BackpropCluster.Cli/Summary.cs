@@ -44,7 +44,7 @@ internal sealed record Summary
             Slices = plan.SliceCount,
             Silos = silos,
             Steps = last.CommittedSteps,
-            Epochs = plan.Spec.Training.Epochs,
+            Epochs = last.Epoch,
             Train = ScoreSummary.Of(result.Steps[^1]),
             Test = result.Evaluations.Length > 0 ? ScoreSummary.Of(result.Evaluations[^1].Score) : null,
             WeightsSha256 = result.WeightsSha256,

@@ -26,10 +26,10 @@ internal sealed class TrainReport(RunPlan plan, RunFile file)
         {
             var spec = plan.Spec.Model.Layers[layer - 1];
             var inputs = plan.Spec.Model.InputsOf(layer, plan.Features);
-            table.AddRow(N(layer), $"{N(inputs)} → {N(spec.Units)}", Lower(spec.Activation), N(spec.Units * (inputs + 1L)), N(plan.SlicesOf(layer).Length));
+            table.AddRow(N(layer), $"{N(inputs)} → {N(spec.Units)}", Words.Of(Words.Activations, spec.Activation), N(spec.Units * (inputs + 1L)), N(plan.SlicesOf(layer).Length));
         }
 
-        table.AddRow("loss", N(plan.Spec.Model.Layers[^1].Units), "half_squared_error", "", "");
+        table.AddRow("loss", N(plan.Spec.Model.Layers[^1].Units), Words.Of(Words.Losses, plan.Spec.Model.Loss), "", "");
         table.AddRow("total", "", "", N(plan.Spec.Model.Parameters(plan.Features)), N(plan.SliceCount));
         Output.Talk.MarkupLine($"[bold]{plan.Run}[/]: {N(plan.TrainingRows)} training rows, {N(plan.TestRows)} test rows; "
             + $"{file.Cluster.Silos} silo{(file.Cluster.Silos == 1 ? "" : "s")} in this process, {file.Cluster.Granularity} grains, {N(plan.MessagesPerStep)} messages a step");
@@ -74,12 +74,4 @@ internal sealed class TrainReport(RunPlan plan, RunFile file)
     private static string? Percent(double? share) => share?.ToString("0.0 %", CultureInfo.InvariantCulture);
 
     private static string N(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
-
-    private static string Lower(Activation activation) => activation switch
-    {
-        Activation.Identity => "identity",
-        Activation.Logistic => "logistic",
-        Activation.Tanh => "tanh",
-        _ => "relu",
-    };
 }

@@ -92,6 +92,25 @@ public sealed record TrainingSpec
     [Id(0)] public required int Epochs { get; init; }
     [Id(1)] public UpdateOrder Update { get; init; }
     [Id(2)] public Evaluation Evaluation { get; init; }
+
+    /// <summary>Ends the run early; <see langword="null"/> trains all epochs.</summary>
+    [Id(3)] public StopRule? Stop { get; init; }
+}
+
+/// <summary>What a run is to reach: with the first evaluation that does, it ends.</summary>
+[GenerateSerializer, Immutable, Alias("stop-rule")]
+public sealed record StopRule([property: Id(0)] StopMetric Metric, [property: Id(1)] double At)
+{
+    public bool IsMet(Learning.Score test) => Metric == StopMetric.TestAccuracy ? test.Accuracy >= At : test.Loss <= At;
+}
+
+public enum StopMetric
+{
+    /// <summary>At least so much.</summary>
+    TestAccuracy,
+
+    /// <summary>At most so much.</summary>
+    TestLoss,
 }
 
 /// <summary>Which steps carry a trace context in their keys: the first <see cref="First"/>, and then every <see cref="Every"/>th.</summary>

@@ -41,7 +41,7 @@ public static class TrainingClient
                 }
 
                 if (last is { Status: RunStatus.Failed }) return new TrainingOutcome(last, null);
-                if (last is { Status: RunStatus.Completed } && await Read(grains, plan, last.Term, cancellation) is { } parts)
+                if (last is { Status: RunStatus.Completed } && await Read(grains, plan, last, cancellation) is { } parts)
                     return new TrainingOutcome(last, new TrainingResult(ParametersAssembly.Assemble(plan, slice => parts[slice]), log.Losses, log.Evaluations));
             }
             catch (Exception e) when (e is OrleansException or TimeoutException && attempt < Attempts)
@@ -63,10 +63,9 @@ public static class TrainingClient
         }
     }
 
-    private static async Task<Dictionary<SliceRange, SliceParameters>?> Read(IGrainFactory grains, RunPlan plan, int term, CancellationToken cancellation)
+    private static async Task<Dictionary<SliceRange, SliceParameters>?> Read(IGrainFactory grains, RunPlan plan, RunProgress last, CancellationToken cancellation)
     {
-        var version = new Core.Data.BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows).Steps;
-        var key = new MessageKey(plan.Fingerprint, term, version, Phase.Evaluate, 0, PartId.Coordinator, default);
+        var key = new MessageKey(plan.Fingerprint, last.Term, last.CommittedSteps, Phase.Evaluate, 0, PartId.Coordinator, default);
         var parts = new Dictionary<SliceRange, SliceParameters>();
         foreach (var chunk in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.SlicesOf(layer)).Chunk(ReadsAtOnce))
         {

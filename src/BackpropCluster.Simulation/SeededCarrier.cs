@@ -111,10 +111,10 @@ public sealed class SeededCarrier
 
     private TrainingResult Result()
     {
-        var key = new MessageKey(plan.Fingerprint, coordinator.Term, coordinator.Steps, Phase.Evaluate, 0, PartId.Coordinator, default);
+        var key = new MessageKey(plan.Fingerprint, coordinator.Term, coordinator.CommittedSteps, Phase.Evaluate, 0, PartId.Coordinator, default);
         var parameters = ParametersAssembly.Assemble(plan, range =>
             ((SliceState)parts[PartId.Slice(range.Layer, range.Index)]).Read(key, outbox)
-            ?? throw new InvariantViolationException($"{range} cannot read version {coordinator.Steps} of a completed run"));
+            ?? throw new InvariantViolationException($"{range} cannot read version {coordinator.CommittedSteps} of a completed run"));
         return new TrainingResult(parameters, [.. coordinator.Losses], [.. coordinator.Evaluations]);
     }
 

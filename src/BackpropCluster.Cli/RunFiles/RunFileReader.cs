@@ -21,14 +21,14 @@ internal static partial class RunFileReader
         file.Whole("version", null, 1, 1);
         var data = Data(file.Group("data", "source", "batch", "microbatches", "shuffle", "test", "scale"), out var table);
         var model = Model(file.Group("model", "layers", "loss"), table, path);
-        var training = Training(file.Group("training", "epochs", "update"), data, table);
+        var training = Training(file.Group("training", "epochs", "update", "stop"), data, table);
         var spec = new RunSpec
         {
             Name = Name(file, path),
             Seed = file.Seed("seed", 1),
             Data = data,
             Model = model,
-            Optimizer = Optimizer(file.Group("optimizer", "kind", "learning_rate")),
+            Optimizer = OptimizerKeys.Read(file),
             Training = training,
         };
         return new RunFile(spec, Cluster(file.Group("cluster", "silos", "granularity", "placement", "step_deadline"), model));
@@ -83,7 +83,10 @@ internal static partial class RunFileReader
             if (index == list.Items.Count - 1) CheckOutputs(section, layer.Units, index, table);
         }
 
-        return new ModelSpec { Layers = layers.ToImmutable(), Loss = model.Choice("loss", (LossKind?)null, Words.Losses) };
+        var loss = model.Choice("loss", (LossKind?)null, Words.Losses);
+        if (loss == LossKind.CrossEntropy && (table.Classes is null || layers[^1].Units < 2))
+            throw model.Wrong("loss", $"cross_entropy needs one output for each class; the data has {Classes(table)} and the last layer {layers[^1].Units} units", "Use half_squared_error, or one unit a class.");
+        return new ModelSpec { Layers = layers.ToImmutable(), Loss = loss };
     }
 
     private static LayerSpec Layer(Section section, int inputs, int index)
@@ -103,15 +106,11 @@ internal static partial class RunFileReader
     private static void CheckOutputs(Section section, int units, int index, Table table)
     {
         if (table.Accepts(units)) return;
-        var (has, wanted) = table.Classes is null ? ($"{table.TargetColumns} target columns", table.TargetColumns) : ($"{table.ClassCount} classes", table.ClassCount);
-        throw new RunFileException($"layer {index + 1} has {units} outputs but the data has {has}", section.PlaceOf("units"), $"Set model.layers[{index}].units to {wanted}.");
+        var wanted = table.Classes is null ? table.TargetColumns : table.ClassCount;
+        throw new RunFileException($"layer {index + 1} has {units} outputs but the data has {Classes(table)}", section.PlaceOf("units"), $"Set model.layers[{index}].units to {wanted}.");
     }
 
-    private static OptimizerSpec Optimizer(Section optimizer)
-    {
-        optimizer.Choice("kind", (int?)null, ("sgd", 0));
-        return new OptimizerSpec { LearningRate = optimizer.Number("learning_rate", null, "a finite number above 0", rate => rate > 0) };
-    }
+    private static string Classes(Table table) => table.Classes is null ? $"{table.TargetColumns} target columns" : $"{table.ClassCount} classes";
 
     private static TrainingSpec Training(Section training, DataSpec data, Table table)
     {
@@ -122,7 +121,16 @@ internal static partial class RunFileReader
         var update = training.Choice("update", UpdateOrder.AfterBackward, Words.Updates);
         if (update == UpdateOrder.DuringBackward && data.Microbatches > 1)
             throw training.Wrong("update", $"during-backward updates in the middle of a backward pass, which {data.Microbatches} microbatches would each do apart", "Set data.microbatches to 1, or use after-backward.");
-        return new TrainingSpec { Epochs = epochs, Update = update };
+        return new TrainingSpec { Epochs = epochs, Update = update, Stop = training.Has("stop") ? Stop(training, data, table) : null };
+    }
+
+    private static StopRule Stop(Section training, DataSpec data, Table table)
+    {
+        var stop = training.Group("stop", "metric", "at");
+        var metric = stop.Choice("metric", (StopMetric?)null, Words.StopMetrics);
+        if (Dataset.TestRowsOf(table.Rows, data.Test) == 0) throw training.Wrong("stop", "looks at test rows, and no row is held out", "Set data.test, for example to 0.2.");
+        if (metric == StopMetric.TestAccuracy && table.Classes is null) throw stop.Wrong("metric", "test_accuracy needs classes, the data has real targets", "Use test_loss.");
+        return new StopRule(metric, stop.Number("at", null, metric == StopMetric.TestAccuracy ? "a share from 0 to 1" : "a finite number from 0", at => at >= 0 && (metric == StopMetric.TestLoss || at <= 1)));
     }
 
     private static ClusterSpec Cluster(Section cluster, ModelSpec model)

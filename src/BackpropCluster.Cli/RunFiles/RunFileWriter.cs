@@ -25,8 +25,9 @@ internal static class RunFileWriter
         foreach (var layer in spec.Model.Layers)
             text.Append(CultureInfo.InvariantCulture, $"    - {{ units: {layer.Units}, activation: {Words.Of(Words.Activations, layer.Activation)}, init: {Words.Of(Words.Inits, layer.Init)}, train_bias: {Flag(layer.TrainBias)} }}\n");
         text.Append(CultureInfo.InvariantCulture, $"  loss: {Words.Of(Words.Losses, spec.Model.Loss)}\n");
-        text.Append(CultureInfo.InvariantCulture, $"optimizer: {{ kind: sgd, learning_rate: {spec.Optimizer.LearningRate:R} }}\n");
-        text.Append(CultureInfo.InvariantCulture, $"training: {{ epochs: {spec.Training.Epochs}, update: {Words.Of(Words.Updates, spec.Training.Update)} }}\n");
+        text.Append(CultureInfo.InvariantCulture, $"optimizer: {OptimizerKeys.Write(spec.Optimizer)}\n");
+        var stop = spec.Training.Stop is { } rule ? $", stop: {{ metric: {Words.Of(Words.StopMetrics, rule.Metric)}, at: {rule.At.ToString("R", CultureInfo.InvariantCulture)} }}" : "";
+        text.Append(CultureInfo.InvariantCulture, $"training: {{ epochs: {spec.Training.Epochs}, update: {Words.Of(Words.Updates, spec.Training.Update)}{stop} }}\n");
         text.Append(CultureInfo.InvariantCulture, $"cluster: {{ silos: {cluster.Silos}, granularity: {cluster.Granularity}, placement: spread, step_deadline: {Quantity.Format(cluster.StepDeadline)} }}\n");
         return text.ToString();
     }

@@ -55,6 +55,19 @@ internal sealed class Section
             text => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value) && accept(value) ? value : (double?)null)
         ?? standard!.Value;
 
+    /// <summary>A list of as many finite numbers as the default has.</summary>
+    public double[] Numbers(string key, double[] standard, string expected, Func<double, bool> accept)
+    {
+        if (Value(key) is not { } node) return standard;
+        if (node is not ListNode list || list.Items.Count != standard.Length) throw Wrong(key, node, expected);
+        return [.. list.Items.Select(item =>
+            item is ScalarNode scalar && double.TryParse(scalar.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value) && accept(value)
+                ? value
+                : throw Wrong(key, item, expected))];
+    }
+
+    public bool Has(string key) => Value(key) is not null;
+
     public bool Flag(string key, bool standard) =>
         Scalar(key, true, "true or false", text => text switch { "true" => true, "false" => false, _ => (bool?)null }) ?? standard;
 

@@ -21,7 +21,15 @@ internal static class Words
         ("glorot_uniform", WeightInit.GlorotUniform), ("mazur", WeightInit.Mazur),
     ];
 
-    public static (string, LossKind)[] Losses { get; } = [("half_squared_error", LossKind.HalfSquaredError)];
+    public static (string, LossKind)[] Losses { get; } =
+        [("half_squared_error", LossKind.HalfSquaredError), ("mean_squared_error", LossKind.MeanSquaredError), ("cross_entropy", LossKind.CrossEntropy)];
+
+    public static (string, OptimizerKind)[] Optimizers { get; } =
+    [
+        ("sgd", OptimizerKind.Sgd), ("adam", OptimizerKind.Adam), ("adamw", OptimizerKind.AdamW), ("adagrad", OptimizerKind.Adagrad), ("rmsprop", OptimizerKind.RmsProp),
+    ];
+
+    public static (string, StopMetric)[] StopMetrics { get; } = [("test_accuracy", StopMetric.TestAccuracy), ("test_loss", StopMetric.TestLoss)];
 
     public static (string, UpdateOrder)[] Updates { get; } = [("after-backward", UpdateOrder.AfterBackward), ("during-backward", UpdateOrder.DuringBackward)];
 

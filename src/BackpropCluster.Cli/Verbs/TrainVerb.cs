@@ -37,7 +37,9 @@ internal static class TrainVerb
             var summary = Summary.Of(plan, file.Cluster.Silos, outcome, [.. cluster.Traffic]);
             if (json) Output.Json(summary);
             else report.Result(outcome, summary, folder.Path);
-            return ExitCode.Done;
+            return file.Spec.Training.Stop is not { } stop || stop.IsMet(outcome.Result.Evaluations[^1].Score)
+                ? ExitCode.Done
+                : throw new CommandFailedException(ExitCode.TrainingFailed, $"the target was not met: {Words.Of(Words.StopMetrics, stop.Metric)} {stop.At} after {summary.Epochs} epochs. The run is complete otherwise. Train longer, or lower training.stop.at.");
         }
         catch (OperationCanceledException)
         {

@@ -46,12 +46,15 @@ public sealed class ReferenceTrainer
             watch?.Invoke(step, trainer.Parameters());
             steps.Add(trainer.Step(step));
             if (spec.Training.Evaluation == Evaluation.TestRowsEachEpoch && data.Test.Count > 0 && trainer.order.EndsEpoch(step))
+            {
                 evaluations.Add(new(step, trainer.Evaluate(data.Test)));
+                if (spec.Training.Stop?.IsMet(evaluations[^1].Score) == true) break;
+            }
         }
 
-        watch?.Invoke(trainer.order.Steps + 1, trainer.Parameters());
+        watch?.Invoke(steps.Count + 1, trainer.Parameters());
         if (spec.Training.Evaluation == Evaluation.TrainingRowsAtTheEnd)
-            evaluations.Add(new(trainer.order.Steps, trainer.Evaluate(data.Training)));
+            evaluations.Add(new(steps.Count, trainer.Evaluate(data.Training)));
         return new TrainingResult(trainer.Parameters(), steps.ToImmutable(), evaluations.ToImmutable());
     }
 

@@ -60,7 +60,7 @@ public sealed class CoordinatorState
     public int Step => version + 1;
 
     public int Steps => order.Steps;
-    public int Epoch => order.EpochOf(Math.Min(Step, Steps));
+    public int Epoch => order.EpochOf(IsOver ? Math.Max(version, 1) : Math.Min(Step, Steps));
     public IReadOnlyList<Score> Losses => losses;
     public IReadOnlyList<EvaluationScore> Evaluations => evaluations;
     public int Recoveries { get; private set; }
@@ -208,7 +208,8 @@ public sealed class CoordinatorState
             return;
         }
 
-        GoOn(outbox);
+        if (plan.Spec.Training.Stop?.IsMet(part.Score) == true) Status = RunStatus.Completed;
+        else GoOn(outbox);
     }
 
     private void GoOn(IOutbox outbox)
