@@ -19,18 +19,13 @@ public sealed class OptimizerOracle
     /// <summary>Steps whose parameters are recorded as they were before the step.</summary>
     public IEnumerable<int> Marks => json.GetProperty("marks").EnumerateArray().Select(mark => mark.GetInt32());
 
+    private int Rows => json.GetProperty("rows").GetInt32();
+
     private int[] Sizes => [.. json.GetProperty("sizes").EnumerateArray().Select(size => size.GetInt32())];
 
     private bool HasClasses => json.GetProperty("loss").GetString() == "cross_entropy";
 
-    public static IReadOnlyList<OptimizerOracle> Cases()
-    {
-        using var stream = typeof(OptimizerOracle).Assembly.GetManifestResourceStream("optimizers.json")
-            ?? throw new InvalidOperationException("optimizers.json is not embedded in the test assembly");
-        return [.. JsonDocument.Parse(stream).RootElement.GetProperty("cases").EnumerateArray().Select(c => new OptimizerOracle(c))];
-    }
-
-    public int Rows => json.GetProperty("rows").GetInt32();
+    public static IReadOnlyList<OptimizerOracle> Cases() => [.. Read("optimizers.json"), .. Read("optimizers-more.json")];
 
     /// <summary>The run to its last mark; every step is traced.</summary>
     public RunSpec Spec()
@@ -51,7 +46,7 @@ public sealed class OptimizerOracle
             Name = Name.Replace(' ', '-'),
             Seed = 1,
             Data = new DataSpec { Source = DataSource.Iris, Batch = batch, Shuffle = false },
-            Model = new ModelSpec { Layers = layers.ToImmutable(), Loss = HasClasses ? LossKind.CrossEntropy : LossKind.HalfSquaredError },
+            Model = new ModelSpec { Layers = layers.ToImmutable(), Loss = Enum.Parse<LossKind>(json.GetProperty("loss").GetString()!.Replace("_", "", StringComparison.Ordinal), ignoreCase: true) },
             Optimizer = Optimizer(),
             Training = new TrainingSpec { Epochs = steps * batch / Rows },
             Trace = new TraceSpec(steps, 0),
@@ -76,15 +71,31 @@ public sealed class OptimizerOracle
     public double Loss(int mark) =>
         json.GetProperty("trajectory").GetProperty(mark.ToString(CultureInfo.InvariantCulture)).GetProperty("loss").GetDouble();
 
+    private static IEnumerable<OptimizerOracle> Read(string name)
+    {
+        using var stream = typeof(OptimizerOracle).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"{name} is not embedded in the test assembly");
+        return [.. JsonDocument.Parse(stream).RootElement.GetProperty("cases").EnumerateArray().Select(c => new OptimizerOracle(c))];
+    }
+
     private OptimizerSpec Optimizer()
     {
         var hyper = json.GetProperty("hyper");
         double Get(string name, double standard) => hyper.TryGetProperty(name, out var value) ? value.GetDouble() : standard;
         var kind = Enum.Parse<OptimizerKind>(json.GetProperty("optimizer").GetString()!, ignoreCase: true);
-        return OptimizerSpec.Defaults(kind, Get("lr", double.NaN)) with
+        var standard = OptimizerSpec.Defaults(kind, Get("lr", double.NaN));
+        return standard with
         {
             Momentum = Get("momentum", 0),
-            WeightDecay = Get("weight_decay", 0),
+            WeightDecay = Get("weight_decay", standard.WeightDecay),
+            Dampening = Get("dampening", 0),
+            Eps = Get("eps", standard.Eps),
+            Alpha = Get("alpha", standard.Alpha),
+            LrDecay = Get("lr_decay", 0),
+            InitialAccumulator = Get("initial_accumulator_value", 0),
+            Beta1 = hyper.TryGetProperty("betas", out var betas) ? betas[0].GetDouble() : standard.Beta1,
+            Beta2 = hyper.TryGetProperty("betas", out betas) ? betas[1].GetDouble() : standard.Beta2,
+            Centered = hyper.TryGetProperty("centered", out var centered) && centered.GetBoolean(),
             Nesterov = hyper.TryGetProperty("nesterov", out var nesterov) && nesterov.GetBoolean(),
         };
     }
