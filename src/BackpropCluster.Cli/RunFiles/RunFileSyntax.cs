@@ -48,6 +48,12 @@ internal sealed class RunFileSyntax
         {
             throw new RunFileException($"not valid YAML: {e.InnerException?.Message ?? e.Message}", syntax.PlaceOf(e.Start), "Mend the line, or the one above it.");
         }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or FormatException)
+        {
+            // Some broken texts make the scanner stumble over itself instead of naming the place; the last thing it read is near.
+            var near = syntax.parser.Current is { } current ? syntax.PlaceOf(current.End) : new Place(file, 1, 1, set);
+            throw new RunFileException("not valid YAML", near, "Mend the line, or the one below it.");
+        }
     }
 
     private Node? Document()

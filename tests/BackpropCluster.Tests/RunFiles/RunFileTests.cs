@@ -1,0 +1,103 @@
+using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Tests.RunFiles;
+
+/// <summary>Good run files, and the examples that ship.</summary>
+public sealed class RunFileTests
+{
+    private const string Shortest = """
+        version: 1
+        data: { source: xor }
+        model: { layers: [{ units: 1, activation: logistic }], loss: half_squared_error }
+        optimizer: { kind: sgd, learning_rate: 1 }
+        training: { epochs: 1 }
+        """;
+
+    public static TheoryData<string> Examples() => [.. Directory.GetFiles(ExamplesFolder(), "*.yaml").Select(p => Path.GetFileName(p)!)];
+
+    [Fact]
+    public void FourExamplesShip() => Assert.Equal(["digits.yaml", "iris.yaml", "mazur.yaml", "xor.yaml"], Examples().Select(row => (string)row.Data).Order());
+
+    [Theory, MemberData(nameof(Examples))]
+    public void WhatIsWrittenReadsBackEqual(string example)
+    {
+        var run = Read(example);
+        var back = RunFile.Read("run.yaml", run.ToYaml(), []);
+        Assert.Equal(run.Cluster, back.Cluster);
+        Assert.Equal(run.Spec.Model.Layers, back.Spec.Model.Layers);
+        Assert.Equal(run.Spec with { Model = back.Spec.Model }, back.Spec);
+    }
+
+    [Theory]
+    [InlineData("kind: adam, learning_rate: 0.001, betas: [0.8, 0.99], eps: 1e-6, weight_decay: 0.1")]
+    [InlineData("kind: adamw, learning_rate: 0.001")]
+    [InlineData("kind: rmsprop, learning_rate: 0.01, alpha: 0.9, momentum: 0.5, centered: true")]
+    [InlineData("kind: adagrad, learning_rate: 0.01, lr_decay: 0.1, initial_accumulator_value: 0.5")]
+    [InlineData("kind: sgd, learning_rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 1e-4")]
+    public void EveryOptimizerReadsBackEqual(string keys)
+    {
+        var run = RunFile.Read("r.yaml", Shortest, [$"optimizer={{ {keys} }}"]);
+        Assert.Equal(run.Spec.Optimizer, RunFile.Read("r.yaml", run.ToYaml(), []).Spec.Optimizer);
+    }
+
+    /// <summary>torch.optim's signatures, PyTorch 1.13.</summary>
+    [Fact]
+    public void DefaultsOfOptimizersArePyTorchs()
+    {
+        OptimizerSpec Of(string kind) => RunFile.Read("r.yaml", Shortest, [$"optimizer={{ kind: {kind}, learning_rate: 1 }}"]).Spec.Optimizer;
+        Assert.Equal((0.9, 0.999, 1e-8, 0.0), (Of("adam").Beta1, Of("adam").Beta2, Of("adam").Eps, Of("adam").WeightDecay));
+        Assert.Equal((0.9, 0.999, 1e-8, 0.01), (Of("adamw").Beta1, Of("adamw").Beta2, Of("adamw").Eps, Of("adamw").WeightDecay));
+        Assert.Equal((0.99, 1e-8, 0.0, false), (Of("rmsprop").Alpha, Of("rmsprop").Eps, Of("rmsprop").Momentum, Of("rmsprop").Centered));
+        Assert.Equal((1e-10, 0.0, 0.0), (Of("adagrad").Eps, Of("adagrad").LrDecay, Of("adagrad").InitialAccumulator));
+        Assert.Equal((0.0, 0.0, false, 0.0), (Of("sgd").Momentum, Of("sgd").Dampening, Of("sgd").Nesterov, Of("sgd").WeightDecay));
+    }
+
+    [Fact]
+    public void WhatIsLeftOutHasItsDefault()
+    {
+        var run = RunFile.Read("some/Where Else.yaml", Shortest, []);
+        Assert.Equal(("where-else", 1UL), (run.Spec.Name, run.Spec.Seed));
+        Assert.Equal((null, 1, true, 0.0, Scaling.None), (run.Spec.Data.Batch, run.Spec.Data.Microbatches, run.Spec.Data.Shuffle, run.Spec.Data.Test, run.Spec.Data.Scale));
+        Assert.Equal((1, Granularity.Layer, TimeSpan.FromSeconds(10)), (run.Cluster.Silos, run.Cluster.Granularity, run.Cluster.StepDeadline));
+    }
+
+    [Fact]
+    public void ASetComesAfterTheFileAndTheLastSetCounts()
+    {
+        var run = RunFile.Read("r.yaml", Shortest, ["seed=2", "training.epochs=7", "cluster.silos=3", "model.layers[0].activation=tanh", "seed=3"]);
+        Assert.Equal((3UL, 7, 3, Activation.Tanh), (run.Spec.Seed, run.Spec.Training.Epochs, run.Cluster.Silos, run.Spec.Model.Layers[0].Activation));
+    }
+
+    [Theory, InlineData("500ms", 500), InlineData("2m", 120_000), InlineData("0.5s", 500), InlineData("1500us", 1.5)]
+    public void AQuantityCarriesItsUnit(string text, double milliseconds) =>
+        Assert.Equal(TimeSpan.FromMilliseconds(milliseconds), RunFile.Read("r.yaml", Shortest, [$"cluster.step_deadline={text}"]).Cluster.StepDeadline);
+
+    [Theory]
+    [InlineData("xor.yaml", 1.0)]
+    [InlineData("iris.yaml", 0.93)]
+    [InlineData("digits.yaml", 0.95)]
+    public void AnExampleLearnsWhatItPromises(string example, double accuracy)
+    {
+        var spec = Read(example).Spec;
+        var result = ReferenceTrainer.Train(spec, Runs.BuiltIn(spec));
+        var score = result.Evaluations.Length > 0 ? result.Evaluations[^1].Score : result.Steps[^1];
+        Assert.True(score.Accuracy >= accuracy, $"{example} ends at {score.Accuracy}");
+    }
+
+    private static RunFile Read(string example)
+    {
+        var path = Path.Combine(ExamplesFolder(), example);
+        return RunFile.Read(path, File.ReadAllText(path), []);
+    }
+
+    private static string ExamplesFolder()
+    {
+        var directory = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(directory.FullName, "BackpropCluster.sln")))
+            directory = directory.Parent ?? throw new InvalidOperationException("the tests do not run below the repository's root");
+        return Path.Combine(directory.FullName, "examples");
+    }
+}
