@@ -34,9 +34,9 @@ public sealed partial class RepositoryTests
             var start = -1;
             for (var i = 0; i < lines.Length; i++)
             {
-                // A member's body stands at one level of indentation: between "    {" and "    }".
+                // A member's body stands at one level of indentation: between "    {" and "    }". A table of values ends in "};".
                 if (lines[i].TrimEnd() == "    {") start = i;
-                else if (lines[i].TrimEnd() is "    }" or "    };" && start >= 0 && !lines[start - 1].Contains(" class ", StringComparison.Ordinal) && !lines[start - 1].Contains(" struct ", StringComparison.Ordinal))
+                else if (lines[i].TrimEnd() == "    }" && start >= 0 && !lines[start - 1].Contains(" class ", StringComparison.Ordinal) && !lines[start - 1].Contains(" struct ", StringComparison.Ordinal))
                     Assert.True(i - start - 1 <= 70, $"{path}:{start} has a member of {i - start - 1} lines");
             }
         }
