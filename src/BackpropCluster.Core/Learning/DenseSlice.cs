@@ -84,8 +84,12 @@ public sealed class DenseSlice
     /// <param name="x">Inputs × rows.</param>
     /// <param name="delta">δ of this slice, units × rows.</param>
     /// <param name="rows">How many rows.</param>
-    public double[] WeightGradients(ReadOnlySpan<double> x, ReadOnlySpan<double> delta, int rows) =>
-        ProductOverRows(delta, Units, x, Inputs, rows, Weights.TakeBuffer());
+    public double[] WeightGradients(ReadOnlySpan<double> x, ReadOnlySpan<double> delta, int rows)
+    {
+        var gradients = Weights.TakeBuffer();
+        Kernels.ProductOfTransposed(delta, x, gradients, Units, rows, Inputs);
+        return gradients;
+    }
 
     /// <summary>∂b of some rows.</summary>
     public double[] BiasGradients(ReadOnlySpan<double> delta, int rows)
@@ -102,8 +106,12 @@ public sealed class DenseSlice
     }
 
     /// <summary>∂V, the gradients of the outgoing weights: units above × units; empty for the last layer.</summary>
-    public double[] OutgoingGradients(ReadOnlySpan<double> y, ReadOnlySpan<double> above, int rows) =>
-        ProductOverRows(above, UnitsAbove, y, Units, rows, Outgoing.TakeBuffer());
+    public double[] OutgoingGradients(ReadOnlySpan<double> y, ReadOnlySpan<double> above, int rows)
+    {
+        var gradients = Outgoing.TakeBuffer();
+        Kernels.ProductOfTransposed(above, y, gradients, UnitsAbove, rows, Units);
+        return gradients;
+    }
 
     /// <summary>Prepares the update of a step.</summary>
     /// <param name="gradients">Of all rows of the step; the arrays are taken over.</param>
@@ -124,16 +132,6 @@ public sealed class DenseSlice
         Weights.Commit();
         Biases.Commit();
         Outgoing.Commit();
-    }
-
-    // G[m,n] = Σᵣ left[m,r]·right[n,r]: lanes must run along n, so right is turned first.
-    private static double[] ProductOverRows(ReadOnlySpan<double> left, int m, ReadOnlySpan<double> right, int n, int rows, double[] gradients)
-    {
-        if (m == 0) return gradients;
-        using var turned = new Scratch(stackalloc double[512], rows * n);
-        Kernels.Transpose(right, turned.Span, n, rows);
-        Kernels.Product(left, rows, 1, turned.Span, [], gradients, m, rows, n);
-        return gradients;
     }
 }
 
