@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Protocol;
@@ -9,8 +10,11 @@ namespace BackpropCluster.Cli;
 /// <summary>Makes the plan of a run from its file and its data.</summary>
 internal static class Planner
 {
-    public static Dataset Load(RunSpec spec) =>
-        Dataset.Prepare(BuiltInData.Read(spec.Data.Source), spec.Data, spec.Seed, spec.Model.Layers[^1].Units);
+    /// <summary>The data of a run on built-in rows.</summary>
+    public static Dataset Load(RunSpec spec) => Prepare(spec, BuiltInData.Read(spec.Data.Source));
+
+    /// <summary>The data of a run file, whose rows were read with it.</summary>
+    public static Dataset Load(RunFile file) => Prepare(file.Spec, file.Table);
 
     public static RunPlan Plan(string run, RunSpec spec, Granularity granularity, Dataset data) => new()
     {
@@ -23,6 +27,8 @@ internal static class Planner
         TestRows = data.Test.Count,
         HasClasses = data.HasClasses,
     };
+
+    private static Dataset Prepare(RunSpec spec, Table table) => Dataset.Prepare(table, spec.Data, spec.Seed, spec.Model.Layers[^1].Units);
 
     // Id and everything that can change a number: two runs that differ in either must never take each other's messages.
     private static ulong Fingerprint(string run, RunSpec spec) =>

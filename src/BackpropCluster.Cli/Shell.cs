@@ -30,6 +30,10 @@ internal static class Shell
         {
             return Say(e.Message, ExitCode.Usage);
         }
+        catch (Core.Data.DataException e)
+        {
+            return Say(e.Message, ExitCode.File);
+        }
         catch (Exception e) when (e is PortTakenException or ClusterLostException or RunTakenException)
         {
             return Say(e.Message, ExitCode.ClusterLost);

@@ -37,7 +37,15 @@ public sealed record DataSpec
     [Id(4)] public double Test { get; init; }
 
     [Id(5)] public Scaling Scale { get; init; }
+
+    /// <summary>Where the rows lie, for sources that are files.</summary>
+    [Id(6)] public IdxFiles? Idx { get; init; }
 }
+
+/// <summary>Four IDX files; without the last two, the test share decides which rows are held out.</summary>
+[GenerateSerializer, Immutable, Alias("idx-files")]
+public sealed record IdxFiles(
+    [property: Id(0)] string Images, [property: Id(1)] string Labels, [property: Id(2)] string? TestImages, [property: Id(3)] string? TestLabels);
 
 /// <summary>The layers in order, the first one after the inputs first, and the loss at their end.</summary>
 [GenerateSerializer, Immutable, Alias("model-spec")]

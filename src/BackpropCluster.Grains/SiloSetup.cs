@@ -1,4 +1,3 @@
-using BackpropCluster.Core.Data;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Orleans.Configuration;
@@ -13,8 +12,9 @@ public static class SiloSetup
     {
         silo.Services.TryAddSingleton(TimeProvider.System);
         silo.Services.TryAddSingleton<ITrainingObserver, NoObserver>();
-        silo.Services.TryAddSingleton<TableReader>(data => BuiltInData.Read(data.Source));
-        silo.Services.AddSingleton<Traffic>().AddSingleton<DataCatalog>().AddSingleton<PartShells>();
+        silo.Services.TryAddSingleton<TableReader>(DataFiles.Read);
+        silo.Services.AddSingleton<Traffic>().AddSingleton<PartShells>();
+        silo.Services.TryAddSingleton<DataCatalog>();
         // A dead silo is noticed after about a second, not after fifteen; the step's deadline is the net below.
         silo.Configure<ClusterMembershipOptions>(options =>
         {

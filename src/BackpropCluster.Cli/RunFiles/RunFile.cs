@@ -1,9 +1,13 @@
 using BackpropCluster.Core;
+using BackpropCluster.Core.Data;
 
 namespace BackpropCluster.Cli.RunFiles;
 
 /// <summary>A run file that was read and found sound: what to train, and where.</summary>
-internal sealed record RunFile(RunSpec Spec, ClusterSpec Cluster)
+/// <param name="Spec">What.</param>
+/// <param name="Cluster">Where.</param>
+/// <param name="Table">The rows that the file names, as they were read to check it.</param>
+internal sealed record RunFile(RunSpec Spec, ClusterSpec Cluster, Table Table)
 {
     /// <summary>Reads a run file: defaults &lt; file &lt; <c>--set</c>.</summary>
     /// <param name="path">For places in errors, and for the name where the file gives none.</param>

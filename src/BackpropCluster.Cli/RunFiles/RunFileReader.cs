@@ -5,6 +5,7 @@ using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains;
 
 namespace BackpropCluster.Cli.RunFiles;
 
@@ -19,7 +20,7 @@ internal static partial class RunFileReader
     {
         var file = new Section(root, "", "version", "name", "seed", "data", "model", "optimizer", "training", "cluster");
         file.Whole("version", null, 1, 1);
-        var data = Data(file.Group("data", "source", "batch", "microbatches", "shuffle", "test", "scale"), out var table);
+        var data = Data(file, path, out var table);
         var model = Model(file.Group("model", "layers", "loss"), table, path);
         var training = Training(file.Group("training", "epochs", "update", "stop"), data, table);
         var spec = new RunSpec
@@ -31,7 +32,7 @@ internal static partial class RunFileReader
             Optimizer = OptimizerKeys.Read(file),
             Training = training,
         };
-        return new RunFile(spec, Cluster(file.Group("cluster", "silos", "granularity", "placement", "step_deadline"), model));
+        return new RunFile(spec, Cluster(file.Group("cluster", "silos", "granularity", "placement", "step_deadline"), model), table);
     }
 
     private static string Name(Section file, string path)
@@ -43,12 +44,17 @@ internal static partial class RunFileReader
         return stem.Length == 0 ? "run" : stem[..Math.Min(stem.Length, 64)];
     }
 
-    private static DataSpec Data(Section data, out Table table)
+    private static DataSpec Data(Section file, string path, out Table table)
     {
-        var source = data.Choice("source", (DataSource?)null, Words.Sources);
-        table = BuiltInData.Read(source);
+        string[] common = ["source", "batch", "microbatches", "shuffle", "test", "scale"];
+        string[] idx = ["images", "labels", "test_images", "test_labels"];
+        var source = file.Group("data", [.. common, .. idx]).Choice("source", (DataSource?)null, Words.Sources);
+        var data = file.Group("data", source == DataSource.Idx ? [.. common, .. idx] : common);
+        var files = source == DataSource.Idx ? Idx(data, path) : null;
+        table = DataFiles.Read(new DataSpec { Source = source, Idx = files });
         var test = data.Number("test", 0, "a share from 0 up to, but not including, 1", share => share is >= 0 and < 1);
-        var training = table.Rows - Dataset.TestRowsOf(table.Rows, test);
+        if (files?.TestImages is not null && data.Has("test")) throw data.Wrong("test", "a share is given beside test_images", "Give one of them.");
+        var training = table.Rows - table.HeldOut(test);
         if (training < 1) throw data.Wrong("test", $"{test.ToString(CultureInfo.InvariantCulture)} of {table.Rows} rows leaves none for training", "Hold out fewer rows.");
         var batch = data.Text("batch") is null or "all" ? (int?)null : data.Whole("batch", null, 1, int.MaxValue);
         if (batch > training) throw data.Wrong("batch", $"got {batch} rows, but only {training} are for training", $"Use at most {training}, or all.");
@@ -62,7 +68,17 @@ internal static partial class RunFileReader
             Shuffle = data.Flag("shuffle", true),
             Test = test,
             Scale = data.Choice("scale", Scaling.None, Words.Scalings),
+            Idx = files,
         };
+    }
+
+    // Paths are relative to the run file; from here on they are whole, because a silo may run in another folder.
+    private static IdxFiles Idx(Section data, string path)
+    {
+        string? Whole(string key) => data.Text(key) is { } file ? Path.GetFullPath(file, Path.GetDirectoryName(Path.GetFullPath(path))!) : null;
+        string Needed(string key) => Whole(key) ?? throw data.Wrong(key, "is missing", $"Add data.{key}.");
+        var files = new IdxFiles(Needed("images"), Needed("labels"), Whole("test_images"), Whole("test_labels"));
+        return (files.TestImages is null) == (files.TestLabels is null) ? files : throw data.Wrong("test_images", "test_images and test_labels belong together", "Give both or none.");
     }
 
     private static ModelSpec Model(Section model, Table table, string path)
@@ -115,7 +131,7 @@ internal static partial class RunFileReader
     private static TrainingSpec Training(Section training, DataSpec data, Table table)
     {
         var epochs = training.Whole("epochs", null, 1, int.MaxValue);
-        var rows = table.Rows - Dataset.TestRowsOf(table.Rows, data.Test);
+        var rows = table.Rows - table.HeldOut(data.Test);
         if ((double)epochs * rows / (data.Batch ?? rows) > int.MaxValue / 2)
             throw training.Wrong("epochs", $"{epochs} epochs are more steps than can be counted", "Use fewer epochs or larger batches.");
         var update = training.Choice("update", UpdateOrder.AfterBackward, Words.Updates);
@@ -128,7 +144,7 @@ internal static partial class RunFileReader
     {
         var stop = training.Group("stop", "metric", "at");
         var metric = stop.Choice("metric", (StopMetric?)null, Words.StopMetrics);
-        if (Dataset.TestRowsOf(table.Rows, data.Test) == 0) throw training.Wrong("stop", "looks at test rows, and no row is held out", "Set data.test, for example to 0.2.");
+        if (table.HeldOut(data.Test) == 0) throw training.Wrong("stop", "looks at test rows, and no row is held out", "Set data.test, for example to 0.2.");
         if (metric == StopMetric.TestAccuracy && table.Classes is null) throw stop.Wrong("metric", "test_accuracy needs classes, the data has real targets", "Use test_loss.");
         return new StopRule(metric, stop.Number("at", null, metric == StopMetric.TestAccuracy ? "a share from 0 to 1" : "a finite number from 0", at => at >= 0 && (metric == StopMetric.TestLoss || at <= 1)));
     }

@@ -15,10 +15,13 @@ internal static class RunFileWriter
         text.Append(CultureInfo.InvariantCulture, $"seed: {spec.Seed}\n");
         text.Append(CultureInfo.InvariantCulture, $"data:\n");
         text.Append(CultureInfo.InvariantCulture, $"  source: {Words.Of(Words.Sources, spec.Data.Source)}\n");
+        if (spec.Data.Idx is { } idx)
+            foreach (var (key, file) in new[] { ("images", idx.Images), ("labels", idx.Labels), ("test_images", idx.TestImages), ("test_labels", idx.TestLabels) }.Where(f => f.Item2 is not null))
+                text.Append(CultureInfo.InvariantCulture, $"  {key}: {Quoted(file!)}\n");
         text.Append(CultureInfo.InvariantCulture, $"  batch: {spec.Data.Batch?.ToString(CultureInfo.InvariantCulture) ?? "all"}\n");
         text.Append(CultureInfo.InvariantCulture, $"  microbatches: {spec.Data.Microbatches}\n");
         text.Append(CultureInfo.InvariantCulture, $"  shuffle: {Flag(spec.Data.Shuffle)}\n");
-        text.Append(CultureInfo.InvariantCulture, $"  test: {spec.Data.Test:R}\n");
+        if (spec.Data.Idx?.TestImages is null) text.Append(CultureInfo.InvariantCulture, $"  test: {spec.Data.Test:R}\n");
         text.Append(CultureInfo.InvariantCulture, $"  scale: {Words.Of(Words.Scalings, spec.Data.Scale)}\n");
         text.Append(CultureInfo.InvariantCulture, $"model:\n");
         text.Append(CultureInfo.InvariantCulture, $"  layers:\n");
@@ -35,5 +38,5 @@ internal static class RunFileWriter
     private static string Flag(bool value) => value ? "true" : "false";
 
     // A name such as 2026 or true would come back as it is here, but not in another reader.
-    private static string Quoted(string name) => $"'{name}'";
+    private static string Quoted(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
 }

@@ -5,6 +5,7 @@ using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace BackpropCluster.Cli.Verbs;
 
@@ -30,12 +31,13 @@ internal static class ParityVerb
         if (Array.Find(cuts, c => c != Granularity.Layer && c.Units > widest) is { Units: > 0 } misfit)
             throw new CommandFailedException(ExitCode.Usage, $"--granularity {misfit} fits no layer: the widest has {widest} units. Nothing was started.");
 
-        var data = Planner.Load(file.Spec);
+        var data = Planner.Load(file);
+        var plan = Planner.Plan("parity", file.Spec, Granularity.Layer, data);
         var rows = new List<ParityRow> { ParityRow.Of("reference", 0, ReferenceTrainer.Train(file.Spec, data)) };
         if (!json) Print(rows[0]);
         foreach (var silos in siloCounts)
         {
-            await using var cluster = await EmbeddedCluster.Start(silos, cancellation: cancellation);
+            await using var cluster = await EmbeddedCluster.Start(silos, configure: services => services.AddSingleton(DataCatalog.Holding(plan, data)), cancellation: cancellation);
             foreach (var cut in cuts)
             {
                 rows.Add(ParityRow.Of(cut.ToString(), silos, await Train(cluster, file, data, $"parity-{silos}-{cut}", cut, cancellation)));

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Grains;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace BackpropCluster.Cli.Verbs;
 
@@ -23,9 +24,10 @@ internal static class TrainVerb
     private static async Task<int> Run(RunFile file, string directory, int port, bool json, CancellationToken cancellation)
     {
         var run = RunFolder.NewId(file.Spec.Name, TimeProvider.System.GetUtcNow());
-        var plan = Planner.Plan(run, file.Spec, file.Cluster.Granularity, Planner.Load(file.Spec));
+        var data = Planner.Load(file);
+        var plan = Planner.Plan(run, file.Spec, file.Cluster.Granularity, data);
         var report = new TrainReport(plan, file);
-        await using var cluster = await EmbeddedCluster.Start(file.Cluster.Silos, port == 0 ? null : port, cancellation: cancellation);
+        await using var cluster = await EmbeddedCluster.Start(file.Cluster.Silos, port == 0 ? null : port, services => services.AddSingleton(DataCatalog.Holding(plan, data)), cancellation);
         using var folder = RunFolder.Create(directory, run, file);
         if (!json) report.Model();
 

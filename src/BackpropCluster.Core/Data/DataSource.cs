@@ -14,6 +14,9 @@ public enum DataSource
 
     /// <summary>1,797 handwritten digits of 8 × 8 pixels.</summary>
     Digits,
+
+    /// <summary>A user's IDX files.</summary>
+    Idx,
 }
 
 /// <summary>What each column of the inputs is divided by before training; taken from the training rows only.</summary>

@@ -27,10 +27,12 @@ public sealed class Dataset
     {
         if (!table.Accepts(outputs))
             throw new ArgumentException($"data with {table.ClassCount} classes and {table.TargetColumns} real targets do not fit {outputs} outputs");
-        var testRows = TestRowsOf(table.Rows, spec.Test);
+        var testRows = table.HeldOut(spec.Test);
         if (testRows >= table.Rows) throw new ArgumentException($"test: {spec.Test} leaves none of {table.Rows} rows for training");
 
-        var order = new AddressedRandom(seed, RandomPurpose.Split, 0).Permutation(table.Rows);
+        int[] order = table.TestRows > 0
+            ? [.. Enumerable.Range(table.Rows - testRows, testRows), .. Enumerable.Range(0, table.Rows - testRows)]
+            : new AddressedRandom(seed, RandomPurpose.Split, 0).Permutation(table.Rows);
         // File order within each part: without shuffling, rows must come as the file has them.
         Array.Sort(order, 0, testRows);
         Array.Sort(order, testRows, table.Rows - testRows);
@@ -39,7 +41,4 @@ public sealed class Dataset
         var scaler = Scaler.From(spec.Scale, training);
         return new Dataset(table.Features, outputs, table.Classes is not null, training.ScaledBy(scaler), test.ScaledBy(scaler));
     }
-
-    /// <summary>How many of <paramref name="rows"/> are held out: the share, rounded to the nearest row.</summary>
-    public static int TestRowsOf(int rows, double share) => (int)Math.Round(rows * share, MidpointRounding.AwayFromZero);
 }

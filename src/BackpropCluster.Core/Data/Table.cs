@@ -7,8 +7,12 @@ namespace BackpropCluster.Core.Data;
 /// <param name="ClassCount">How many classes there are; 0 where targets are real numbers.</param>
 /// <param name="TargetColumns">Real target columns; 0 where rows have a class.</param>
 /// <param name="Targets">rows × target columns, row-major; empty where rows have a class.</param>
-public sealed record Table(int Features, double[] Inputs, int[]? Classes, int ClassCount, int TargetColumns, double[] Targets)
+/// <param name="TestRows">How many rows at the end the source itself holds out; 0 where the run file's share decides.</param>
+public sealed record Table(int Features, double[] Inputs, int[]? Classes, int ClassCount, int TargetColumns, double[] Targets, int TestRows = 0)
 {
+    /// <summary>How many rows are held out: the source's own, or the share, rounded to the nearest row.</summary>
+    public int HeldOut(double share) => TestRows > 0 ? TestRows : (int)Math.Round(Rows * share, MidpointRounding.AwayFromZero);
+
     public int Rows => Inputs.Length / Features;
 
     /// <summary>How many outputs a model needs: one per real target or class; for two classes one output is enough as well.</summary>

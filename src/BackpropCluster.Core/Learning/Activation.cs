@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace BackpropCluster.Core.Learning;
@@ -21,6 +22,7 @@ public enum Activation
 public static class ActivationRules
 {
     /// <summary>φ of eight nets.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<double> Apply(this Activation activation, Vector512<double> z) => activation switch
     {
         Activation.Identity => z,
@@ -47,9 +49,13 @@ public static class ActivationRules
     /// <summary>y = φ(z), element by element.</summary>
     public static void Apply(this Activation activation, ReadOnlySpan<double> z, Span<double> y)
     {
-        var i = 0;
-        for (; i + Vector512<double>.Count <= z.Length; i += Vector512<double>.Count)
-            activation.Apply(Vector512.Create(z[i..])).CopyTo(y[i..]);
+        // One loop for each φ: a choice among them inside the loop would cost as much as the function.
+        var i = activation switch
+        {
+            Activation.Logistic => ApplyLogistic(z, y),
+            Activation.Tanh => ApplyTanh(z, y),
+            _ => ApplyCheap(activation, z, y),
+        };
         if (i == z.Length) return;
 
         // The tail goes through the same eight lanes, so an element's value does not depend on where in the array it stands.
@@ -59,7 +65,32 @@ public static class ActivationRules
         lanes[..(z.Length - i)].CopyTo(y[i..]);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int ApplyLogistic(ReadOnlySpan<double> z, Span<double> y)
+    {
+        var i = 0;
+        for (; i + Vector512<double>.Count <= z.Length; i += Vector512<double>.Count) Exact.Logistic(Vector512.Create(z[i..])).CopyTo(y[i..]);
+        return i;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int ApplyTanh(ReadOnlySpan<double> z, Span<double> y)
+    {
+        var i = 0;
+        for (; i + Vector512<double>.Count <= z.Length; i += Vector512<double>.Count) Exact.Tanh(Vector512.Create(z[i..])).CopyTo(y[i..]);
+        return i;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int ApplyCheap(Activation activation, ReadOnlySpan<double> z, Span<double> y)
+    {
+        var i = 0;
+        for (; i + Vector512<double>.Count <= z.Length; i += Vector512<double>.Count) activation.Apply(Vector512.Create(z[i..])).CopyTo(y[i..]);
+        return i;
+    }
+
     /// <summary>δ = s ⊙ φ′, element by element, in place: s comes in, δ goes out.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyByDerivative(this Activation activation, ReadOnlySpan<double> y, Span<double> delta)
     {
         var i = 0;

@@ -11,6 +11,9 @@ public static class Kernels
     //
     // Lanes run along n: eight sums at once, each in its own order of k. Running them along k would be as fast and would
     // regroup every sum; then a layer cut in two would end in other bits than the whole one (decisions/0002).
+    //
+    // AggressiveOptimization, here and on other loops over whole arrays: a wide layer calls them seldom and each call is long, so a
+    // compiler that counts calls would leave them slow for a whole epoch.
 
     private const int Lanes = 8;
 
@@ -42,6 +45,7 @@ public static class Kernels
     public static void ProductOfTransposed(ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> c, int m, int k, int n) =>
         Product(new Strided(a, k, 1), new Strided(b, 1, k), [], c, m, k, n);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Product(Strided a, Strided b, ReadOnlySpan<double> start, Span<double> c, int m, int k, int n)
     {
         // Below, values are read and written by reference, without bounds checks: a wrong shape must stop here, or it would read a
@@ -57,6 +61,7 @@ public static class Kernels
     }
 
     /// <summary>Many rows: columns of B are packed sixteen at a time and used by all rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tall(Strided a, Strided b, Span<double> c, int m, int k, int n)
     {
         // The last columns may not fill a panel; their sums are kept in one of full width beside C, same code, same arithmetic.
@@ -81,6 +86,7 @@ public static class Kernels
             last.Slice(row * PanelColumns, rest).CopyTo(c[((row + 1) * n - rest)..]);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks(Strided a, int depth, ReadOnlySpan<double> panel, Span<double> c, int strideC, int m, int k)
     {
         ref var c0 = ref MemoryMarshal.GetReference(c);
@@ -93,6 +99,7 @@ public static class Kernels
     }
 
     /// <summary>8 × 16 sums in sixteen registers: ten loads feed sixteen multiply-adds.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void EightRows(ref double a, int strideM, int strideK, ref double b, ref double c, int strideC, int k)
     {
         var (c00, c01) = Load(ref c, 0);
@@ -139,6 +146,7 @@ public static class Kernels
         Store(ref c, 7 * strideC, c70, c71);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void OneRow(ref double a, int strideK, ref double b, ref double c, int k)
     {
         var (c0, c1) = Load(ref c, 0);
@@ -153,6 +161,7 @@ public static class Kernels
     }
 
     /// <summary>Few rows, a neuron's one above all: B is read where it stands, and packed only where it does not stand in rows of eight.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Flat(Strided a, Strided b, Span<double> c, int m, int k, int n)
     {
         ref var c0 = ref MemoryMarshal.GetReference(c);
@@ -179,6 +188,7 @@ public static class Kernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Chain(ref double a, int strideA, ref double b, int strideB, ref double c, int k)
     {
         var sum = Vector512.LoadUnsafe(ref c);
@@ -188,6 +198,7 @@ public static class Kernels
     }
 
     /// <summary>Copies some columns of C into rows of full width; the surplus lanes hold zeros.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Widen(ReadOnlySpan<double> c, int strideC, int width, Span<double> wide, int rows, int strideWide = PanelColumns)
     {
         for (var row = 0; row < rows; row++)

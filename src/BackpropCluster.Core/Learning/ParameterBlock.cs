@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace BackpropCluster.Core.Learning;
@@ -60,6 +61,7 @@ public sealed class ParameterBlock
     }
 
     // w ← w − η·g, the rule of most runs, eight at a time; x − x is 0 for every finite x and NaN for the others.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool Descend(double[] gradient)
     {
         var rate = -optimizer.LearningRate;

@@ -22,6 +22,7 @@ internal readonly ref struct Strided(ReadOnlySpan<double> values, int rowStride,
         ref Unsafe.Add(ref MemoryMarshal.GetReference(values), (nint)row * rowStride + (nint)column * columnStride);
 
     /// <summary>Lays some columns of some rows side by side, each row padded with zeros to the panel's width.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Pack(int row, int rows, int column, int columns, Span<double> panel, int width)
     {
         if (columns < width) panel[..(rows * width)].Clear();

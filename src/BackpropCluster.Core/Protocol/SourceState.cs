@@ -9,12 +9,13 @@ public sealed class SourceState(Func<RunPlan, Dataset> open) : PartState(PartId.
     private Dataset? data;
     private BatchOrder? order;
     private int begun;
+    private (int Step, Payload[] Microbatches) ready;
 
     protected override void Load(RunPlan newPlan)
     {
         data = open(newPlan);
         order = new BatchOrder(newPlan.Spec.Data, newPlan.Spec.Training.Epochs, newPlan.Spec.Seed, data.Training.Count);
-        begun = 0;
+        (begun, ready) = (0, (0, []));
     }
 
     protected override bool TryCommit(IOutbox outbox) => true;
@@ -28,19 +29,24 @@ public sealed class SourceState(Func<RunPlan, Dataset> open) : PartState(PartId.
     private void Begin(MessageKey key, IOutbox outbox)
     {
         begun = key.Step;
-        for (var m = 0; m < order!.Microbatches; m++)
-        {
-            var rows = order.RowsOf(key.Step, m);
-            Send(key with { Phase = Phase.Forward, Microbatch = m }, rows.Length, data!.Training.Inputs(rows), outbox);
-        }
+        var payloads = ready.Step == key.Step ? ready.Microbatches : Gather(key.Step);
+        for (var m = 0; m < payloads.Length; m++) Send(key with { Phase = Phase.Forward, Microbatch = m }, payloads[m], outbox);
+        // The next step's rows are known already; gathered while the slices compute, they cost no time.
+        ready = (key.Step + 1, key.Step < order!.Steps ? Gather(key.Step + 1) : []);
     }
+
+    private Payload[] Gather(int step) => [.. Enumerable.Range(0, order!.Microbatches).Select(m =>
+    {
+        var rows = order.RowsOf(step, m);
+        return new Payload(Plan.Features, rows.Length, data!.Training.Inputs(rows));
+    })];
 
     private void SendChunk(MessageKey key, IOutbox outbox)
     {
         var rows = EvaluationRows.Chunk(Plan, key.Microbatch);
-        Send(key, rows.Length, EvaluationRows.Of(Plan, data!).Inputs(rows), outbox);
+        Send(key, new Payload(Plan.Features, rows.Length, EvaluationRows.Of(Plan, data!).Inputs(rows)), outbox);
     }
 
-    private void Send(MessageKey key, int rows, double[] inputs, IOutbox outbox) =>
-        outbox.Send(Recipients.SlicesOf(1), new Activations(key with { From = Id }, new Payload(Plan.Features, rows, inputs)));
+    private void Send(MessageKey key, Payload rows, IOutbox outbox) =>
+        outbox.Send(Recipients.SlicesOf(1), new Activations(key with { From = Id }, rows));
 }

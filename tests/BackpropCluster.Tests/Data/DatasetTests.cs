@@ -35,7 +35,7 @@ public class DatasetTests
     [InlineData(10, 0.25, 3)]   // 2.5 rows: away from zero
     [InlineData(10, 0, 0)]
     [InlineData(10, 0.04, 0)]
-    public void TheShareIsRoundedToTheNearestRow(int rows, double share, int held) => Assert.Equal(held, Dataset.TestRowsOf(rows, share));
+    public void TheShareIsRoundedToTheNearestRow(int rows, double share, int held) => Assert.Equal(held, Table.OfTargets(1, new double[rows], 1, []).HeldOut(share));
 
     [Fact]
     public void MinMaxPutsTheTrainingRowsIntoZeroToOne()

@@ -69,7 +69,7 @@ public sealed class BadRunFileTests
         { "seed: 42", "seed: -1", ["r.yaml:3:7", "got '-1'", "0 to 18446744073709551615"] },
         { "seed: 42", "seed: 18446744073709551616", ["got '18446744073709551616'"] },
         { "seed: 42", "seed: 1.5", ["got '1.5'"] },
-        { "source: digits", "source: mnist", ["r.yaml:5:11", "got 'mnist'", "mazur, xor, iris or digits"] },
+        { "source: digits", "source: mnist", ["r.yaml:5:11", "got 'mnist'", "mazur, xor, iris, digits or idx"] },
         { "source: digits", "source: {a: b}", ["got a group of keys"] },
         { "batch: 32", "batch: 0", ["r.yaml:6:10", "got '0'"] },
         { "batch: 32", "batch: -3", ["got '-3'"] },

@@ -1,0 +1,46 @@
+using BackpropCluster.Core;
+using BackpropCluster.Core.Data;
+
+namespace BackpropCluster.Grains;
+
+/// <summary>Reads the rows that a run file names, from the program itself or from this machine's files.</summary>
+public static class DataFiles
+{
+    /// <exception cref="DataException">A file is missing or is not what it should be.</exception>
+    public static Table Read(DataSpec data) => data.Idx is { } files ? Read(files) : BuiltInData.Read(data.Source);
+
+    private static Table Read(IdxFiles files)
+    {
+        var (features, pixels, labels) = ReadPair(files.Images, files.Labels);
+        var testRows = 0;
+        if (files is { TestImages: { } testImages, TestLabels: { } testLabels })
+        {
+            var (testFeatures, testPixels, testClasses) = ReadPair(testImages, testLabels);
+            if (testFeatures != features) throw new DataException(testImages, $"rows of {testFeatures} values, {files.Images} has rows of {features}", "Give files that belong together.");
+            (pixels, labels, testRows) = ([.. pixels, .. testPixels], [.. labels, .. testClasses], testClasses.Length);
+        }
+
+        var inputs = new double[pixels.Length];
+        for (var i = 0; i < inputs.Length; i++) inputs[i] = pixels[i];
+        return Table.OfClasses(features, inputs, Array.ConvertAll(labels, label => (int)label), labels.Max() + 1) with { TestRows = testRows };
+    }
+
+    private static (int Features, byte[] Pixels, byte[] Labels) ReadPair(string images, string labels)
+    {
+        using var imageStream = Open(images);
+        using var labelStream = Open(labels);
+        return IdxReader.ReadPair(images, imageStream, labels, labelStream);
+    }
+
+    private static FileStream Open(string path)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20, FileOptions.SequentialScan);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new DataException(path, $"cannot be read: {e.Message}", "Correct the path in the run file; it is relative to that file.");
+        }
+    }
+}
