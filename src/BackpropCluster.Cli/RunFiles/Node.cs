@@ -9,7 +9,7 @@ internal abstract record Node(Place Place)
 
 internal sealed record ScalarNode(Place Place, string Text, bool IsQuoted) : Node(Place)
 {
-    public override string Kind => $"'{Text}'";
+    public override string Kind => Excerpt.Of(Text);
 }
 
 internal sealed record ListNode(Place Place, List<Node> Items) : Node(Place)

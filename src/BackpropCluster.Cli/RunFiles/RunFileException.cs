@@ -12,5 +12,5 @@ internal sealed class RunFileException(string what, Place place, string cure) : 
 /// <summary>A place in a run file, counted from 1, or the <c>--set</c> that put the value there.</summary>
 internal readonly record struct Place(string File, int Line, int Column, string? Set = null)
 {
-    public override string ToString() => Set is null ? $"{File}:{Line}:{Column}" : $"--set {Set}";
+    public override string ToString() => Set is null ? $"{File}:{Line}:{Column}" : $"--set {Excerpt.Bare(Set)}";
 }

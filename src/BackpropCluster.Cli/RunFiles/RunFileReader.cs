@@ -18,6 +18,9 @@ internal static partial class RunFileReader
 
     public static RunFile Read(string path, MapNode root)
     {
+        // Before the keys: a later version's file has some that are unknown here, and they are not what is wrong with it.
+        if (root.Find("version")?.Value is ScalarNode { Text: var version, Place: var place } && int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var later) && later > 1)
+            throw new RunFileException($"the run file is of version {later}, this program reads version 1", place, "Use a later program, or write the file for version 1.");
         var file = new Section(root, "", "version", "name", "seed", "data", "model", "optimizer", "training", "cluster");
         file.Whole("version", null, 1, 1);
         var data = Data(file, path, out var table);
@@ -38,7 +41,7 @@ internal static partial class RunFileReader
     private static string Name(Section file, string path)
     {
         if (file.Text("name") is { } name)
-            return NamePattern().IsMatch(name) ? name : throw file.Wrong("name", $"got '{name}', expected small letters, digits, '.', '_' and '-', at most 64, a letter or digit first", "Choose another name.");
+            return NamePattern().IsMatch(name) ? name : throw file.Wrong("name", $"got {Excerpt.Of(name)}, expected small letters, digits, '.', '_' and '-', at most 64, a letter or digit first", "Choose another name.");
         // From the file's own name, with what a name may not hold replaced: a default must not be able to fail.
         var stem = NotInNames().Replace(Path.GetFileNameWithoutExtension(path).ToLowerInvariant(), "-").TrimStart('-', '.', '_');
         return stem.Length == 0 ? "run" : stem[..Math.Min(stem.Length, 64)];
@@ -75,7 +78,10 @@ internal static partial class RunFileReader
     // Paths are relative to the run file; from here on they are whole, because a silo may run in another folder.
     private static IdxFiles Idx(Section data, string path)
     {
-        string? Whole(string key) => data.Text(key) is { } file ? Path.GetFullPath(file, Path.GetDirectoryName(Path.GetFullPath(path))!) : null;
+        // A line break would not come back from the run.yaml that is written, and no system opens a NUL.
+        string? Whole(string key) => data.Text(key) is not { } file ? null
+            : file.Length > 0 && !file.Any(char.IsControl) ? Path.GetFullPath(file, Path.GetDirectoryName(Path.GetFullPath(path))!)
+            : throw data.Wrong(key, $"got {Excerpt.Of(file)}, expected a path", $"Correct data.{key}.");
         string Needed(string key) => Whole(key) ?? throw data.Wrong(key, "is missing", $"Add data.{key}.");
         var files = new IdxFiles(Needed("images"), Needed("labels"), Whole("test_images"), Whole("test_labels"));
         return (files.TestImages is null) == (files.TestLabels is null) ? files : throw data.Wrong("test_images", "test_images and test_labels belong together", "Give both or none.");
@@ -154,15 +160,16 @@ internal static partial class RunFileReader
         cluster.Choice("placement", 0, ("spread", 0));
         var granularity = cluster.Scalar("granularity", true, "neuron, layer or a number of units from 1", text => Granularity.TryParse(text, out var value) ? value : (Granularity?)null) ?? Granularity.Layer;
         var widest = model.Layers.Max(layer => layer.Units);
-        if (granularity != Granularity.Layer && granularity.Units > widest)
-            throw cluster.Wrong("granularity", $"{granularity} units fit no layer: the widest has {widest}", $"Use at most {widest}, or layer.");
+        // Asked of the text: the largest number there is stands for layer inside, and would pass for it here.
+        if (cluster.Text("granularity") is not (null or "layer") && granularity.Units > widest)
+            throw cluster.Wrong("granularity", $"{granularity.Units} units fit no layer: the widest has {widest}", $"Use at most {widest}, or layer.");
         return new ClusterSpec(
             cluster.Whole("silos", 1, 1, 64),
             granularity,
             cluster.Duration("step_deadline", TimeSpan.FromSeconds(10), LongestDeadline));
     }
 
-    [GeneratedRegex("^[a-z0-9][a-z0-9._-]{0,63}$")]
+    [GeneratedRegex(@"^[a-z0-9][a-z0-9._-]{0,63}\z")]
     private static partial Regex NamePattern();
 
     [GeneratedRegex("[^a-z0-9._-]+")]

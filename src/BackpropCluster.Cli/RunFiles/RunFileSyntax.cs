@@ -39,6 +39,7 @@ internal sealed class RunFileSyntax
 
     private static Node? Read(string file, string text, string? set)
     {
+        RefuseUnprintable(file, text, set);
         var syntax = new RunFileSyntax(file, text, set);
         try
         {
@@ -53,6 +54,20 @@ internal sealed class RunFileSyntax
             // Some broken texts make the scanner stumble over itself instead of naming the place; the last thing it read is near.
             var near = syntax.parser.Current is { } current ? syntax.PlaceOf(current.End) : new Place(file, 1, 1, set);
             throw new RunFileException("not valid YAML", near, "Mend the line, or the one below it.");
+        }
+    }
+
+    // The scanner takes a NUL for the end of the text: whatever stands behind it would be left out in silence.
+    private static void RefuseUnprintable(string file, string text, string? set)
+    {
+        var (line, lineStart) = (1, 0);
+        for (var i = 0; i < text.Length; i++)
+        {
+            var c = text[i];
+            if (c == '\n') (line, lineStart) = (line + 1, i + 1);
+            if (char.IsSurrogatePair(text, i)) i++;
+            else if ((char.IsControl(c) && c is not ('\t' or '\n' or '\r')) || char.IsSurrogate(c) || c == '\uFEFF')
+                throw new RunFileException($"character U+{(int)c:X4} cannot stand in a run file", new Place(file, line, i - lineStart + 1, set), "Remove it; the file may not be UTF-8 text.");
         }
     }
 
@@ -91,11 +106,13 @@ internal sealed class RunFileSyntax
     {
         parser.Consume<MappingStart>();
         var entries = new List<Entry>();
+        // A set, because a megabyte of keys that are each looked for among all others takes half a minute.
+        var seen = new HashSet<string>();
         while (!parser.TryConsume<MappingEnd>(out _))
         {
             if (Node(depth + 1) is not ScalarNode key) throw new RunFileException("a key is not a word", place, "Write keys as plain words followed by a colon.");
-            if (entries.Exists(e => e.Key == key.Text))
-                throw new RunFileException($"key '{key.Text}' stands twice in the same group", key.Place, "Remove one of them.");
+            if (!seen.Add(key.Text))
+                throw new RunFileException($"key {Excerpt.Of(key.Text)} stands twice in the same group", key.Place, "Remove one of them.");
             entries.Add(new Entry(key.Text, key.Place, Node(depth + 1)));
         }
 

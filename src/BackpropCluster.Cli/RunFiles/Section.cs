@@ -18,7 +18,7 @@ internal sealed class Section
         {
             var nearest = known.MinBy(k => Distance(entry.Key, k))!;
             throw new RunFileException(
-                $"unknown key '{path}{entry.Key}'", entry.Place,
+                $"unknown key {Excerpt.Of(path + entry.Key)}", entry.Place,
                 Distance(entry.Key, nearest) <= Math.Max(2, entry.Key.Length / 3) ? $"Did you mean '{path}{nearest}'?" : $"Known here: {string.Join(", ", known)}.");
         }
     }

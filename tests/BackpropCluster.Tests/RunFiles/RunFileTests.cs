@@ -2,6 +2,7 @@ using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
+using CsCheck;
 
 namespace BackpropCluster.Tests.RunFiles;
 
@@ -22,14 +23,26 @@ public sealed class RunFileTests
     public void FourExamplesShip() => Assert.Equal(["digits.yaml", "iris.yaml", "mazur.yaml", "xor.yaml"], Examples().Select(row => (string)row.Data).Order());
 
     [Theory, MemberData(nameof(Examples))]
-    public void WhatIsWrittenReadsBackEqual(string example)
-    {
-        var run = Read(example);
-        var back = RunFile.Read("run.yaml", run.ToYaml(), []);
-        Assert.Equal(run.Cluster, back.Cluster);
-        Assert.Equal(run.Spec.Model.Layers, back.Spec.Model.Layers);
-        Assert.Equal(run.Spec with { Model = back.Spec.Model }, back.Spec);
-    }
+    public void AnExampleReadsBackEqual(string example) => AssertReadsBackEqual(Read(example));
+
+    /// <summary>Ticks, odd shares and rates of every size: what is written keeps each bit.</summary>
+    [Fact]
+    public void AnyRunReadsBackEqual() =>
+        (from seed in Gen.ULong
+         from deadline in Gen.Long[1, TimeSpan.TicksPerMinute * 10]
+         from test in Gen.Double[0, 0.99]
+         from rate in Gen.Double[double.Epsilon, double.MaxValue]
+         from epochs in Gen.Int[1, 1_000_000]
+         from units in Gen.Int[1, 50]
+         from init in Gen.OneOf(Gen.Const("he_normal"), Gen.Const("he_uniform"), Gen.Const("glorot_normal"), Gen.Const("glorot_uniform"))
+         from scale in Gen.OneOf(Gen.Const("none"), Gen.Const("minmax"), Gen.Const("standard"))
+         from flag in Gen.OneOf(Gen.Const("true"), Gen.Const("false"))
+         select (string[])
+         [
+             $"seed={seed}", FormattableString.Invariant($"cluster.step_deadline={deadline / 10m}us"), FormattableString.Invariant($"optimizer.learning_rate={rate:R}"),
+             FormattableString.Invariant($"data={{ source: iris, test: {test:R}, scale: {scale}, shuffle: {flag} }}"), $"training.epochs={epochs}",
+             $"model.layers=[{{ units: {units}, activation: tanh, init: {init}, train_bias: {flag} }}, {{ units: 3, activation: relu }}]",
+         ]).Sample(sets => AssertReadsBackEqual(RunFile.Read("r.yaml", Shortest, sets)), iter: 500);
 
     [Theory]
     [InlineData("kind: adam, learning_rate: 0.001, betas: [0.8, 0.99], eps: 1e-6, weight_decay: 0.1")]
@@ -71,7 +84,12 @@ public sealed class RunFileTests
         Assert.Equal((3UL, 7, 3, Activation.Tanh), (run.Spec.Seed, run.Spec.Training.Epochs, run.Cluster.Silos, run.Spec.Model.Layers[0].Activation));
     }
 
-    [Theory, InlineData("500ms", 500), InlineData("2m", 120_000), InlineData("0.5s", 500), InlineData("1500us", 1.5)]
+    /// <summary>0.57 × 10,000,000 in floating point is one tick less.</summary>
+    [Fact]
+    public void AQuantityIsReadToTheTick() =>
+        Assert.Equal(5_700_000, RunFile.Read("r.yaml", Shortest, ["cluster.step_deadline=0.57s"]).Cluster.StepDeadline.Ticks);
+
+    [Theory, InlineData("500ms", 500), InlineData("2m", 120_000), InlineData("0.5s", 500), InlineData("1500us", 1.5), InlineData("0.5us", 0.0005)]
     public void AQuantityCarriesItsUnit(string text, double milliseconds) =>
         Assert.Equal(TimeSpan.FromMilliseconds(milliseconds), RunFile.Read("r.yaml", Shortest, [$"cluster.step_deadline={text}"]).Cluster.StepDeadline);
 
@@ -85,6 +103,14 @@ public sealed class RunFileTests
         var result = ReferenceTrainer.Train(spec, Runs.BuiltIn(spec));
         var score = result.Evaluations.Length > 0 ? result.Evaluations[^1].Score : result.Steps[^1];
         Assert.True(score.Accuracy >= accuracy, $"{example} ends at {score.Accuracy}");
+    }
+
+    internal static void AssertReadsBackEqual(RunFile run)
+    {
+        var back = RunFile.Read("run.yaml", run.ToYaml(), []);
+        Assert.Equal(run.Cluster, back.Cluster);
+        Assert.Equal(run.Spec.Model.Layers, back.Spec.Model.Layers);
+        Assert.Equal(run.Spec with { Model = back.Spec.Model }, back.Spec);
     }
 
     private static RunFile Read(string example)
