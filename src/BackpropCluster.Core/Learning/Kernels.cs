@@ -42,8 +42,12 @@ public static class Kernels
         Product(new Strided(a, strideM, strideK), new Strided(b, n, 1), start, c, m, k, n);
 
     /// <summary>C = A·Bᵀ: A is m × k, B is n × k, both row-major. A gradient's sum over rows.</summary>
-    public static void ProductOfTransposed(ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> c, int m, int k, int n) =>
-        Product(new Strided(a, k, 1), new Strided(b, 1, k), [], c, m, k, n);
+    public static void ProductOfTransposed(ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> c, int m, int k, int n)
+    {
+        // A single column, a neuron's outgoing gradients, lies in memory as a single row does; as a row it fills the lanes.
+        if (n == 1 && m > 1) Product(new Strided(b, k, 1), new Strided(a, 1, k), [], c, 1, k, m);
+        else Product(new Strided(a, k, 1), new Strided(b, 1, k), [], c, m, k, n);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Product(Strided a, Strided b, ReadOnlySpan<double> start, Span<double> c, int m, int k, int n)

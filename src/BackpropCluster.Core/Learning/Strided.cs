@@ -38,8 +38,9 @@ internal readonly ref struct Strided(ReadOnlySpan<double> values, int rowStride,
         for (var r = 0; r < rows; r++)
         {
             ref var source = ref At(row + r, column);
-            for (var c = 0; c < columns; c++)
-                Unsafe.Add(ref target, r * width + c) = Unsafe.Add(ref source, (nint)c * columnStride);
+            ref var packed = ref Unsafe.Add(ref target, (nint)r * width);
+            for (nint c = 0; c < columns; c++)
+                Unsafe.Add(ref packed, c) = Unsafe.Add(ref source, c * columnStride);
         }
     }
 }
