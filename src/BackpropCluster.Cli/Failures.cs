@@ -3,18 +3,27 @@ using BackpropCluster.Grains;
 
 namespace BackpropCluster.Cli;
 
-/// <summary>What a user is told when a run failed.</summary>
+/// <summary>What a user is told when a run did not complete.</summary>
 internal static class Failures
 {
-    public static CommandFailedException Of(RunProgress last, string run)
+    /// <param name="last">What its coordinator said last.</param>
+    /// <param name="run">Its id.</param>
+    /// <param name="directory">Where its folder is; <see langword="null"/> for a run without one.</param>
+    public static CommandFailedException Of(RunProgress last, string run, string? directory = null)
     {
+        var resume = $"backprop train --resume {run}" + (directory is null or "runs" ? "" : $" --run-dir {directory}");
+        if (last.Status == RunStatus.Interrupted)
+            return new(ExitCode.Interrupted, $"run {run} was interrupted and saved at step {last.SavedVersion} of {last.Steps}. Go on with: {resume}");
+
         var failure = last.Failure ?? throw new ArgumentException("the run did not fail", nameof(last));
-        var committed = $"{last.CommittedSteps} of {last.Steps} steps were committed; their parameters are gone.";
+        var kept = directory is null || last.SavedVersion == 0 ? "Nothing was saved." : $"The checkpoint of step {last.SavedVersion} is kept.";
         return failure.Kind switch
         {
-            FailureKind.NotFinite => new(ExitCode.TrainingFailed, $"run {run} diverged: {failure.Reason}. {committed} Try a smaller optimizer.learning_rate."),
+            FailureKind.NotFinite => new(ExitCode.TrainingFailed, $"run {run} diverged: {failure.Reason}. {last.CommittedSteps} of {last.Steps} steps were committed. {kept} Try a smaller optimizer.learning_rate."),
             FailureKind.Divergence => new(ExitCode.VerificationFailed, $"run {run} contradicts itself: {failure.Reason}. No number of it can be trusted; please report it."),
-            FailureKind.Lost => new(ExitCode.ClusterLost, $"run {run} was given up: {failure.Reason}. {committed} Start it again when the silos are steady, or raise cluster.step_deadline."),
+            FailureKind.Lost => new(ExitCode.ClusterLost, $"run {run} was given up: {failure.Reason}. {kept} When the silos are steady, or with a larger cluster.step_deadline, go on with: {resume}"),
+            FailureKind.Fenced => new(ExitCode.ClusterLost, $"run {run} was fenced: {failure.Reason}. Another coordinator leads it; what that one saves counts."),
+            FailureKind.Store => new(ExitCode.File, $"run {run} cannot be saved: {failure.Reason}. {kept} When the folder can be written again, go on with: {resume}"),
             _ => throw new InvalidOperationException($"run {run} met a bug of ours: {failure.Reason} ({failure.Key})"),
         };
     }

@@ -7,7 +7,7 @@ namespace BackpropCluster.Cli;
 /// <summary>Standard output carries the result, standard error the talk.</summary>
 internal static class Output
 {
-    private static readonly JsonSerializerOptions Camel = new()
+    public static JsonSerializerOptions Camel { get; } = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,

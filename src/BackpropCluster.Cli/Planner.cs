@@ -16,6 +16,10 @@ internal static class Planner
     /// <summary>The data of a run file, whose rows were read with it.</summary>
     public static Dataset Load(RunFile file) => Prepare(file.Spec, file.Table);
 
+    /// <summary>The plan of a run that is saved as its file says.</summary>
+    public static RunPlan Plan(string run, RunFile file, Dataset data) => Plan(run, file.Spec, file.Cluster.Granularity, data) with { Checkpoints = file.Cluster.Checkpoints };
+
+    /// <summary>The plan of a run that is never saved.</summary>
     public static RunPlan Plan(string run, RunSpec spec, Granularity granularity, Dataset data) => new()
     {
         Run = run,

@@ -2,49 +2,134 @@ using System.Globalization;
 using System.Reflection;
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using BackpropCluster.Cli.RunFiles;
-using BackpropCluster.Core.Learning;
 using BackpropCluster.Grains;
 
 namespace BackpropCluster.Cli;
 
-/// <summary>What a run leaves behind: <c>runs/{run}/</c> with run.yaml (every default spelt out), manifest.json and metrics.jsonl.</summary>
-internal sealed class RunFolder : IDisposable
+/// <summary>What a run leaves behind: <c>runs/{run}/</c> with run.yaml (every default spelt out), manifest.json, metrics.jsonl, summary.json
+/// and checkpoints.</summary>
+internal sealed partial class RunFolder : IDisposable
 {
-    private readonly StreamWriter metrics;
+    /// <summary>Of the folder's contents; raised when an older program could not read a newer one's.</summary>
+    private const int Format = 1;
+    private const int LongestNameInId = 48;
+
+    // Two processes that train one run would fight over its head, step after step.
+    private readonly FileStream held;
+    private StreamWriter? metrics;
     private int steps;
 
-    private RunFolder(string path)
-    {
-        Path = path;
-        metrics = new StreamWriter(System.IO.Path.Combine(path, "metrics.jsonl")) { NewLine = "\n" };
-    }
+    private RunFolder(string path, FileStream held) => (Path, this.held) = (path, held);
 
     public string Path { get; }
 
     /// <summary>A new id: day, name of the run file, four hexadecimal digits by chance.</summary>
-    public static string NewId(string name, DateTimeOffset now) =>
-        string.Create(CultureInfo.InvariantCulture, $"{now:yyyyMMdd}-{name}-{RandomNumberGenerator.GetHexString(4, lowercase: true)}");
+    public static string NewId(string name, DateTimeOffset now) => string.Create(
+        CultureInfo.InvariantCulture, $"{now:yyyyMMdd}-{name[..Math.Min(name.Length, LongestNameInId)]}-{RandomNumberGenerator.GetHexString(4, lowercase: true)}");
+
+    /// <summary>The folder of a run, which need not exist.</summary>
+    public static string PathOf(string directory, string run) => IdPattern().IsMatch(run)
+        ? System.IO.Path.Combine(directory, run)
+        : throw new CommandFailedException(ExitCode.Usage, $"{Excerpt.Of(run)} is not a run's id: expected small letters, digits, '.', '_' and '-', at most 64. See: backprop runs list");
 
     /// <summary>Makes the folder. Called when the silos stand, so that a run that never began leaves nothing.</summary>
-    public static RunFolder Create(string directory, string run, RunFile file)
+    public static RunFolder Create(string directory, string run, RunFile file) => OrFail(() =>
+    {
+        var path = PathOf(directory, run);
+        Directory.CreateDirectory(path);
+        var folder = new RunFolder(path, Hold(path));
+        File.WriteAllText(System.IO.Path.Combine(path, "run.yaml"), file.ToYaml());
+        var version = typeof(RunFolder).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion;
+        var manifest = new Manifest(
+            Format, run, version, Environment.Version.ToString(), typeof(IGrainFactory).Assembly.GetName().Version?.ToString(3), Environment.MachineName, Environment.ProcessorCount, file.Table.Sha256());
+        File.WriteAllText(System.IO.Path.Combine(path, "manifest.json"), JsonSerializer.Serialize(manifest, Output.Camel));
+        return folder;
+    });
+
+    /// <summary>Takes an existing folder to train on in it.</summary>
+    public static RunFolder Reopen(string directory, string run) => OrFail(() => new RunFolder(PathOf(directory, run), Hold(PathOf(directory, run))));
+
+    /// <summary>The run file of an existing folder, with values replaced.</summary>
+    /// <exception cref="CommandFailedException">There is no such run, another version of the program made it, or its data changed since.</exception>
+    public static RunFile Read(string directory, string run, IReadOnlyList<string>? sets)
+    {
+        var path = PathOf(directory, run);
+        var manifestPath = System.IO.Path.Combine(path, "manifest.json");
+        if (!File.Exists(manifestPath)) throw new CommandFailedException(ExitCode.Usage, $"there is no run {run} in {directory}. Nothing was started. See: backprop runs list --run-dir {directory}");
+        Manifest? manifest;
+        try
+        {
+            manifest = JsonSerializer.Deserialize<Manifest>(File.ReadAllText(manifestPath), Output.Camel);
+        }
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailedException(ExitCode.File, $"{manifestPath} cannot be read: {e.Message} Nothing was started. Restore the file, or train anew.");
+        }
+
+        if (manifest?.Format != Format)
+            throw new CommandFailedException(ExitCode.File, $"{manifestPath}: the run folder is of version {manifest?.Format.ToString(CultureInfo.InvariantCulture) ?? "none"}, this program reads version {Format}. Nothing was started. Use the program that made it.");
+        var file = RunFileLoader.Load(System.IO.Path.Combine(path, "run.yaml"), sets);
+        return file.Table.Sha256() == manifest.DataSha256
+            ? file
+            : throw new CommandFailedException(ExitCode.File, $"the data of run {run} changed since it began: they hash to {file.Table.Sha256()[..12]}…, expected {manifest.DataSha256[..Math.Min(12, manifest.DataSha256.Length)]}…. Nothing was started. Restore the files, or train anew.");
+    }
+
+    /// <summary>Whether a process trains in this folder now.</summary>
+    public static bool IsHeld(string path)
     {
         try
         {
-            var path = System.IO.Path.Combine(directory, run);
-            Directory.CreateDirectory(path);
-            File.WriteAllText(System.IO.Path.Combine(path, "run.yaml"), file.ToYaml());
-            var version = typeof(RunFolder).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion;
-            File.WriteAllText(System.IO.Path.Combine(path, "manifest.json"), JsonSerializer.Serialize(new
-            {
-                run,
-                backprop = version,
-                runtime = Environment.Version.ToString(),
-                orleans = typeof(IGrainFactory).Assembly.GetName().Version?.ToString(3),
-                host = Environment.MachineName,
-                processors = Environment.ProcessorCount,
-            }));
-            return new RunFolder(path);
+            Hold(path).Dispose();
+            return false;
+        }
+        catch (CommandFailedException)
+        {
+            return true;
+        }
+    }
+
+    public void Write(RunProgress progress)
+    {
+        // Written anew also when a run goes on: its coordinator tells all scores from the first step. Not before it does, or a run
+        // that cannot be led would lose what is there.
+        if (progress.NewLosses.IsEmpty && progress.NewEvaluations.IsEmpty) return;
+        metrics ??= new StreamWriter(System.IO.Path.Combine(Path, "metrics.jsonl")) { NewLine = "\n" };
+        foreach (var score in progress.NewLosses) Line(new { kind = "step", step = ++steps, loss = score.Loss, accuracy = score.Accuracy });
+        foreach (var evaluation in progress.NewEvaluations)
+            Line(new { kind = "evaluation", step = evaluation.Version, loss = evaluation.Score.Loss, accuracy = evaluation.Score.Accuracy });
+        metrics.Flush();
+    }
+
+    /// <summary>How the run ended: what <c>train --json</c> prints, or less where it did not complete.</summary>
+    public void End(object summary) => File.WriteAllText(System.IO.Path.Combine(Path, "summary.json"), JsonSerializer.Serialize(summary, Output.Camel));
+
+    public void Dispose()
+    {
+        metrics?.Dispose();
+        held.Dispose();
+    }
+
+    private void Line(object values) => metrics!.WriteLine(JsonSerializer.Serialize(values));
+
+    private static FileStream Hold(string path)
+    {
+        try
+        {
+            return new FileStream(System.IO.Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.Write, FileShare.None);
+        }
+        catch (IOException e) when (Directory.Exists(path))
+        {
+            throw new CommandFailedException(ExitCode.ClusterLost, $"another process trains in {path} ({e.Message}). Nothing was started. Wait for its end, or stop it.");
+        }
+    }
+
+    private static RunFolder OrFail(Func<RunFolder> open)
+    {
+        try
+        {
+            return open();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -52,15 +137,8 @@ internal sealed class RunFolder : IDisposable
         }
     }
 
-    public void Write(RunProgress progress)
-    {
-        foreach (var score in progress.NewLosses) Line(new { kind = "step", step = ++steps, loss = score.Loss, accuracy = score.Accuracy });
-        foreach (var evaluation in progress.NewEvaluations)
-            Line(new { kind = "evaluation", step = evaluation.Version, loss = evaluation.Score.Loss, accuracy = evaluation.Score.Accuracy });
-        metrics.Flush();
-    }
+    [GeneratedRegex(@"^[a-z0-9][a-z0-9._-]{0,63}\z")]
+    private static partial Regex IdPattern();
 
-    public void Dispose() => metrics.Dispose();
-
-    private void Line(object values) => metrics.WriteLine(JsonSerializer.Serialize(values));
+    private sealed record Manifest(int Format, string Run, string? Backprop, string Runtime, string? Orleans, string Host, int Processors, string DataSha256);
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using BackpropCluster.Grains;
 
 namespace BackpropCluster.Cli;
@@ -18,9 +19,13 @@ internal static class Shell
             return Say($"{errors} Nothing was started. See: backprop {CommandPath(parsed)}--help", ExitCode.Usage);
         }
 
+        // The first signal asks for an orderly end; the second is left to the system, which ends the process at once.
+        using var interruption = new CancellationTokenSource();
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromSeconds(10) });
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, interruption.Token);
         }
         catch (CommandFailedException e)
         {
@@ -49,6 +54,13 @@ internal static class Shell
         catch (Exception e)
         {
             return Say($"a bug of ours: {e.GetType().Name}: {e.Message} The report is {Report(e)}; please send it with the run file.", ExitCode.Defect);
+        }
+
+        void Interrupt(PosixSignalContext signal)
+        {
+            if (interruption.IsCancellationRequested) return;
+            signal.Cancel = true;
+            interruption.Cancel();
         }
     }
 

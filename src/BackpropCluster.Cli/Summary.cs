@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
@@ -31,10 +33,17 @@ internal sealed record Summary
     public required int ReplayedSteps { get; init; }
     public required long StaleMessages { get; init; }
 
+    /// <summary>The step whose checkpoint this process began with; 0 for the initial weights.</summary>
+    public required int ResumedFrom { get; init; }
+
+    /// <summary>The loss of each epoch: the mean over its rows, each before its step's update.</summary>
+    public required ImmutableArray<double> EpochLosses { get; init; }
+
     public static Summary Of(RunPlan plan, int silos, TrainingOutcome outcome, IReadOnlyCollection<Traffic> traffic)
     {
         var (last, result) = (outcome.Last, outcome.Result!);
-        var seconds = last.Elapsed.TotalSeconds;
+        // A run that was complete before takes no time to train; a rate of it is 0.
+        var seconds = last.Elapsed > TimeSpan.Zero ? last.Elapsed.TotalSeconds : double.PositiveInfinity;
         var (local, remote) = (traffic.Sum(t => t.Local), traffic.Sum(t => t.Remote));
         return new Summary
         {
@@ -48,14 +57,23 @@ internal sealed record Summary
             Train = ScoreSummary.Of(result.Steps[^1]),
             Test = result.Evaluations.Length > 0 ? ScoreSummary.Of(result.Evaluations[^1].Score) : null,
             WeightsSha256 = result.WeightsSha256,
-            Seconds = seconds,
-            StepsPerSecond = last.CommittedSteps / seconds,
-            SamplesPerSecond = result.Steps.Sum(s => (long)s.Rows) / seconds,
+            Seconds = last.Elapsed.TotalSeconds,
+            StepsPerSecond = (last.CommittedSteps - last.FirstVersion) / seconds,
+            SamplesPerSecond = result.Steps.Skip(last.FirstVersion).Sum(s => (long)s.Rows) / seconds,
             Messages = new MessageSummary(local, remote, (local + remote) / seconds, traffic.Sum(t => t.RemoteBytes)),
             Recoveries = last.Recoveries,
             ReplayedSteps = last.ReplayedSteps,
             StaleMessages = last.StaleMessages,
+            ResumedFrom = last.FirstVersion,
+            EpochLosses = [.. EpochsOf(plan, result)],
         };
+    }
+
+    private static IEnumerable<double> EpochsOf(RunPlan plan, TrainingResult result)
+    {
+        var order = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows);
+        return result.Steps.Select((score, index) => (score, epoch: order.EpochOf(index + 1))).GroupBy(s => s.epoch)
+            .Select(epoch => epoch.Sum(s => s.score.Loss * s.score.Rows) / epoch.Sum(s => s.score.Rows));
     }
 }
 

@@ -15,6 +15,8 @@ internal sealed class TrainReport(RunPlan plan, RunFile file)
     private Score last;
     private EvaluationScore? evaluation;
     private int tenths;
+    private int warned;
+    private int logged;
 
     public void Model()
     {
@@ -36,6 +38,13 @@ internal sealed class TrainReport(RunPlan plan, RunFile file)
         Output.Talk.Write(table);
     }
 
+    /// <summary>Says each warning once, also where only JSON is wanted.</summary>
+    public void Warnings(RunProgress progress)
+    {
+        foreach (var warning in progress.Warnings.Skip(warned)) System.Console.Error.WriteLine($"warning: {warning}");
+        warned = progress.Warnings.Length;
+    }
+
     /// <summary>On a terminal one line that is drawn anew; elsewhere a line for each tenth of the run.</summary>
     public void Progress(RunProgress progress)
     {
@@ -43,16 +52,32 @@ internal sealed class TrainReport(RunPlan plan, RunFile file)
         if (progress.NewEvaluations.Length > 0) evaluation = progress.NewEvaluations[^1];
         if (progress.CommittedSteps == 0) return;
         var share = (double)progress.CommittedSteps / progress.Steps;
+        if (!Output.TalkIsLive && file.Cluster.LogEvery > 0)
+        {
+            Log(progress);
+            return;
+        }
+
         if (!Output.TalkIsLive && (int)(share * 10) == tenths) return;
         tenths = (int)(share * 10);
 
         var seconds = progress.Elapsed.TotalSeconds;
-        var rows = progress.CommittedSteps * (double)plan.TrainingRows * plan.Spec.Training.Epochs / progress.Steps;
+        var rows = (progress.CommittedSteps - progress.FirstVersion) * (double)plan.TrainingRows * plan.Spec.Training.Epochs / progress.Steps;
         var text = $"step {N(progress.CommittedSteps)}/{N(progress.Steps)}  epoch {progress.Epoch}  loss {last.Loss.ToString("0.000000", CultureInfo.InvariantCulture)}"
             + (evaluation is { } e ? $"  test {Percent(e.Score.Accuracy) ?? e.Score.Loss.ToString("0.000000", CultureInfo.InvariantCulture)}" : "")
-            + $"  {N((long)(rows / seconds))} rows/s  ETA {(seconds / share - seconds).ToString("0", CultureInfo.InvariantCulture)} s";
+            + $"  {N((long)(rows / seconds))} rows/s  ETA {(seconds * (progress.Steps - progress.CommittedSteps) / Math.Max(1, progress.CommittedSteps - progress.FirstVersion)).ToString("0", CultureInfo.InvariantCulture)} s";
         if (Output.TalkIsLive) System.Console.Error.Write($"\r\u001b[K{text[..Math.Min(text.Length, Math.Max(20, System.Console.BufferWidth - 1))]}{(progress.IsOver ? "\n" : "")}");
         else System.Console.Error.WriteLine(text);
+    }
+
+    // One line for each step that training.log_every asks for.
+    private void Log(RunProgress progress)
+    {
+        for (var i = 0; i < progress.NewLosses.Length; i++)
+            if (++logged % file.Cluster.LogEvery == 0)
+                System.Console.Error.WriteLine($"step {N(logged)}/{N(progress.Steps)}  loss {progress.NewLosses[i].Loss.ToString("0.000000", CultureInfo.InvariantCulture)}"
+                    + (Percent(progress.NewLosses[i].Accuracy) is { } accuracy ? $"  accuracy {accuracy}" : ""));
+        foreach (var e in progress.NewEvaluations) System.Console.Error.WriteLine($"step {N(e.Version)}/{N(progress.Steps)}  test loss {e.Score.Loss.ToString("0.000000", CultureInfo.InvariantCulture)}  {Percent(e.Score.Accuracy)}");
     }
 
     public void Result(TrainingOutcome outcome, Summary summary, string folder)

@@ -36,13 +36,15 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
         outbox = new PlacingOutbox(GrainFactory, plan, shells.CreateOutbox(plan.Run));
         state = new CoordinatorState(plan, term, Members(), deadline);
         (announced, began, elapsed) = (0, 0, TimeSpan.Zero);
+        // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.
+        state.Tick(time.GetElapsedTime(0), outbox);
         state.Start(outbox);
         return ValueTask.CompletedTask;
     }
 
     public async ValueTask<RunProgress?> Watch(int seenSteps, int seenEvaluations)
     {
-        if (state is { Status: not (RunStatus.Completed or RunStatus.Failed) })
+        if (state?.Status.IsOver() == false)
             await news.Task.WaitAsync(LongestWatch, time).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
         return state is null ? null : ProgressSince(state, seenSteps, seenEvaluations);
     }
@@ -57,12 +59,20 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
 
     public void Failed(Failure message) => Take(message);
 
+    public void Stored(Message message) => Take(message);
+
+    public ValueTask Interrupt()
+    {
+        state?.Interrupt();
+        return ValueTask.CompletedTask;
+    }
+
     private void Take(Message message)
     {
         if (state is null || outbox is null) return;
         state.Receive(message, outbox);
         if (began == 0 && state.Status == RunStatus.Training) began = time.GetTimestamp();
-        if (state.Status is RunStatus.Completed or RunStatus.Failed) Announce(state);
+        if (state.Status.IsOver()) Announce(state);
     }
 
     private Task Tick(CancellationToken cancellation)
@@ -71,14 +81,14 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
         var members = Members();
         if (!members.SequenceEqual(state.Silos)) state.MembersChanged(members, outbox);
         state.Tick(time.GetElapsedTime(0), outbox);
-        if (state.CommittedSteps > announced || state.Status == RunStatus.Failed) Announce(state);
+        if (state.CommittedSteps > announced || state.Status.IsOver()) Announce(state);
         return Task.CompletedTask;
     }
 
     private void Announce(CoordinatorState s)
     {
         announced = s.CommittedSteps;
-        if (s.Status is RunStatus.Completed or RunStatus.Failed && elapsed == TimeSpan.Zero) elapsed = Elapsed;
+        if (s.Status.IsOver() && elapsed == TimeSpan.Zero) elapsed = Elapsed;
         news.TrySetResult();
         news = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
@@ -100,6 +110,9 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
         Elapsed = Elapsed,
         Failure = s.Failure,
         Placement = s.Placement,
+        FirstVersion = Math.Max(s.FirstVersion, 0),
+        SavedVersion = s.SavedVersion,
+        Warnings = [.. s.Warnings],
     };
 
     // Sorted, so that two looks at an unchanged cluster are equal; this silo first, as the placement wants it.

@@ -70,6 +70,8 @@ public sealed class EmbeddedCluster : IAsyncDisposable
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         configure?.Invoke(builder.Services);
+        // The host's own would stop the silos at the very signal that asks their run to be saved.
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.UseOrleans(silo =>
         {
             silo.UseLocalhostClustering(ports[index], gatewayPort: 0, new IPEndPoint(IPAddress.Loopback, ports[0]), serviceId: "backprop", clusterId);
@@ -108,6 +110,14 @@ public sealed class EmbeddedCluster : IAsyncDisposable
             foreach (var listener in listeners) listener.Dispose();
         }
     }
+}
+
+/// <summary>Leaves signals to the program.</summary>
+internal sealed class NoLifetime : IHostLifetime
+{
+    public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 }
 
 /// <summary>A port that a silo was told to listen on is in use.</summary>

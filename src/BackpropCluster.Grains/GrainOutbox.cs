@@ -1,13 +1,15 @@
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Checkpoints;
 
 namespace BackpropCluster.Grains;
 
 /// <summary>Delivers what a state machine says: one-way calls to cached references, counted as logical messages.</summary>
-internal sealed class GrainOutbox(IGrainFactory grains, string run, string silo, Traffic traffic, ITrainingObserver observer) : IOutbox
+internal sealed class GrainOutbox(IGrainFactory grains, string run, string silo, Traffic traffic, ITrainingObserver observer, StoreShell store) : IOutbox
 {
     private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(run);
     private readonly ISourceGrain source = grains.GetGrain<ISourceGrain>(PartKeys.Source(run));
     private readonly ILossGrain loss = grains.GetGrain<ILossGrain>(PartKeys.Loss(run));
+    private RunPlan? known;
     private ISliceGrain[][] layers = [];
     private int[] remoteOfLayer = [];
     private bool coordinatorIsLocal = true;
@@ -17,6 +19,7 @@ internal sealed class GrainOutbox(IGrainFactory grains, string run, string silo,
     /// <summary>Learns who stands where; from the Restore that every part gets first.</summary>
     public void Route(RunPlan plan, Placement placement)
     {
+        known = plan;
         layers = [.. Enumerable.Range(1, plan.Depth).Select(layer =>
             plan.SlicesOf(layer).Select(slice => grains.GetGrain<ISliceGrain>(PartKeys.Slice(run, slice))).ToArray())];
         remoteOfLayer = [.. Enumerable.Range(1, plan.Depth).Select(layer =>
@@ -45,6 +48,9 @@ internal sealed class GrainOutbox(IGrainFactory grains, string run, string silo,
                 Count(coordinatorIsLocal, message);
                 ToCoordinator(message);
                 break;
+            case RecipientKind.Store:
+                store.Take(message is Lead lead ? lead.Plan : known!, message, this);
+                break;
             default:
                 Send(Recipients.Source, message);
                 for (var layer = 1; layer <= layers.Length; layer++) ToLayer(layer, message);
@@ -70,6 +76,9 @@ internal sealed class GrainOutbox(IGrainFactory grains, string run, string silo,
                 break;
             case Advance advance:
                 foreach (var slice in slices) slice.Advance(advance);
+                break;
+            case Save save:
+                foreach (var slice in slices) slice.Save(save);
                 break;
             default:
                 throw Unexpected(message);
@@ -99,6 +108,7 @@ internal sealed class GrainOutbox(IGrainFactory grains, string run, string silo,
             case Restored restored: coordinator.Restored(restored); break;
             case NeedRestore need: coordinator.NeedRestore(need); break;
             case Failure failure: coordinator.Failed(failure); break;
+            case Led or Saved or HeadMoved or StoreFailed: coordinator.Stored(message); break;
             default: throw Unexpected(message);
         }
     }

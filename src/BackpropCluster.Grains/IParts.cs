@@ -32,6 +32,9 @@ public interface ISliceGrain : IGrainWithStringKey
     /// <summary>Takes δ of one sender of the layer above; with the last of them, computes and sends its own and its gradients are in.</summary>
     [OneWay, Alias("Backward")] void Backward(Deltas message);
 
+    /// <summary>Puts the committed version into the store.</summary>
+    [OneWay, Alias("Save")] void Save(Save message);
+
     /// <summary>The parameters of a committed version. The only call that is answered; never during a step.</summary>
     /// <returns><see langword="null"/> if the slice does not have that version; it has asked for Restore then.</returns>
     [Alias("Read")] ValueTask<SliceParameters?> Read(MessageKey key);
@@ -72,6 +75,12 @@ public interface ICoordinatorGrain : IGrainWithStringKey
     [OneWay, Alias("NeedRestore")] void NeedRestore(NeedRestore message);
 
     [OneWay, Alias("Failed")] void Failed(Failure message);
+
+    /// <summary>Takes an answer of the store: Led, Saved, HeadMoved or StoreFailed.</summary>
+    [OneWay, Alias("Stored")] void Stored(Message message);
+
+    /// <summary>Ends the run at the next step boundary, after a checkpoint; <see cref="Watch"/> tells when that is done.</summary>
+    [Alias("Interrupt")] ValueTask Interrupt();
 }
 
 /// <summary>A run id is in use by another run file.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Checkpoints;
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
 using Orleans.Runtime.Placement;
@@ -7,7 +8,7 @@ using Orleans.Runtime.Placement;
 namespace BackpropCluster.Grains;
 
 /// <summary>What Source, slice and Loss grains have in common: a machine, an outbox, and what happens when the machine throws.</summary>
-internal sealed class PartShell(PartState state, GrainOutbox outbox, ILogger logger)
+internal sealed class PartShell(PartState state, GrainOutbox outbox, StoreShell store, ILogger logger)
 {
     public PartState State => state;
 
@@ -35,15 +36,42 @@ internal sealed class PartShell(PartState state, GrainOutbox outbox, ILogger log
             outbox.Send(Recipients.Coordinator, new Failure(message.Key with { From = state.Id }, FailureKind.Defect, $"{state.Id}: {e.GetType().Name}: {e.Message}"));
         }
     }
+
+    /// <summary>Hands a Restore to the machine when the checkpoint that it names is in memory.</summary>
+    public void TakeWithModel(Restore restore)
+    {
+        if (restore.From is null) Take(restore);
+        else _ = LoadAndTake(restore, restore.From);
+    }
+
+    // Awaits within the grain: its other messages run meanwhile, and none of the new term can be among them, since Restore is a barrier.
+    private async Task LoadAndTake(Restore restore, CheckpointId from)
+    {
+        try
+        {
+            var model = await store.Load(restore.Plan, from);
+            Take(restore);
+            GC.KeepAlive(model); // until here: the machine asks for it again, and the cache holds it only weakly
+        }
+        catch (Exception e) when (e is BrokenCheckpointException or IOException or UnauthorizedAccessException)
+        {
+            // It was whole when the coordinator chose it. Asked again, the store will find the one before.
+            logger.LogWarning(e, "{Part} cannot load the checkpoint of step {Step}", state.Id, from.Version);
+            outbox.Send(Recipients.Coordinator, new NeedRestore(restore.Key with { From = state.Id }));
+        }
+    }
 }
 
 /// <summary>Makes shells: the services of a silo that parts need.</summary>
 internal sealed class PartShells(
-    IGrainFactory grains, ILocalSiloDetails silo, Traffic traffic, ITrainingObserver observer, DataCatalog data, ILoggerFactory loggers)
+    IGrainFactory grains, ILocalSiloDetails silo, Traffic traffic, ITrainingObserver observer, DataCatalog data, StoreShell store, ILoggerFactory loggers)
 {
     public DataCatalog Data => data;
 
-    public PartShell Create(PartState state, string key) => new(state, CreateOutbox(PartKeys.RunOf(key)), loggers.CreateLogger<PartShell>());
+    /// <summary>The model of a checkpoint that a shell has loaded already.</summary>
+    public SavedModel OpenCheckpoint(RunPlan plan, CheckpointId id) => store.Load(plan, id).GetAwaiter().GetResult();
 
-    public GrainOutbox CreateOutbox(string run) => new(grains, run, silo.SiloAddress.ToParsableString(), traffic, observer);
+    public PartShell Create(PartState state, string key) => new(state, CreateOutbox(PartKeys.RunOf(key)), store, loggers.CreateLogger<PartShell>());
+
+    public GrainOutbox CreateOutbox(string run) => new(grains, run, silo.SiloAddress.ToParsableString(), traffic, observer, store);
 }

@@ -28,5 +28,15 @@ public sealed record RunProgress
     [Id(11)] public Failure? Failure { get; init; }
     [Id(12)] public Placement? Placement { get; init; }
 
-    public bool IsOver => Status is RunStatus.Completed or RunStatus.Failed;
+
+    /// <summary>The version that this leader began with: 0, or that of a checkpoint.</summary>
+    [Id(13)] public int FirstVersion { get; init; }
+
+    /// <summary>The newest version that a whole checkpoint holds.</summary>
+    [Id(14)] public int SavedVersion { get; init; }
+
+    /// <summary>Checkpoints that are broken or could not be written, one sentence each.</summary>
+    [Id(15)] public ImmutableArray<string> Warnings { get; init; } = [];
+
+    public bool IsOver => Status.IsOver();
 }

@@ -13,16 +13,18 @@ internal sealed class SliceGrain : Grain, ISliceGrain
     public SliceGrain(PartShells shells)
     {
         var key = this.GetPrimaryKeyString();
-        shell = shells.Create(new SliceState(PartKeys.SliceOf(key)), key);
+        shell = shells.Create(new SliceState(PartKeys.SliceOf(key), shells.OpenCheckpoint), key);
     }
 
-    public void Restore(Restore message) => shell.Take(message);
+    public void Restore(Restore message) => shell.TakeWithModel(message);
 
     public void Advance(Advance message) => shell.Take(message);
 
     public void Forward(Activations message) => shell.Take(message);
 
     public void Backward(Deltas message) => shell.Take(message);
+
+    public void Save(Save message) => shell.Take(message);
 
     public ValueTask<SliceParameters?> Read(MessageKey key) => new(((SliceState)shell.State).Read(key, shell.Outbox));
 }

@@ -6,7 +6,7 @@ namespace BackpropCluster.Grains;
 
 /// <summary>How a run ended.</summary>
 /// <param name="Last">What its coordinator said last.</param>
-/// <param name="Result">The trained model; <see langword="null"/> if the run failed: <see cref="RunProgress.Failure"/> says why.</param>
+/// <param name="Result">The trained model; <see langword="null"/> if the run failed (<see cref="RunProgress.Failure"/> says why) or was interrupted.</param>
 public sealed record TrainingOutcome(RunProgress Last, TrainingResult? Result);
 
 /// <summary>Starts a run in a cluster, follows it to its end and collects the parameters.</summary>
@@ -20,7 +20,7 @@ public static class TrainingClient
     /// <param name="plan">The run.</param>
     /// <param name="deadline">How long a step may take without progress.</param>
     /// <param name="watch">Told of news several times a second.</param>
-    /// <param name="cancellation">Ends the following, not the run.</param>
+    /// <param name="cancellation">Interrupts the run: it is saved at the next step boundary, if it saves at all.</param>
     public static async Task<TrainingOutcome> Train(
         IGrainFactory grains, RunPlan plan, TimeSpan deadline, Action<RunProgress>? watch = null, CancellationToken cancellation = default)
     {
@@ -33,15 +33,16 @@ public static class TrainingClient
             {
                 log.ReadAgain();
                 await coordinator.Start(plan, last?.Term ?? 0, deadline);
-                await foreach (var progress in Follow(coordinator, log, cancellation))
+                await using var interruption = cancellation.UnsafeRegister(_ => coordinator.Interrupt().AsTask().Ignore(), null);
+                await foreach (var progress in Follow(coordinator, log))
                 {
                     last = progress;
                     log.Take(progress);
                     watch?.Invoke(progress);
                 }
 
-                if (last is { Status: RunStatus.Failed }) return new TrainingOutcome(last, null);
-                if (last is { Status: RunStatus.Completed } && await Read(grains, plan, last, cancellation) is { } parts)
+                if (last is { Status: RunStatus.Failed or RunStatus.Interrupted }) return new TrainingOutcome(last, null);
+                if (last is { Status: RunStatus.Completed } && await Read(grains, plan, last) is { } parts)
                     return new TrainingOutcome(last, new TrainingResult(ParametersAssembly.Assemble(plan, slice => parts[slice]), log.Losses, log.Evaluations));
             }
             catch (Exception e) when (e is OrleansException or TimeoutException && attempt < Attempts)
@@ -53,23 +54,22 @@ public static class TrainingClient
         }
     }
 
-    private static async IAsyncEnumerable<RunProgress> Follow(
-        ICoordinatorGrain coordinator, RunLog log, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
+    private static async IAsyncEnumerable<RunProgress> Follow(ICoordinatorGrain coordinator, RunLog log)
     {
-        while (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations).AsTask().WaitAsync(cancellation) is { } progress)
+        while (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations) is { } progress)
         {
             yield return progress;
             if (progress.IsOver) yield break;
         }
     }
 
-    private static async Task<Dictionary<SliceRange, SliceParameters>?> Read(IGrainFactory grains, RunPlan plan, RunProgress last, CancellationToken cancellation)
+    private static async Task<Dictionary<SliceRange, SliceParameters>?> Read(IGrainFactory grains, RunPlan plan, RunProgress last)
     {
         var key = new MessageKey(plan.Fingerprint, last.Term, last.CommittedSteps, Phase.Evaluate, 0, PartId.Coordinator, default);
         var parts = new Dictionary<SliceRange, SliceParameters>();
         foreach (var chunk in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.SlicesOf(layer)).Chunk(ReadsAtOnce))
         {
-            var read = await Task.WhenAll(chunk.Select(slice => grains.GetGrain<ISliceGrain>(PartKeys.Slice(plan.Run, slice)).Read(key).AsTask())).WaitAsync(cancellation);
+            var read = await Task.WhenAll(chunk.Select(slice => grains.GetGrain<ISliceGrain>(PartKeys.Slice(plan.Run, slice)).Read(key).AsTask()));
             if (Array.Exists(read, part => part is null)) return null;
             for (var i = 0; i < chunk.Length; i++) parts.Add(chunk[i], read[i]!);
         }

@@ -20,6 +20,7 @@ public sealed class SeededCarrier
     private readonly Dictionary<PartId, PartState> parts;
     private readonly CoordinatorState coordinator;
     private readonly List<(PartId To, Message Message)> underWay = [];
+    private readonly MemoryStore store;
     private readonly CarrierOutbox outbox;
     private ulong draws;
     private TimeSpan now;
@@ -28,9 +29,10 @@ public sealed class SeededCarrier
     /// <param name="create">Makes a part without state.</param>
     /// <param name="disturbance">What is done to the messages.</param>
     /// <param name="seed">Names the history.</param>
-    public SeededCarrier(RunPlan plan, Func<PartId, PartState> create, Disturbance disturbance, ulong seed)
+    /// <param name="store">What an earlier run of the same plan left; empty where none is given.</param>
+    public SeededCarrier(RunPlan plan, Func<PartId, PartState> create, Disturbance disturbance, ulong seed, MemoryStore? store = null)
     {
-        (this.plan, this.create, this.disturbance) = (plan, create, disturbance);
+        (this.plan, this.create, this.disturbance, this.store) = (plan, create, disturbance, store ?? new MemoryStore());
         chance = new AddressedRandom(seed, RandomPurpose.Simulation, 0);
         parts = plan.Parts.ToDictionary(p => p, create);
         coordinator = new CoordinatorState(plan, term: 0, Silos, Deadline);
@@ -48,26 +50,29 @@ public sealed class SeededCarrier
     public int Crashed { get; private set; }
 
     /// <summary>The parts that a run is made of.</summary>
-    public static Func<PartId, PartState> Parts(Func<RunPlan, Dataset> open) => id => id.Kind switch
+    public static Func<PartId, PartState> Parts(Func<RunPlan, Dataset> open, MemoryStore? store = null) => id => id.Kind switch
     {
         PartKind.Source => new SourceState(open),
         PartKind.Loss => new LossState(open),
-        _ => new SliceState(id),
+        _ => new SliceState(id, store is null ? NoStore : store.Open),
     };
 
-    /// <summary>Runs to the end.</summary>
-    /// <returns>The result, or <see langword="null"/> where the run failed: <see cref="CoordinatorState.Failure"/> says why.</returns>
-    public TrainingResult? Run()
+    /// <summary>Runs to the end, or on to it.</summary>
+    /// <param name="deliveries">After so many, everything but the store is gone in the middle of whatever it did.</param>
+    /// <returns>The result; <see langword="null"/> where the run failed (<see cref="CoordinatorState.Failure"/> says why), was interrupted or cut off.</returns>
+    public TrainingResult? Run(int deliveries = int.MaxValue)
     {
-        coordinator.Start(outbox);
-        while (coordinator.Status is not (RunStatus.Completed or RunStatus.Failed))
+        if (Delivered == 0) coordinator.Start(outbox);
+        while (!coordinator.Status.IsOver() && Delivered < deliveries)
         {
             if (underWay.Count > 0) DeliverOne();
             else LetTimePass();
         }
 
-        return coordinator.Status == RunStatus.Failed ? null : Result();
+        return coordinator.Status == RunStatus.Completed ? Result() : null;
     }
+
+    private static SavedModel NoStore(RunPlan plan, CheckpointId id) => throw new InvariantViolationException("a part of a run without a store was sent to a checkpoint");
 
     private void DeliverOne()
     {
@@ -82,16 +87,18 @@ public sealed class SeededCarrier
             return;
         }
 
-        if (fault > 0.98 && Crashed < disturbance.Crashes && to.Kind != PartKind.Coordinator)
+        if (fault > 0.98 && Crashed < disturbance.Crashes && to.Kind is not (PartKind.Coordinator or PartKind.Store))
         {
             Crashed++;
             parts[to] = create(to);
         }
 
-        if (chance.Unit(draws++) < disturbance.RepeatShare) Repeated++;
+        // A request to the store is a call, done once or not at all; its answer may be repeated like any message.
+        if (chance.Unit(draws++) < disturbance.RepeatShare && to.Kind != PartKind.Store) Repeated++;
         else Remove(index);
         Delivered++;
         if (to.Kind == PartKind.Coordinator) coordinator.Receive(message, outbox);
+        else if (to.Kind == PartKind.Store) store.Receive(message, outbox);
         else parts[to].Receive(message, outbox);
     }
 
@@ -127,6 +134,7 @@ public sealed class SeededCarrier
                 case RecipientKind.Coordinator: Add(PartId.Coordinator, message); break;
                 case RecipientKind.Source: Add(PartId.Source, message); break;
                 case RecipientKind.Loss: Add(PartId.Loss, message); break;
+                case RecipientKind.Store: Add(PartId.Store, message); break;
                 case RecipientKind.Layer:
                     foreach (var slice in carrier.plan.SlicesOf(to.Layer)) Add(PartId.Slice(slice.Layer, slice.Index), message);
                     break;

@@ -120,7 +120,9 @@ public sealed class WireTests : IDisposable
     {
         var spec = Runs.Uneven(5, UpdateOrder.DuringBackward) with { Trace = new TraceSpec(2, 50) };
         var plan = Runs.Plan(spec, Tables.Open(spec), new Granularity(4));
-        yield return new Restore(Key, plan, new Placement(["a", "b"], [.. Enumerable.Range(0, plan.PartCount).Select(p => p % 2)]));
+        yield return new Restore(Key, plan, new Placement(["a", "b"], [.. Enumerable.Range(0, plan.PartCount).Select(p => p % 2)]), null);
+        yield return new Restore(Key, plan, new Placement(["a"], [.. Enumerable.Repeat(0, plan.PartCount)]), new CheckpointId(3, 2, "00ff"));
+        yield return new Save(Key);
         yield return new Restored(Key);
         yield return new Advance(Key);
         yield return new Evaluate(Key);

@@ -15,6 +15,7 @@ internal static partial class RunFileReader
     private const int MaxUnits = 1_000_000;
     private const long MaxParameters = 100_000_000;
     private static readonly TimeSpan LongestDeadline = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan LongestInterval = TimeSpan.FromDays(1);
 
     public static RunFile Read(string path, MapNode root)
     {
@@ -25,7 +26,7 @@ internal static partial class RunFileReader
         file.Whole("version", null, 1, 1);
         var data = Data(file, path, out var table);
         var model = Model(file.Group("model", "layers", "loss"), table, path);
-        var training = Training(file.Group("training", "epochs", "update", "stop"), data, table);
+        var training = Training(file.Group("training", "epochs", "update", "checkpoint_every", "log_every", "stop"), data, table);
         var spec = new RunSpec
         {
             Name = Name(file, path),
@@ -35,7 +36,7 @@ internal static partial class RunFileReader
             Optimizer = OptimizerKeys.Read(file),
             Training = training,
         };
-        return new RunFile(spec, Cluster(file.Group("cluster", "silos", "granularity", "placement", "step_deadline"), model), table);
+        return new RunFile(spec, Cluster(file.Group("cluster", "silos", "granularity", "placement", "step_deadline"), file.Group("training", "epochs", "update", "checkpoint_every", "log_every", "stop"), model), table);
     }
 
     private static string Name(Section file, string path)
@@ -155,7 +156,7 @@ internal static partial class RunFileReader
         return new StopRule(metric, stop.Number("at", null, metric == StopMetric.TestAccuracy ? "a share from 0 to 1" : "a finite number from 0", at => at >= 0 && (metric == StopMetric.TestLoss || at <= 1)));
     }
 
-    private static ClusterSpec Cluster(Section cluster, ModelSpec model)
+    private static ClusterSpec Cluster(Section cluster, Section training, ModelSpec model)
     {
         cluster.Choice("placement", 0, ("spread", 0));
         var granularity = cluster.Scalar("granularity", true, "neuron, layer or a number of units from 1", text => Granularity.TryParse(text, out var value) ? value : (Granularity?)null) ?? Granularity.Layer;
@@ -166,7 +167,16 @@ internal static partial class RunFileReader
         return new ClusterSpec(
             cluster.Whole("silos", 1, 1, 64),
             granularity,
-            cluster.Duration("step_deadline", TimeSpan.FromSeconds(10), LongestDeadline));
+            cluster.Duration("step_deadline", TimeSpan.FromSeconds(10), LongestDeadline),
+            Checkpoints(training),
+            training.Whole("log_every", 0, 0, int.MaxValue));
+    }
+
+    // A bare number counts steps, a quantity measures time.
+    private static CheckpointRule Checkpoints(Section training)
+    {
+        if (int.TryParse(training.Text("checkpoint_every"), NumberStyles.None, CultureInfo.InvariantCulture, out var steps) && steps > 0) return new CheckpointRule(steps, TimeSpan.Zero);
+        return new CheckpointRule(0, training.Duration("checkpoint_every", TimeSpan.FromSeconds(30), LongestInterval, "a number of steps from 1, or "));
     }
 
     [GeneratedRegex(@"^[a-z0-9][a-z0-9._-]{0,63}\z")]

@@ -30,10 +30,14 @@ internal static class RunFileWriter
         text.Append(CultureInfo.InvariantCulture, $"  loss: {Words.Of(Words.Losses, spec.Model.Loss)}\n");
         text.Append(CultureInfo.InvariantCulture, $"optimizer: {OptimizerKeys.Write(spec.Optimizer)}\n");
         var stop = spec.Training.Stop is { } rule ? $", stop: {{ metric: {Words.Of(Words.StopMetrics, rule.Metric)}, at: {rule.At.ToString("R", CultureInfo.InvariantCulture)} }}" : "";
-        text.Append(CultureInfo.InvariantCulture, $"training: {{ epochs: {spec.Training.Epochs}, update: {Words.Of(Words.Updates, spec.Training.Update)}{stop} }}\n");
+        text.Append(CultureInfo.InvariantCulture, $"training: {{ epochs: {spec.Training.Epochs}, update: {Words.Of(Words.Updates, spec.Training.Update)}, checkpoint_every: {Every(cluster)}, log_every: {cluster.LogEvery}{stop} }}\n");
         text.Append(CultureInfo.InvariantCulture, $"cluster: {{ silos: {cluster.Silos}, granularity: {cluster.Granularity}, placement: spread, step_deadline: {Quantity.Format(cluster.StepDeadline)} }}\n");
         return text.ToString();
     }
+
+    private static string Every(ClusterSpec cluster) => cluster.Checkpoints.Steps > 0
+        ? cluster.Checkpoints.Steps.ToString(CultureInfo.InvariantCulture)
+        : Quantity.Format(cluster.Checkpoints.Interval);
 
     private static string Flag(bool value) => value ? "true" : "false";
 

@@ -81,8 +81,8 @@ internal sealed class Section
     }
 
     /// <summary>A length of time with its unit.</summary>
-    public TimeSpan Duration(string key, TimeSpan standard, TimeSpan longest) =>
-        Scalar(key, true, $"a time with its unit such as 500ms, 10s or 2m, above 0 and at most {longest.TotalMinutes.ToString(CultureInfo.InvariantCulture)}m",
+    public TimeSpan Duration(string key, TimeSpan standard, TimeSpan longest, string or = "") =>
+        Scalar(key, true, $"{or}a time with its unit such as 500ms, 10s or 2m, above 0 and at most {longest.TotalMinutes.ToString(CultureInfo.InvariantCulture)}m",
             text => Quantity.TryParseDuration(text, out var value) && value > TimeSpan.Zero && value <= longest ? value : (TimeSpan?)null) ?? standard;
 
     /// <summary>A value by a rule of the caller's; <see langword="null"/> where the key is missing and may be.</summary>

@@ -13,6 +13,10 @@ internal static class Options
 
     public static Argument<string> RunFile() => new("RUN.yaml") { Description = "The run file." };
 
+    public static Option<string> RunDirectory() => new("--run-dir") { Description = "Where run folders are.", DefaultValueFactory = _ => "runs" };
+
+    public static Argument<string> Run() => new("RUN") { Description = "The run's id: its folder's name." };
+
     public static Option<string[]> Set() => new("--set") { Description = "Replace a value of the run file: key=value, e.g. training.epochs=3.", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false };
 
     public static Option<int> WholeNumber(string name, string description, int standard, int from, int to) => new(name)

@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+
 namespace BackpropCluster.Core.Data;
 
 /// <summary>Rows as a source holds them: before any split, scaling or choice of targets.</summary>
@@ -12,6 +15,19 @@ public sealed record Table(int Features, double[] Inputs, int[]? Classes, int Cl
 {
     /// <summary>How many rows are held out: the source's own, or the share, rounded to the nearest row.</summary>
     public int HeldOut(double share) => TestRows > 0 ? TestRows : (int)Math.Round(Rows * share, MidpointRounding.AwayFromZero);
+
+    /// <summary>SHA-256 over shape, inputs, classes and targets: tells whether two machines, or two days, have the same rows.</summary>
+    /// <returns>64 lower-case hexadecimal digits.</returns>
+    public string Sha256()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        int[] shape = [Features, Rows, ClassCount, TargetColumns, TestRows];
+        hash.AppendData(MemoryMarshal.AsBytes<int>(shape));
+        hash.AppendData(MemoryMarshal.AsBytes<double>(Inputs));
+        hash.AppendData(MemoryMarshal.AsBytes<int>(Classes ?? []));
+        hash.AppendData(MemoryMarshal.AsBytes<double>(Targets));
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 
     public int Rows => Inputs.Length / Features;
 

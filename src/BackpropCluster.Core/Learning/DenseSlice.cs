@@ -10,30 +10,55 @@ public sealed class DenseSlice
     private readonly LayerSpec layer;
     private readonly int first;
 
-    /// <summary>Makes the slice with its initial weights.</summary>
+    /// <summary>Makes the slice with its initial weights, or with those of a checkpoint.</summary>
     /// <param name="spec">The run.</param>
     /// <param name="features">Input columns of the data.</param>
     /// <param name="layer">1, 2, …</param>
     /// <param name="first">The slice's first unit in its layer, from 0.</param>
     /// <param name="units">How many units it holds.</param>
-    public DenseSlice(RunSpec spec, int features, int layer, int first, int units)
+    /// <param name="saved">The model to go on from; <see langword="null"/> begins anew.</param>
+    public DenseSlice(RunSpec spec, int features, int layer, int first, int units, Protocol.SavedModel? saved = null)
     {
         (this.layer, this.first, Units) = (spec.Model.Layers[layer - 1], first, units);
         Inputs = spec.Model.InputsOf(layer, features);
-        var weights = new double[units * Inputs];
-        for (var o = 0; o < units; o++)
-            for (var i = 0; i < Inputs; i++)
-                weights[o * Inputs + i] = this.layer.InitialWeight(spec.Seed, layer, Inputs, first + o, i);
-        var biases = new double[units];
-        for (var o = 0; o < units; o++) biases[o] = this.layer.InitialBias(layer, first + o);
         UnitsAbove = layer == spec.Model.Layers.Length ? 0 : spec.Model.Layers[layer].Units;
-        var outgoing = new double[UnitsAbove * units];
+        (Weights, Biases, Outgoing) = saved is null ? Initial(spec, layer) : Restored(spec, layer, saved);
+    }
+
+    private (ParameterBlock Weights, ParameterBlock Biases, ParameterBlock Outgoing) Initial(RunSpec spec, int number)
+    {
+        var weights = new double[Units * Inputs];
+        for (var o = 0; o < Units; o++)
+            for (var i = 0; i < Inputs; i++)
+                weights[o * Inputs + i] = layer.InitialWeight(spec.Seed, number, Inputs, first + o, i);
+        var biases = new double[Units];
+        for (var o = 0; o < Units; o++) biases[o] = layer.InitialBias(number, first + o);
+        var outgoing = new double[UnitsAbove * Units];
         for (var o = 0; o < UnitsAbove; o++)
-            for (var h = 0; h < units; h++)
-                outgoing[o * units + h] = spec.Model.Layers[layer].InitialWeight(spec.Seed, layer + 1, this.layer.Units, o, first + h);
-        Weights = new ParameterBlock(weights, spec.Optimizer);
-        Biases = new ParameterBlock(biases, spec.Optimizer);
-        Outgoing = new ParameterBlock(outgoing, spec.Optimizer);
+            for (var h = 0; h < Units; h++)
+                outgoing[o * Units + h] = spec.Model.Layers[number].InitialWeight(spec.Seed, number + 1, layer.Units, o, first + h);
+        return (new ParameterBlock(weights, spec.Optimizer), new ParameterBlock(biases, spec.Optimizer), new ParameterBlock(outgoing, spec.Optimizer));
+    }
+
+    // Its rows of this layer, its columns of the next: whatever cut the checkpoint was saved in.
+    private (ParameterBlock Weights, ParameterBlock Biases, ParameterBlock Outgoing) Restored(RunSpec spec, int number, Protocol.SavedModel saved)
+    {
+        var (own, size) = (saved.Layers[number - 1], spec.Optimizer.StateSize);
+        var weights = new ParameterBlock(Rows(own.Weights, Inputs), spec.Optimizer, Rows(own.WeightsState, Inputs * size));
+        var biases = new ParameterBlock(Rows(own.Biases, 1), spec.Optimizer, Rows(own.BiasesState, size));
+        if (UnitsAbove == 0) return (weights, biases, new ParameterBlock([], spec.Optimizer));
+        var above = saved.Layers[number];
+        return (weights, biases, new ParameterBlock(Columns(above.Weights, 1), spec.Optimizer, Columns(above.WeightsState, size)));
+
+        double[] Rows(double[] values, int width) => values.AsSpan(first * width, Units * width).ToArray();
+
+        double[] Columns(double[] values, int width)
+        {
+            var columns = new double[UnitsAbove * Units * width];
+            for (var o = 0; o < UnitsAbove; o++)
+                values.AsSpan((o * layer.Units + first) * width, Units * width).CopyTo(columns.AsSpan(o * Units * width));
+            return columns;
+        }
     }
 
     public int Units { get; }
@@ -115,6 +140,9 @@ public sealed class DenseSlice
         Kernels.ProductOfTransposed(above, y, gradients, UnitsAbove, rows, Units);
         return gradients;
     }
+
+    /// <summary>Whether an update waits for its commit; the optimizer's state has moved on then.</summary>
+    public bool IsPrepared => Weights.IsPrepared || Outgoing.IsPrepared;
 
     /// <summary>Prepares the update of a step.</summary>
     /// <param name="gradients">Of all rows of the step; the arrays are taken over.</param>

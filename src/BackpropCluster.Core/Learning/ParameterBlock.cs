@@ -13,8 +13,14 @@ public sealed class ParameterBlock
     private double[]? pending;
     private double[]? spare;
 
-    public ParameterBlock(double[] values, OptimizerSpec optimizer) =>
-        (Values, this.optimizer, state) = (values, optimizer, new double[values.Length * optimizer.StateSize]);
+    /// <param name="values">The parameters; the array is taken over.</param>
+    /// <param name="optimizer">The rule.</param>
+    /// <param name="state">Its numbers for each parameter, one parameter after the other, taken over; none before the first step.</param>
+    public ParameterBlock(double[] values, OptimizerSpec optimizer, double[]? state = null) =>
+        (Values, this.optimizer, this.state) = (values, optimizer, state ?? new double[values.Length * optimizer.StateSize]);
+
+    /// <summary>The optimizer's numbers. Those of the last commit only while no update is prepared.</summary>
+    public ReadOnlySpan<double> State => state;
 
     /// <summary>As of the last commit.</summary>
     public double[] Values { get; private set; }
@@ -51,6 +57,19 @@ public sealed class ParameterBlock
         }
 
         return finite;
+    }
+
+    /// <summary>An order-free sum over parameters and optimizer state, by their address in the layer: equal at both ends of its weights.</summary>
+    /// <param name="columns">Columns of this block.</param>
+    /// <param name="inputs">Columns of the whole layer.</param>
+    /// <param name="firstRow">The block's first row in the layer.</param>
+    /// <param name="firstColumn">Its first column there.</param>
+    public ulong OrderFreeSum(int columns, int inputs, int firstRow, int firstColumn)
+    {
+        var size = optimizer.StateSize;
+        var sum = WeightsHash.OrderFree(Values, columns, inputs, firstRow, firstColumn);
+        // Tripled, so that a value and a state number that changed places would not cancel out. Still a sum: parts of it can be added up.
+        return size == 0 ? sum : sum + 3 * WeightsHash.OrderFree(state, columns * size, inputs * size, firstRow, firstColumn * size);
     }
 
     /// <summary>The prepared update takes effect.</summary>

@@ -7,33 +7,59 @@ namespace BackpropCluster.Core.Protocol;
 /// <summary>Where a run stands. A run is always in one of these; nothing hangs unsaid.</summary>
 public enum RunStatus : byte
 {
+    /// <summary>The store is asked for a new term and the newest whole checkpoint.</summary>
+    Leading,
+
     /// <summary>Restore is out; the step begins when every part has answered.</summary>
     Restoring,
     Training,
     Evaluating,
+
+    /// <summary>Slices put the committed version into the store.</summary>
+    Saving,
     Completed,
+
+    /// <summary>Ended by request at a step boundary, saved if the run saves at all.</summary>
+    Interrupted,
     Failed,
 }
 
+/// <summary>Questions about a status.</summary>
+public static class RunStatusExtensions
+{
+    /// <summary>Whether nothing more will happen.</summary>
+    public static bool IsOver(this RunStatus status) => status is RunStatus.Completed or RunStatus.Interrupted or RunStatus.Failed;
+}
+
 /// <summary>Runs the epochs: begins a step, waits until every delta is in, commits, begins the next.</summary>
-/// <remarks>Starting a run and recovering one are the same path: raise the term, restore every part, go on. Time comes in as ticks
-/// and silos as lists of names, so a simulator can own both.</remarks>
+/// <remarks>Starting a run, resuming and recovering one are the same path: raise the term in the store, restore every part from the
+/// newest whole checkpoint, go on. Time comes in as ticks and silos as lists of names, so a simulator can own both.</remarks>
 public sealed class CoordinatorState
 {
     /// <summary>Recoveries in a row without a new committed step that end a run.</summary>
     public const int MaxFruitlessRecoveries = 5;
 
+    /// <summary>Checkpoints in a row that could not be written, which end a run: going on would only make the loss larger.</summary>
+    public const int MaxFailedSaves = 3;
+
     private readonly RunPlan plan;
     private readonly BatchOrder order;
     private readonly TimeSpan deadline;
-    private readonly List<Score> losses = [];
-    private readonly List<EvaluationScore> evaluations = [];
+    private readonly ScoreBook scores = new();
+    private readonly Saved[] saved;
+    private readonly List<string> warnings = [];
     private readonly bool[] answered;
     private int missing;
     private Score? report;
     private int chunk;
     private int version;
+    private int attempt;
     private int fruitless;
+    private int failedSaves;
+    private bool interrupting;
+    private CheckpointId? from;
+    private TimeSpan now;
+    private TimeSpan? lastSave;
     private bool progressed = true;
     private TimeSpan lastProgress;
 
@@ -46,25 +72,35 @@ public sealed class CoordinatorState
         (this.plan, Term, Silos, this.deadline) = (plan, term, silos, deadline);
         order = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows);
         answered = new bool[plan.PartCount];
+        saved = new Saved[plan.SliceCount];
     }
 
-    public RunStatus Status { get; private set; } = RunStatus.Restoring;
+    public RunStatus Status { get; private set; } = RunStatus.Leading;
     public int Term { get; private set; }
     public ImmutableArray<string> Silos { get; private set; }
     public Placement? Placement { get; private set; }
 
     /// <summary>Updates committed, by any term of this coordinator.</summary>
-    public int CommittedSteps => losses.Count;
+    public int CommittedSteps => scores.Losses.Count;
 
     /// <summary>The step at work, from 1.</summary>
     public int Step => version + 1;
 
     public int Steps => order.Steps;
     public int Epoch => order.EpochOf(IsOver ? Math.Max(version, 1) : Math.Min(Step, Steps));
-    public IReadOnlyList<Score> Losses => losses;
-    public IReadOnlyList<EvaluationScore> Evaluations => evaluations;
+    public IReadOnlyList<Score> Losses => scores.Losses;
+    public IReadOnlyList<EvaluationScore> Evaluations => scores.Evaluations;
     public int Recoveries { get; private set; }
-    public int ReplayedSteps { get; private set; }
+    public int ReplayedSteps => scores.Replayed;
+
+    /// <summary>The version that this coordinator began with: 0, or that of a checkpoint.</summary>
+    public int FirstVersion { get; private set; } = -1;
+
+    /// <summary>The newest version that a whole checkpoint holds; 0 if none does.</summary>
+    public int SavedVersion { get; private set; }
+
+    /// <summary>What a user should know: checkpoints that are broken, or could not be written.</summary>
+    public IReadOnlyList<string> Warnings => warnings;
 
     /// <summary>Messages dropped because their term or step was over.</summary>
     public long StaleMessages { get; private set; }
@@ -72,10 +108,13 @@ public sealed class CoordinatorState
     /// <summary>Why the run failed.</summary>
     public Failure? Failure { get; private set; }
 
-    private bool IsOver => Status is RunStatus.Completed or RunStatus.Failed;
+    private bool IsOver => Status.IsOver();
 
-    /// <summary>Takes the lead: the first Restore goes out.</summary>
-    public void Start(IOutbox outbox) => Restore(outbox);
+    /// <summary>Takes the lead: the store is asked for a term.</summary>
+    public void Start(IOutbox outbox) => Lead(outbox);
+
+    /// <summary>Ends the run at the next step boundary, after a checkpoint.</summary>
+    public void Interrupt() => interrupting = true;
 
     /// <summary>Takes one message and puts everything that follows from it into the outbox.</summary>
     public void Receive(Message message, IOutbox outbox)
@@ -86,6 +125,14 @@ public sealed class CoordinatorState
         {
             Term = message.Key.Term;
             Recover(outbox);
+            return;
+        }
+
+        // Before the terms are compared: the answer brings a new one. Its step is the attempt; an earlier one's answer names a term
+        // that the store has left behind.
+        if (Status == RunStatus.Leading && message is Led led && led.Key.Run == plan.Fingerprint && led.Key.Step == attempt)
+        {
+            TakeLead(led, outbox);
             return;
         }
 
@@ -100,7 +147,7 @@ public sealed class CoordinatorState
         switch (message)
         {
             case Restored when Status == RunStatus.Restoring:
-                if (Tick(message.Key.From) && missing == 0) BeginStep(outbox);
+                if (Tick(message.Key.From) && missing == 0) Proceed(outbox);
                 break;
             case Ready when IsCurrentStep(message.Key):
                 if (Tick(message.Key.From)) CommitIfComplete(outbox);
@@ -108,11 +155,21 @@ public sealed class CoordinatorState
             case Report { Key.Phase: Phase.Evaluate } r when Status == RunStatus.Evaluating && r.Key.Step == version && r.Key.Microbatch == chunk:
                 NextChunk(r, outbox);
                 break;
+            case Saved part when Status == RunStatus.Saving && part.Key.Step == version:
+                TakeSaved(part, outbox);
+                break;
+            case HeadMoved when Status == RunStatus.Saving && message.Key.Step == version:
+                (SavedVersion, failedSaves, progressed) = (version, 0, true);
+                Proceed(outbox);
+                break;
+            case StoreFailed failed:
+                StoreFailed(failed, outbox);
+                break;
             case Report { Key.Phase: Phase.Forward } r when IsCurrentStep(r.Key) && report is null:
                 (report, progressed) = (r.Score, true);
                 CommitIfComplete(outbox);
                 break;
-            case NeedRestore when Status != RunStatus.Restoring:
+            case NeedRestore when Status is not (RunStatus.Restoring or RunStatus.Leading):
                 Recover(outbox);
                 break;
             case Failure failure:
@@ -122,9 +179,11 @@ public sealed class CoordinatorState
     }
 
     /// <summary>The time now, on any clock that does not run backward. Without progress for the deadline, the step is recovered.</summary>
-    public void Tick(TimeSpan now, IOutbox outbox)
+    public void Tick(TimeSpan time, IOutbox outbox)
     {
         if (IsOver) return;
+        now = time;
+        lastSave ??= time;
         if (progressed) (lastProgress, progressed) = (now, false);
         else if (now - lastProgress >= deadline) Recover(outbox);
     }
@@ -151,18 +210,45 @@ public sealed class CoordinatorState
         }
 
         Recoveries++;
+        Lead(outbox);
+    }
+
+    // The one path for a start, a resumed run and every fault: whatever was half done belongs to an old term and is dropped by its receivers.
+    private void Lead(IOutbox outbox)
+    {
+        (Status, progressed) = (RunStatus.Leading, true);
+        outbox.Send(Recipients.Store, new Lead(KeyOf(++attempt, Phase.Forward), plan));
+    }
+
+    private void TakeLead(Led led, IOutbox outbox)
+    {
+        // A part of a still higher term has asked for Restore meanwhile.
+        if (led.Key.Term <= Term)
+        {
+            Lead(outbox);
+            return;
+        }
+
+        Term = led.Key.Term;
+        if (led.Checkpoint is { } checkpoint && scores.Enter(checkpoint) is { } contradiction)
+        {
+            Diverged(contradiction);
+            return;
+        }
+
+        (version, from) = (led.Checkpoint?.Version ?? 0, led.Id);
+        if (FirstVersion < 0) FirstVersion = version;
+        SavedVersion = version;
+        warnings.AddRange(led.Warnings.Except(warnings));
         Restore(outbox);
     }
 
-    // The one path for a start and for every fault: whatever was half done belongs to an old term and is dropped by its receivers.
     private void Restore(IOutbox outbox)
     {
-        Term++;
-        version = 0;
         (Status, report, progressed) = (RunStatus.Restoring, null, true);
         Expect(plan.PartCount);
         Placement = Placement.Spread(plan, Silos, Placement);
-        outbox.Send(Recipients.Everyone, new Restore(KeyOf(1, Phase.Forward), plan, Placement));
+        outbox.Send(Recipients.Everyone, new Restore(KeyOf(Step, Phase.Forward), plan, Placement, from));
     }
 
     private void BeginStep(IOutbox outbox)
@@ -176,7 +262,13 @@ public sealed class CoordinatorState
     private void CommitIfComplete(IOutbox outbox)
     {
         if (missing > 0 || report is not { } score) return;
-        if (!Remember(losses, version, score, $"the loss of step {Step}")) return;
+        if (Step > scores.Losses.Count) fruitless = 0;
+        if (scores.EnterStep(Step, score) is { } contradiction)
+        {
+            Diverged(contradiction);
+            return;
+        }
+
         Invariants.VersionGrowsByOne(version, Step);
         version = Step;
         if (EvaluatesNow())
@@ -200,45 +292,73 @@ public sealed class CoordinatorState
             return;
         }
 
-        var index = evaluations.FindIndex(e => e.Version == version);
-        if (index < 0) evaluations.Add(new EvaluationScore(version, part.Score));
-        else if (!SameBits(evaluations[index].Score, part.Score))
-        {
-            Diverged($"the evaluation of version {version}", evaluations[index].Score, part.Score);
-            return;
-        }
-
-        if (plan.Spec.Training.Stop?.IsMet(part.Score) == true) Status = RunStatus.Completed;
+        if (scores.EnterEvaluation(new EvaluationScore(version, part.Score)) is { } contradiction) Diverged(contradiction);
         else GoOn(outbox);
     }
 
+    /// <summary>The last version of the run: all steps are done, or its target is met.</summary>
+    private bool IsLast => version == Steps || (plan.Spec.Training.Stop is { } stop && scores.Evaluations.Any(e => e.Version == version && stop.IsMet(e.Score)));
+
+    // A step boundary: committed and evaluated.
     private void GoOn(IOutbox outbox)
     {
-        if (version == Steps) Status = RunStatus.Completed;
+        if (SaveIsDue) Save(outbox);
+        else Proceed(outbox);
+    }
+
+    private bool SaveIsDue =>
+        plan.Checkpoints != CheckpointRule.None && version > SavedVersion && (IsLast || interrupting || plan.Checkpoints.IsDue(version, now - lastSave ?? TimeSpan.Zero));
+
+    // Boundaries end here, and so does a Restore: to a checkpoint of the last version there is nothing to add.
+    private void Proceed(IOutbox outbox)
+    {
+        if (IsLast) Status = RunStatus.Completed;
+        else if (interrupting) Status = RunStatus.Interrupted;
         else BeginStep(outbox);
     }
 
-    // Steps at or below the highest one ever committed are replays: they must come out as they did before.
-    private bool Remember(List<Score> known, int index, Score score, string what)
+    private void Save(IOutbox outbox)
     {
-        if (index == known.Count)
-        {
-            known.Add(score);
-            fruitless = 0;
-            return true;
-        }
-
-        ReplayedSteps++;
-        if (SameBits(known[index], score)) return true;
-        Diverged(what, known[index], score);
-        return false;
+        (Status, lastSave, progressed) = (RunStatus.Saving, now, true);
+        Expect(plan.SliceCount);
+        for (var layer = 1; layer <= plan.Depth; layer++) outbox.Send(Recipients.SlicesOf(layer), new Save(KeyOf(version, Phase.Save)));
     }
 
-    private void Diverged(string what, Score before, Score now) => Fail(new Failure(
-        KeyOf(Step, Phase.Forward), FailureKind.Divergence, $"{what} was {before.Loss:R} before and {now.Loss:R} when computed again"));
+    private void TakeSaved(Saved part, IOutbox outbox)
+    {
+        if (!Tick(part.Key.From)) return;
+        saved[plan.OrdinalOf(part.Key.From) - 1] = part;
+        if (missing > 0) return;
+        if (PartedLayer() is { } layer) Diverged($"the two ends of the weights between layers {layer - 1} and {layer} differ at version {version}");
+        else outbox.Send(Recipients.Store, new MoveHead(KeyOf(version, Phase.Save), scores.Until(version, plan.Granularity, [.. saved.Select(s => s.Sha256)])));
+    }
 
-    private static bool SameBits(Score a, Score b) =>
-        BitConverter.DoubleToInt64Bits(a.Loss) == BitConverter.DoubleToInt64Bits(b.Loss) && a.Correct == b.Correct && a.Rows == b.Rows;
+    /// <summary>The first layer whose weights differ from what the layer below holds of them.</summary>
+    private int? PartedLayer()
+    {
+        var ends = saved.GroupBy(s => s.Key.From.Layer).ToDictionary(g => g.Key, g => g.ToArray());
+        for (var layer = 2; layer <= plan.Depth; layer++)
+            if (ends[layer].Aggregate(0UL, (sum, s) => sum + s.WeightsSum) != ends[layer - 1].Aggregate(0UL, (sum, s) => sum + s.OutgoingSum))
+                return layer;
+        return null;
+    }
+
+    private void StoreFailed(StoreFailed failed, IOutbox outbox)
+    {
+        if (failed.IsFenced) Fail(new Failure(failed.Key, FailureKind.Fenced, failed.Reason));
+        else if (Status == RunStatus.Leading) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
+        else if (Status == RunStatus.Saving && failed.Key.Step == version)
+        {
+            warnings.Add($"version {version} could not be saved: {failed.Reason}");
+            if (++failedSaves >= MaxFailedSaves) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
+            // The last version and an interrupted one are not given up at the first failure: nothing comes after them.
+            else if (IsLast || interrupting) Save(outbox);
+            else Proceed(outbox);
+        }
+    }
+
+    private void Diverged(string contradiction) => Fail(new Failure(KeyOf(Step, Phase.Forward), FailureKind.Divergence, contradiction));
+
 
     private bool IsCurrentStep(MessageKey key) => Status == RunStatus.Training && key.Step == Step;
 

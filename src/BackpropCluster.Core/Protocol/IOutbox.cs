@@ -18,6 +18,7 @@ public readonly record struct Recipients(RecipientKind Kind, int Layer)
     public static Recipients Coordinator { get; } = new(RecipientKind.Coordinator, 0);
     public static Recipients Source { get; } = new(RecipientKind.Source, 0);
     public static Recipients Loss { get; } = new(RecipientKind.Loss, 0);
+    public static Recipients Store { get; } = new(RecipientKind.Store, 0);
     public static Recipients Everyone { get; } = new(RecipientKind.Everyone, 0);
     public static Recipients SlicesOf(int layer) => new(RecipientKind.Layer, layer);
 }
@@ -29,4 +30,5 @@ public enum RecipientKind : byte
     Layer,
     Loss,
     Everyone,
+    Store,
 }

@@ -15,7 +15,7 @@ public sealed class LossState(Func<RunPlan, Dataset> open) : PartState(PartId.Lo
     private int chunk;
     private Score evaluated; // Loss is the sum so far, not yet the mean
 
-    protected override void Load(RunPlan newPlan)
+    protected override void Load(RunPlan newPlan, CheckpointId? from)
     {
         data = open(newPlan);
         order = new BatchOrder(newPlan.Spec.Data, newPlan.Spec.Training.Epochs, newPlan.Spec.Seed, data.Training.Count);

@@ -8,6 +8,9 @@ public enum Phase : byte
 
     /// <summary>A forward pass over rows that change no weight. The key's step is the version it wants to read.</summary>
     Evaluate,
+
+    /// <summary>Putting a committed version into the store. The key's step is that version.</summary>
+    Save,
 }
 
 /// <summary>The parts that hold a conversation.</summary>
@@ -17,6 +20,9 @@ public enum PartKind : byte
     Source,
     Slice,
     Loss,
+
+    /// <summary>Keeps checkpoints and the head of the run; no part of the model.</summary>
+    Store,
 }
 
 /// <summary>A sender: a slice with its layer and its position there, or one of the three single parts.</summary>
@@ -26,6 +32,7 @@ public readonly record struct PartId([property: Id(0)] PartKind Kind, [property:
     public static PartId Coordinator { get; } = new(PartKind.Coordinator, 0, 0);
     public static PartId Source { get; } = new(PartKind.Source, 0, 0);
     public static PartId Loss { get; } = new(PartKind.Loss, 0, 0);
+    public static PartId Store { get; } = new(PartKind.Store, 0, 0);
     public static PartId Slice(int layer, int index) => new(PartKind.Slice, layer, index);
 
     public override string ToString() => Kind == PartKind.Slice ? $"slice {Index} of layer {Layer}" : Kind.ToString();
@@ -42,7 +49,7 @@ public readonly record struct TraceContext([property: Id(0)] ulong High, [proper
 /// <summary>What names one message. Two messages with equal keys (trace apart) are one message.</summary>
 /// <param name="Run">Fingerprint of the run.</param>
 /// <param name="Term">Which attempt to lead the run.</param>
-/// <param name="Step">The step, from 1; for <see cref="Phase.Evaluate"/> the version wanted.</param>
+/// <param name="Step">The step, from 1; for <see cref="Phase.Evaluate"/> and <see cref="Phase.Save"/> the version wanted.</param>
 /// <param name="Phase">Part of the conversation.</param>
 /// <param name="Microbatch">From 0; in evaluation the chunk of rows.</param>
 /// <param name="From">The sender.</param>
@@ -58,7 +65,7 @@ public readonly record struct MessageKey(
     [property: Id(6)] TraceContext Trace)
 {
     /// <summary>The version that must be committed for this message to exist: nobody sends one of step s before s − 1 is.</summary>
-    public int CommittedVersion => Phase == Phase.Evaluate ? Step : Step - 1;
+    public int CommittedVersion => Phase is Phase.Evaluate or Phase.Save ? Step : Step - 1;
 
     public override string ToString() => $"term {Term}, step {Step}, {Phase}, microbatch {Microbatch}, from {From}";
 }

@@ -14,12 +14,25 @@ namespace BackpropCluster.Core.Protocol;
 /// Loss → coordinator       Report        the loss of the step, or of the evaluated rows so far
 /// any → coordinator        NeedRestore   a message came that my state cannot follow
 /// any → coordinator        Failure       the run cannot go on
+///
+/// coordinator → slices     Save          put the committed version into the store
+/// slice → store            SavePart      rows of W, biases and their optimizer state
+/// store → coordinator      Saved         the part is written
+/// coordinator → store      Lead          raise the term above every other; which checkpoint is the newest whole one?
+/// store → coordinator      Led           the term, the checkpoint, the scores until then
+/// coordinator → store      MoveHead      all parts are written: this checkpoint counts from now on
+/// store → coordinator      HeadMoved     it does
+/// store → coordinator      StoreFailed   it could not be done
 /// </code></remarks>
 [GenerateSerializer, Immutable, Alias("message")]
 public abstract record Message([property: Id(0)] MessageKey Key);
 
+/// <param name="Key">The first step to compute.</param>
+/// <param name="Plan">The run.</param>
+/// <param name="Placement">Who stands where.</param>
+/// <param name="From">The checkpoint to load; <see langword="null"/> begins with the initial weights.</param>
 [GenerateSerializer, Immutable, Alias("restore")]
-public sealed record Restore(MessageKey Key, [property: Id(0)] RunPlan Plan, [property: Id(1)] Placement Placement) : Message(Key);
+public sealed record Restore(MessageKey Key, [property: Id(0)] RunPlan Plan, [property: Id(1)] Placement Placement, [property: Id(2)] CheckpointId? From) : Message(Key);
 
 [GenerateSerializer, Immutable, Alias("restored")]
 public sealed record Restored(MessageKey Key) : Message(Key);
@@ -55,6 +68,47 @@ public sealed record NeedRestore(MessageKey Key) : Message(Key);
 [GenerateSerializer, Immutable, Alias("failure")]
 public sealed record Failure(MessageKey Key, [property: Id(0)] FailureKind Kind, [property: Id(1)] string Reason) : Message(Key);
 
+[GenerateSerializer, Immutable, Alias("save")]
+public sealed record Save(MessageKey Key) : Message(Key);
+
+/// <param name="Key">Save, from the slice.</param>
+/// <param name="Slice">Its units.</param>
+/// <param name="Part">What it holds.</param>
+[GenerateSerializer, Immutable, Alias("save-part")]
+public sealed record SavePart(MessageKey Key, [property: Id(0)] SliceRange Slice, [property: Id(1)] SlicePart Part) : Message(Key);
+
+/// <param name="Key">Save, from the slice whose part it is.</param>
+/// <param name="Sha256">Of the stored part.</param>
+/// <param name="WeightsSum">As in <see cref="SliceParameters"/>.</param>
+/// <param name="OutgoingSum">As in <see cref="SliceParameters"/>.</param>
+[GenerateSerializer, Immutable, Alias("saved")]
+public sealed record Saved(MessageKey Key, [property: Id(0)] string Sha256, [property: Id(1)] ulong WeightsSum, [property: Id(2)] ulong OutgoingSum) : Message(Key);
+
+/// <param name="Key">The highest term known; its step counts the attempts, so that a late answer to an earlier one is told apart.</param>
+/// <param name="Plan">The run.</param>
+[GenerateSerializer, Immutable, Alias("lead")]
+public sealed record Lead(MessageKey Key, [property: Id(0)] RunPlan Plan) : Message(Key);
+
+/// <param name="Key">The new term; its step is that of the <see cref="Lead"/>.</param>
+/// <param name="Id">The newest whole checkpoint, if there is one.</param>
+/// <param name="Checkpoint">What stands in it.</param>
+/// <param name="Warnings">Newer ones that are broken, one sentence each.</param>
+[GenerateSerializer, Immutable, Alias("led")]
+public sealed record Led(
+    MessageKey Key, [property: Id(0)] CheckpointId? Id, [property: Id(1)] Checkpoint? Checkpoint, [property: Id(2)] System.Collections.Immutable.ImmutableArray<string> Warnings) : Message(Key);
+
+[GenerateSerializer, Immutable, Alias("move-head")]
+public sealed record MoveHead(MessageKey Key, [property: Id(0)] Checkpoint Checkpoint) : Message(Key);
+
+[GenerateSerializer, Immutable, Alias("head-moved")]
+public sealed record HeadMoved(MessageKey Key) : Message(Key);
+
+/// <param name="Key">Of the request; from the store.</param>
+/// <param name="IsFenced">Another coordinator leads the run in a higher term: this one must stop.</param>
+/// <param name="Reason">One sentence.</param>
+[GenerateSerializer, Immutable, Alias("store-failed")]
+public sealed record StoreFailed(MessageKey Key, [property: Id(0)] bool IsFenced, [property: Id(1)] string Reason) : Message(Key);
+
 /// <summary>Why a run cannot go on.</summary>
 public enum FailureKind : byte
 {
@@ -69,4 +123,10 @@ public enum FailureKind : byte
 
     /// <summary>Too many recoveries without a new committed step.</summary>
     Lost,
+
+    /// <summary>Another coordinator leads the run.</summary>
+    Fenced,
+
+    /// <summary>Checkpoints cannot be written or read.</summary>
+    Store,
 }

@@ -25,8 +25,8 @@ public abstract class PartState(PartId id)
         else if (IsCurrent(message.Key, outbox)) Handle(message, outbox);
     }
 
-    /// <summary>Takes on a plan at version 0: everything that was known is forgotten.</summary>
-    protected abstract void Load(RunPlan newPlan);
+    /// <summary>Takes on a plan, at a checkpoint or at version 0: everything that was known is forgotten.</summary>
+    protected abstract void Load(RunPlan newPlan, CheckpointId? from);
 
     /// <summary>A message of this run, this term, and the step or version that is current.</summary>
     protected abstract void Handle(Message message, IOutbox outbox);
@@ -111,8 +111,8 @@ public abstract class PartState(PartId id)
         // A repeat of the Restore that already took effect must not throw away the steps since; it is only answered again.
         if (plan is null || restore.Key.Term > Term)
         {
-            (plan, Term, Version) = (restore.Plan, restore.Key.Term, 0);
-            Load(restore.Plan);
+            (plan, Term, Version) = (restore.Plan, restore.Key.Term, restore.Key.CommittedVersion);
+            Load(restore.Plan, restore.From);
         }
 
         outbox.Send(Recipients.Coordinator, new Restored(restore.Key with { From = id }));

@@ -7,7 +7,8 @@ namespace BackpropCluster.Core.Protocol;
 /// <param name="Index">Position among the layer's slices, from 0: where its array stands in every sum.</param>
 /// <param name="First">Its first unit, from 0.</param>
 /// <param name="Units">How many units.</param>
-public readonly record struct SliceRange(int Layer, int Index, int First, int Units)
+[GenerateSerializer, Immutable, Alias("slice-range")]
+public readonly record struct SliceRange([property: Id(0)] int Layer, [property: Id(1)] int Index, [property: Id(2)] int First, [property: Id(3)] int Units)
 {
     public int Last => First + Units - 1;
 }
@@ -33,6 +34,7 @@ public sealed record RunPlan
     [Id(5)] public required int TrainingRows { get; init; }
     [Id(6)] public required int TestRows { get; init; }
     [Id(7)] public required bool HasClasses { get; init; }
+    [Id(8)] public CheckpointRule Checkpoints { get; init; } = CheckpointRule.None;
 
     public int Depth => Spec.Model.Layers.Length;
 

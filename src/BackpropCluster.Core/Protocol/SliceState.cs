@@ -3,7 +3,9 @@ using BackpropCluster.Core.Learning;
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>Some consecutive units of one layer. It never waits inside a call: it stores, computes when complete, sends, returns.</summary>
-public sealed class SliceState(PartId id) : PartState(id)
+/// <param name="id">Which slice.</param>
+/// <param name="open">Brings the model of a checkpoint.</param>
+public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel> open) : PartState(id)
 {
     private DenseSlice? slice;
     private SliceRange range;
@@ -17,18 +19,13 @@ public sealed class SliceState(PartId id) : PartState(id)
     public SliceParameters? Read(MessageKey key, IOutbox outbox)
     {
         if (!IsCurrent(key, outbox)) return null;
-        var (inputs, units) = (slice!.Inputs, Plan.Spec.Model.Layers[range.Layer - 1].Units);
-        return new SliceParameters(
-            new Payload(slice.Units, inputs, [.. slice.Weights.Values]),
-            new Payload(slice.Units, 1, [.. slice.Biases.Values]),
-            WeightsHash.OrderFree(slice.Weights.Values, inputs, inputs, range.First, 0),
-            WeightsHash.OrderFree(slice.Outgoing.Values, slice.Units, units, 0, range.First));
+        return Parameters();
     }
 
-    protected override void Load(RunPlan newPlan)
+    protected override void Load(RunPlan newPlan, CheckpointId? from)
     {
         range = newPlan.SlicesOf(Id.Layer)[Id.Index];
-        slice = new DenseSlice(newPlan.Spec, newPlan.Features, range.Layer, range.First, range.Units);
+        slice = new DenseSlice(newPlan.Spec, newPlan.Features, range.Layer, range.First, range.Units, from is null ? null : open(newPlan, from));
         int[] below = range.Layer == 1 ? [newPlan.Features] : [.. newPlan.SlicesOf(range.Layer - 1).Select(s => s.Units)];
         int[] above = range.Layer == newPlan.Depth ? [newPlan.Spec.Model.Layers[^1].Units] : [.. newPlan.SlicesOf(range.Layer + 1).Select(s => s.Units)];
         passes = [.. Enumerable.Range(0, newPlan.Spec.Data.Microbatches).Select(_ => new Pass(below, above))];
@@ -63,6 +60,9 @@ public sealed class SliceState(PartId id) : PartState(id)
                 break;
             case Deltas delta when Put(passes[delta.Key.Microbatch].Deltas, delta.Key, delta.Values, outbox):
                 Backward(delta.Key, outbox);
+                break;
+            case Core.Protocol.Save save when !slice!.IsPrepared:
+                Save(save.Key, outbox);
                 break;
         }
     }
@@ -142,6 +142,25 @@ public sealed class SliceState(PartId id) : PartState(id)
         IsReady = finite;
         if (finite) outbox.Send(Recipients.Coordinator, new Ready(key with { From = Id, Microbatch = 0 }));
         else Fail(key, FailureKind.NotFinite, $"a weight of layer {range.Layer} would not be a finite number after the update at step {key.Step}", outbox);
+    }
+
+    // Not while an update is prepared: the optimizer's state is the next version's then. Only a late repeat comes at such a time.
+    private void Save(MessageKey key, IOutbox outbox)
+    {
+        var (own, size) = (slice!, Plan.Spec.Optimizer.StateSize);
+        var part = new SlicePart(
+            Parameters(), new Payload(own.Units, own.Inputs * size, [.. own.Weights.State]), new Payload(own.Units, size, [.. own.Biases.State]));
+        outbox.Send(Recipients.Store, new SavePart(key with { From = Id }, range, part));
+    }
+
+    private SliceParameters Parameters()
+    {
+        var (own, inputs) = (slice!, slice!.Inputs);
+        return new SliceParameters(
+            new Payload(own.Units, inputs, [.. own.Weights.Values]),
+            new Payload(own.Units, 1, [.. own.Biases.Values]),
+            own.Weights.OrderFreeSum(inputs, inputs, range.First, 0),
+            own.Outgoing.OrderFreeSum(own.Units, Plan.Spec.Model.Layers[range.Layer - 1].Units, 0, range.First));
     }
 
     // The coordinator asks for a chunk when the one before is reported, so an earlier one is a repeat and a later one replaces it.

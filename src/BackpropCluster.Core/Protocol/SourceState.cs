@@ -11,7 +11,7 @@ public sealed class SourceState(Func<RunPlan, Dataset> open) : PartState(PartId.
     private int begun;
     private (int Step, Payload[] Microbatches) ready;
 
-    protected override void Load(RunPlan newPlan)
+    protected override void Load(RunPlan newPlan, CheckpointId? from)
     {
         data = open(newPlan);
         order = new BatchOrder(newPlan.Spec.Data, newPlan.Spec.Training.Epochs, newPlan.Spec.Seed, data.Training.Count);

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Simulation;
 
 namespace BackpropCluster.Tests.Protocol;
 
@@ -15,8 +16,11 @@ internal sealed class LedRun
         var data = Runs.BuiltIn(spec);
         Plan = Runs.Plan(spec, data, Granularity.Neuron);
         Coordinator = new CoordinatorState(Plan, term: 0, silos, Deadline);
+        Outbox.Store = message => store.Receive(message, new StoreAnswers(Coordinator, Outbox));
         Coordinator.Start(Outbox);
     }
+
+    private readonly MemoryStore store = new();
 
     public RunPlan Plan { get; }
 
@@ -70,5 +74,13 @@ internal sealed class LedRun
     {
         AnswerReady(step);
         ReportLoss(step, 1.0 / step);
+    }
+
+    /// <summary>Hands the store's answers to the coordinator.</summary>
+    private sealed class StoreAnswers(CoordinatorState coordinator, IOutbox outbox) : IOutbox
+    {
+        public void Send(Recipients to, Message message) => coordinator.Receive(message, outbox);
+
+        public void Observe(Observation observation) => throw new InvalidOperationException("a store observes nothing");
     }
 }

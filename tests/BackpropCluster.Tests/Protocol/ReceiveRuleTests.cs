@@ -215,7 +215,7 @@ public class ReceiveRuleTests
             {
                 PartKind.Source => new SourceState(_ => throw new InvalidOperationException("data opened without a plan")),
                 PartKind.Loss => new LossState(_ => throw new InvalidOperationException("data opened without a plan")),
-                _ => new SliceState(PartId.Slice(2, 0)),
+                _ => new SliceState(PartId.Slice(2, 0), (_, _) => throw new InvalidOperationException("a checkpoint opened without a plan")),
             };
             part.Receive(message, slice.Outbox);
             var need = slice.Outbox.Only<NeedRestore>();

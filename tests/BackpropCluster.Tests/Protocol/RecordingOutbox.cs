@@ -9,7 +9,14 @@ internal sealed class RecordingOutbox : IOutbox
 
     public List<Observation> Observations { get; } = [];
 
-    public void Send(Recipients to, Message message) => Sent.Add((to, message));
+    /// <summary>Answers what is asked of the store, at once; without it those messages are recorded like all others.</summary>
+    public Action<Message>? Store { get; set; }
+
+    public void Send(Recipients to, Message message)
+    {
+        if (to == Recipients.Store && Store is { } answer) answer(message);
+        else Sent.Add((to, message));
+    }
 
     public void Observe(Observation observation) => Observations.Add(observation);
 

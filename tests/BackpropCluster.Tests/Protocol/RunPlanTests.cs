@@ -63,9 +63,9 @@ public class RunPlanTests
         var carrier = new SeededCarrier(plan, SeededCarrier.Parts(_ => data), Disturbance.None, 1);
         carrier.Run();
 
-        // Restore and Restored, once for each part, come before the first of the three steps.
+        // Lead and Led, and Restore and Restored once for each part, come before the first of the three steps.
         Assert.Equal(3, carrier.Coordinator.Steps);
-        Assert.Equal(2 * plan.PartCount + 3 * plan.MessagesPerStep, carrier.Delivered);
+        Assert.Equal(2 + 2 * plan.PartCount + 3 * plan.MessagesPerStep, carrier.Delivered);
     }
 
     // z and ∂W: 2·13·7, and S and ∂V: 2·13·11, of the first layer, and so on; Source and Loss handle each value once.

@@ -17,7 +17,7 @@ internal sealed class TutorialSlice
     /// <summary>Messages of term 1.</summary>
     public Letters Letters { get; }
 
-    public SliceState State { get; } = new(PartId.Slice(2, 0));
+    public SliceState State { get; } = new(PartId.Slice(2, 0), (_, id) => throw new InvalidOperationException($"nothing was saved, but {id} is opened"));
 
     public RecordingOutbox Outbox { get; } = new();
 

@@ -35,7 +35,7 @@ internal sealed class NaiveSlice(PartId id, SumOrder sumOrder) : PartState(id)
         return new LayerParameters([.. weights.Cast<double>()], biases);
     }
 
-    protected override void Load(RunPlan newPlan)
+    protected override void Load(RunPlan newPlan, CheckpointId? from)
     {
         range = newPlan.SlicesOf(Id.Layer)[Id.Index];
         var inputs = newPlan.Spec.Model.InputsOf(range.Layer, newPlan.Features);

@@ -1,5 +1,6 @@
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Simulation;
 
 namespace BackpropCluster.Tests.Simulation;
 
@@ -10,6 +11,7 @@ internal sealed class Shuffle : IOutbox
     private readonly AddressedRandom chance;
     private readonly CoordinatorState coordinator;
     private readonly List<(PartId To, Message Message)> underWay = [];
+    private readonly MemoryStore store = new();
     private ulong draws;
 
     public Shuffle(RunPlan plan, Func<PartId, PartState> create, ulong seed)
@@ -31,6 +33,7 @@ internal sealed class Shuffle : IOutbox
             (underWay[index], underWay[^1]) = (underWay[^1], underWay[index]);
             underWay.RemoveAt(underWay.Count - 1);
             if (to == PartId.Coordinator) coordinator.Receive(message, this);
+            else if (to == PartId.Store) store.Receive(message, this);
             else Parts[to].Receive(message, this);
         }
 
@@ -43,6 +46,7 @@ internal sealed class Shuffle : IOutbox
         {
             RecipientKind.Coordinator => [PartId.Coordinator],
             RecipientKind.Source => [PartId.Source],
+            RecipientKind.Store => [PartId.Store],
             RecipientKind.Loss => [PartId.Loss],
             RecipientKind.Layer => [.. plan.SlicesOf(to.Layer).Select(s => PartId.Slice(s.Layer, s.Index))],
             _ => [.. plan.Parts],

@@ -1,0 +1,69 @@
+using System.Collections.Immutable;
+using BackpropCluster.Core.Learning;
+
+namespace BackpropCluster.Core.Protocol;
+
+/// <summary>When a run is saved besides its end and an interruption: at every multiple of some steps, or at the first commit after some time.</summary>
+/// <remarks>Cannot change a result: a saved step is computed again to the same bits or not at all.</remarks>
+[GenerateSerializer, Immutable, Alias("checkpoint-rule")]
+public sealed record CheckpointRule([property: Id(0)] int Steps, [property: Id(1)] TimeSpan Interval)
+{
+    /// <summary>Nothing is ever saved: for runs whose result is all that matters.</summary>
+    public static CheckpointRule None { get; } = new(0, TimeSpan.Zero);
+
+    public bool IsDue(int version, TimeSpan sinceLast) =>
+        (Steps > 0 && version % Steps == 0) || (Interval > TimeSpan.Zero && sinceLast >= Interval);
+}
+
+/// <summary>Names one checkpoint: a version, and the term that saved it, since two terms may save the same version in different cuts.</summary>
+/// <param name="Version">Updates applied.</param>
+/// <param name="Term">The term that saved it.</param>
+/// <param name="Sha256">Of the stored <see cref="Checkpoint"/>.</param>
+[GenerateSerializer, Immutable, Alias("checkpoint-id")]
+public sealed record CheckpointId([property: Id(0)] int Version, [property: Id(1)] int Term, [property: Id(2)] string Sha256);
+
+/// <summary>What makes parts a whole: how the model was cut when it was saved, the digest of each part, and the scores so far.</summary>
+/// <param name="Version">Updates applied.</param>
+/// <param name="Granularity">The cut of the parts; whoever loads may be cut otherwise.</param>
+/// <param name="Parts">SHA-256 of each slice's part, by the slice's ordinal among the slices.</param>
+/// <param name="Losses">The score of each step's batch; step s stands at s − 1.</param>
+/// <param name="Evaluations">Evaluation passes so far.</param>
+[GenerateSerializer, Immutable, Alias("checkpoint")]
+public sealed record Checkpoint(
+    [property: Id(0)] int Version,
+    [property: Id(1)] Granularity Granularity,
+    [property: Id(2)] ImmutableArray<string> Parts,
+    [property: Id(3)] ImmutableArray<Score> Losses,
+    [property: Id(4)] ImmutableArray<EvaluationScore> Evaluations);
+
+/// <summary>What one slice puts into a checkpoint. Its outgoing weights are the next layer's and are saved there.</summary>
+/// <param name="Parameters">Weights and biases.</param>
+/// <param name="WeightsState">The optimizer's numbers for each weight, one weight after the other.</param>
+/// <param name="BiasesState">The same for the biases.</param>
+[GenerateSerializer, Immutable, Alias("slice-part")]
+public sealed record SlicePart(
+    [property: Id(0)] SliceParameters Parameters, [property: Id(1)] Payload WeightsState, [property: Id(2)] Payload BiasesState);
+
+/// <summary>A layer of a checkpoint, whatever its parts were.</summary>
+/// <param name="Weights">W: units × inputs, row-major.</param>
+/// <param name="Biases">One per unit.</param>
+/// <param name="WeightsState">Optimizer state, <see cref="OptimizerSpec.StateSize"/> numbers for each weight.</param>
+/// <param name="BiasesState">The same for each bias.</param>
+public sealed record SavedLayer(double[] Weights, double[] Biases, double[] WeightsState, double[] BiasesState);
+
+/// <summary>The whole model of a checkpoint, from which a slice of any cut takes its rows and columns.</summary>
+public sealed record SavedModel(ImmutableArray<SavedLayer> Layers)
+{
+    /// <param name="plan">The run, cut as it was when it was saved.</param>
+    /// <param name="read">The part of one slice.</param>
+    /// <exception cref="DivergenceException">The two ends of a layer's weights differ.</exception>
+    public static SavedModel Assemble(RunPlan plan, Func<SliceRange, SlicePart> read)
+    {
+        var parts = Enumerable.Range(1, plan.Depth).Select(layer => plan.SlicesOf(layer).Select(read).ToArray()).ToArray();
+        var parameters = ParametersAssembly.Assemble(plan, slice => parts[slice.Layer - 1][slice.Index].Parameters);
+        return new SavedModel([.. parameters.Select((layer, l) => new SavedLayer(
+            layer.Weights, layer.Biases, [.. parts[l].SelectMany(p => p.WeightsState.Values)], [.. parts[l].SelectMany(p => p.BiasesState.Values)]))]);
+    }
+
+    public IEnumerable<LayerParameters> Parameters => Layers.Select(layer => new LayerParameters(layer.Weights, layer.Biases));
+}

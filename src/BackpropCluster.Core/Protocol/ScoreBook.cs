@@ -1,0 +1,56 @@
+using System.Collections.Immutable;
+using BackpropCluster.Core.Learning;
+
+namespace BackpropCluster.Core.Protocol;
+
+/// <summary>The scores of a run so far. What is computed again must come out as it did before.</summary>
+internal sealed class ScoreBook
+{
+    private readonly List<Score> losses = [];
+    private readonly List<EvaluationScore> evaluations = [];
+
+    public IReadOnlyList<Score> Losses => losses;
+    public IReadOnlyList<EvaluationScore> Evaluations => evaluations;
+
+    /// <summary>Steps that were entered again.</summary>
+    public int Replayed { get; private set; }
+
+    /// <summary>Enters a step's score.</summary>
+    /// <returns>What contradicts an earlier entry; <see langword="null"/> if nothing does.</returns>
+    public string? EnterStep(int step, Score score)
+    {
+        if (step <= losses.Count) Replayed++;
+        return Enter(losses, step - 1, score, (a, b) => SameBits(a, b), $"the loss of step {step}", s => s.Loss);
+    }
+
+    /// <summary>Enters an evaluation's score.</summary>
+    public string? EnterEvaluation(EvaluationScore score)
+    {
+        var index = evaluations.FindIndex(e => e.Version == score.Version);
+        return Enter(evaluations, index < 0 ? evaluations.Count : index, score, (a, b) => SameBits(a.Score, b.Score), $"the evaluation of version {score.Version}", e => e.Score.Loss);
+    }
+
+    /// <summary>Takes over what a checkpoint says; what is known of the same steps must agree.</summary>
+    public string? Enter(Checkpoint checkpoint)
+    {
+        string? contradiction = null;
+        for (var s = 0; s < checkpoint.Losses.Length; s++)
+            contradiction ??= Enter(losses, s, checkpoint.Losses[s], SameBits, $"the loss of step {s + 1}", score => score.Loss);
+        foreach (var evaluation in checkpoint.Evaluations) contradiction ??= EnterEvaluation(evaluation);
+        return contradiction;
+    }
+
+    /// <summary>All scores up to a version, with the parts that hold it.</summary>
+    public Checkpoint Until(int version, Granularity granularity, ImmutableArray<string> parts) =>
+        new(version, granularity, parts, [.. losses.Take(version)], [.. evaluations.Where(e => e.Version <= version)]);
+
+    private static string? Enter<T>(List<T> known, int index, T score, Func<T, T, bool> same, string what, Func<T, double> loss)
+    {
+        if (index == known.Count) known.Add(score);
+        else if (!same(known[index], score)) return $"{what} was {loss(known[index]):R} before and {loss(score):R} when computed again";
+        return null;
+    }
+
+    private static bool SameBits(Score a, Score b) =>
+        BitConverter.DoubleToInt64Bits(a.Loss) == BitConverter.DoubleToInt64Bits(b.Loss) && a.Correct == b.Correct && a.Rows == b.Rows;
+}

@@ -1,0 +1,196 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Security.Cryptography;
+using BackpropCluster.Core.Protocol;
+using Orleans.Runtime;
+using Orleans.Serialization;
+using Orleans.Storage;
+
+namespace BackpropCluster.Grains.Checkpoints;
+
+/// <summary>The checkpoints of runs and their heads, on any grain storage.</summary>
+/// <remarks>Records, each under a name that is written once but for the head's two: below <c>{run}/checkpoints</c>: <c>step-{v}-term-{t}/layer-{l}-part-{i}</c>,
+/// <c>step-{v}-term-{t}/checkpoint</c>, <c>head-0</c> and <c>head-1</c>. A checkpoint exists when the head names it. The head is written
+/// alternately under its two names: a damaged one leaves the one before.</remarks>
+public sealed class CheckpointStore(IGrainStorage storage, Serializer serializer)
+{
+    private const string StateName = "checkpoint";
+
+    /// <summary>Raises the run's term and finds its newest whole checkpoint.</summary>
+    /// <param name="plan">The run.</param>
+    /// <param name="term">The highest term known to the caller.</param>
+    /// <exception cref="RunTakenException">The id belongs to a run of another run file.</exception>
+    public async Task<(int Term, CheckpointId? Id, Checkpoint? Checkpoint, ImmutableArray<string> Warnings)> Lead(RunPlan plan, int term)
+    {
+        var slots = await ReadHead(plan.Run);
+        var head = slots.Head ?? new RunHead(plan.Fingerprint, 0, 0, []);
+        if (head.Fingerprint != plan.Fingerprint) throw new RunTakenException(plan.Run);
+        head = head with { Term = Math.Max(head.Term, term) + 1 };
+        await WriteHead(plan.Run, slots, head);
+        var warnings = slots.Warnings.ToBuilder();
+        foreach (var id in head.Checkpoints.Reverse())
+        {
+            try
+            {
+                var checkpoint = await ReadCheckpoint(plan.Run, id);
+                await Load(plan, id);
+                return (head.Term, id, checkpoint, warnings.ToImmutable());
+            }
+            catch (BrokenCheckpointException e)
+            {
+                warnings.Add(e.Message);
+            }
+        }
+
+        return (head.Term, null, null, warnings.ToImmutable());
+    }
+
+    /// <summary>Writes the part of one slice.</summary>
+    /// <returns>SHA-256 of the record.</returns>
+    public Task<string> Save(string run, SavePart save) => WriteNew(PartName(run, save.Key.Step, save.Key.Term, save.Slice), serializer.SerializeToArray(save.Part));
+
+    /// <summary>Makes a checkpoint count, whose parts are all written.</summary>
+    /// <exception cref="InconsistentStateException">Another coordinator leads the run.</exception>
+    public async Task MoveHead(string run, int term, Checkpoint checkpoint)
+    {
+        var sha256 = await WriteNew(CheckpointName(run, checkpoint.Version, term), serializer.SerializeToArray(checkpoint));
+        var slots = await ReadHead(run);
+        if (slots.Head is not { } head || head.Term != term)
+            throw new InconsistentStateException($"run {run} is led in term {slots.Head?.Term}, not {term}");
+        if (head.Checkpoints.Any(c => c.Version == checkpoint.Version && c.Term == term)) return;
+        // Broken newer ones may be named still; what is computed again takes their place.
+        await WriteHead(run, slots, head with { Checkpoints = [.. head.Checkpoints.Where(c => c.Version < checkpoint.Version), new CheckpointId(checkpoint.Version, term, sha256)] });
+    }
+
+    /// <summary>The checkpoints that the head names, oldest first; <see langword="null"/> where there is no such run.</summary>
+    public async Task<(ImmutableArray<CheckpointId> Ids, ImmutableArray<string> Warnings)?> List(string run)
+    {
+        var slots = await ReadHead(run);
+        return slots.Head is { } head ? (head.Checkpoints, slots.Warnings) : slots.Warnings.IsEmpty ? null : ([], slots.Warnings);
+    }
+
+    /// <summary>What a checkpoint says of itself.</summary>
+    /// <exception cref="BrokenCheckpointException">It is missing or damaged.</exception>
+    public async Task<Checkpoint> ReadCheckpoint(string run, CheckpointId id)
+    {
+        var checkpoint = await ReadRecord<Checkpoint>(CheckpointName(run, id.Version, id.Term), id.Sha256, id);
+        return checkpoint.Version == id.Version ? checkpoint : throw new BrokenCheckpointException(id.Version, $"it says that it is version {checkpoint.Version}");
+    }
+
+    /// <summary>The whole model of a checkpoint.</summary>
+    /// <exception cref="BrokenCheckpointException">A part is missing or damaged, or the two ends of its weights differ.</exception>
+    public async Task<SavedModel> Load(RunPlan plan, CheckpointId id)
+    {
+        var checkpoint = await ReadCheckpoint(plan.Run, id);
+        var cut = plan with { Granularity = checkpoint.Granularity };
+        var slices = Enumerable.Range(1, cut.Depth).SelectMany(layer => cut.SlicesOf(layer)).ToArray();
+        if (checkpoint.Parts.Length != slices.Length) throw new BrokenCheckpointException(id.Version, $"it names {checkpoint.Parts.Length} parts, expected {slices.Length}");
+        var parts = new Dictionary<SliceRange, SlicePart>();
+        for (var i = 0; i < slices.Length; i++)
+            parts.Add(slices[i], await ReadRecord<SlicePart>(PartName(plan.Run, id.Version, id.Term, slices[i]), checkpoint.Parts[i], id));
+        try
+        {
+            return SavedModel.Assemble(cut, slice => parts[slice]);
+        }
+        catch (DivergenceException e)
+        {
+            throw new BrokenCheckpointException(id.Version, e.Message);
+        }
+    }
+
+    private async Task<T> ReadRecord<T>(string name, string sha256, CheckpointId id)
+    {
+        var bytes = (await Read(name)).State!.Bytes;
+        if (bytes.Length == 0) throw new BrokenCheckpointException(id.Version, $"{name} is missing");
+        try
+        {
+            var payload = StoredBytes.Open(bytes);
+            if (DigestOf(bytes) != sha256) throw new BrokenRecordException("it belongs to another checkpoint");
+            return serializer.Deserialize<T>(payload)!;
+        }
+        catch (BrokenRecordException e)
+        {
+            throw new BrokenCheckpointException(id.Version, $"{name}: {e.Message}");
+        }
+    }
+
+    private async Task<HeadSlots> ReadHead(string run)
+    {
+        var slots = new[] { await Read(HeadName(run, 0)), await Read(HeadName(run, 1)) };
+        var warnings = ImmutableArray.CreateBuilder<string>();
+        var (newest, slot) = ((RunHead?)null, 1);
+        for (var i = 0; i < slots.Length; i++)
+        {
+            if (!slots[i].RecordExists) continue;
+            try
+            {
+                var head = serializer.Deserialize<RunHead>(StoredBytes.Open(slots[i].State!.Bytes))!;
+                if (newest is null || head.Sequence > newest.Sequence) (newest, slot) = (head, i);
+            }
+            catch (BrokenRecordException e)
+            {
+                warnings.Add($"{HeadName(run, i)} is broken: {e.Message}; the other one counts");
+            }
+        }
+
+        return new HeadSlots(slots, slot, newest, warnings.ToImmutable());
+    }
+
+    private Task WriteHead(string run, HeadSlots slots, RunHead head)
+    {
+        var older = 1 - slots.Newest;
+        slots.States[older].State = new StoredBytes { Bytes = StoredBytes.Seal(serializer.SerializeToArray(head with { Sequence = head.Sequence + 1 })) };
+        return storage.WriteStateAsync(StateName, IdOf(HeadName(run, older)), slots.States[older]);
+    }
+
+    private async Task<string> WriteNew(string name, byte[] payload)
+    {
+        var state = await Read(name);
+        var bytes = StoredBytes.Seal(payload);
+        // The same request twice: what stands there may be part of a checkpoint that counts already.
+        if (!state.RecordExists || DigestOf(state.State!.Bytes) != DigestOf(bytes))
+        {
+            state.State = new StoredBytes { Bytes = bytes };
+            await storage.WriteStateAsync(StateName, IdOf(name), state);
+        }
+
+        return DigestOf(bytes);
+    }
+
+    private async Task<GrainState<StoredBytes>> Read(string name)
+    {
+        var state = new GrainState<StoredBytes>(new StoredBytes());
+        await storage.ReadStateAsync(StateName, IdOf(name), state);
+        state.State ??= new StoredBytes();
+        return state;
+    }
+
+    private static string DigestOf(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+
+    private static GrainId IdOf(string name) => GrainId.Create("backprop", name);
+
+    private static string HeadName(string run, int slot) => string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/head-{slot}");
+
+    private static string CheckpointName(string run, int version, int term) =>
+        string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/step-{version}-term-{term}/checkpoint");
+
+    private static string PartName(string run, int version, int term, SliceRange slice) =>
+        string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/step-{version}-term-{term}/layer-{slice.Layer}-part-{slice.Index}");
+
+    private sealed record HeadSlots(GrainState<StoredBytes>[] States, int Newest, RunHead? Head, ImmutableArray<string> Warnings);
+}
+
+/// <summary>Who leads a run, and which checkpoints count.</summary>
+/// <param name="Fingerprint">Of the run.</param>
+/// <param name="Term">The highest term that was given out.</param>
+/// <param name="Sequence">Grows with every write; of two heads the higher one counts.</param>
+/// <param name="Checkpoints">Oldest first.</param>
+[GenerateSerializer, Immutable, Alias("run-head")]
+internal sealed record RunHead(
+    [property: Id(0)] ulong Fingerprint, [property: Id(1)] int Term, [property: Id(2)] long Sequence, [property: Id(3)] ImmutableArray<CheckpointId> Checkpoints);
+
+/// <summary>A checkpoint that cannot be used.</summary>
+public sealed class BrokenCheckpointException(int version, string fact) : Exception($"the checkpoint of step {version} is broken: {fact}")
+{
+    public int Version => version;
+}

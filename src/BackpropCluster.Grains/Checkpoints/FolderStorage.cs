@@ -1,0 +1,128 @@
+using System.Security.Cryptography;
+using Orleans.Runtime;
+using Orleans.Storage;
+
+namespace BackpropCluster.Grains.Checkpoints;
+
+/// <summary>Grain storage in a folder: one file a record, named as the grain is, replaced as a whole or not at all.</summary>
+/// <remarks>Orleans' own file storage writes a record in place, so a crash leaves a torn one, and compares its tags without a lock
+/// (decisions/0006). Here a record is written beside its name, flushed to the disk and then renamed; the tag is the contents' hash, so
+/// even a damaged record can be replaced; and a lock file makes comparing and setting one act for all processes on this machine.</remarks>
+public sealed class FolderStorage(string folder) : IGrainStorage
+{
+    private static readonly TimeSpan LockWait = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LockRetry = TimeSpan.FromMilliseconds(5);
+
+    public async Task ReadStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
+    {
+        var bytes = await ReadRecord(PathOf(grainId));
+        (grainState.State, grainState.ETag, grainState.RecordExists) = (StoredBytes.As<T>(bytes ?? []), TagOf(bytes), bytes is not null);
+    }
+
+    public async Task WriteStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
+    {
+        var path = PathOf(grainId);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        var bytes = StoredBytes.Of(grainState.State);
+        var beside = $"{path}.{Path.GetRandomFileName()}.new";
+        try
+        {
+            await using (var file = new FileStream(beside, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+            {
+                await file.WriteAsync(bytes);
+                await file.FlushAsync();
+                RandomAccess.FlushToDisk(file.SafeFileHandle);
+            }
+
+            await Replace(path, beside, grainState);
+        }
+        finally
+        {
+            File.Delete(beside);
+        }
+
+        (grainState.ETag, grainState.RecordExists) = (TagOf(bytes), true);
+    }
+
+    public async Task ClearStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
+    {
+        var path = PathOf(grainId);
+        if (File.Exists(path))
+        {
+            await using var held = await Lock(path);
+            await Compare(path, grainState);
+            File.Delete(path);
+        }
+
+        (grainState.State, grainState.ETag, grainState.RecordExists) = (StoredBytes.As<T>([]), null, false);
+    }
+
+    private static async Task Replace<T>(string path, string beside, IGrainState<T> state)
+    {
+        if (state.ETag is null)
+        {
+            // Most records are new, and creating a name is one act without a lock.
+            try
+            {
+                File.Move(beside, path, overwrite: false);
+                return;
+            }
+            catch (IOException) when (File.Exists(path))
+            {
+                throw Changed(path);
+            }
+        }
+
+        await using var held = await Lock(path);
+        await Compare(path, state);
+        File.Move(beside, path, overwrite: true);
+    }
+
+    private static async Task Compare<T>(string path, IGrainState<T> state)
+    {
+        if (TagOf(await ReadRecord(path)) != state.ETag) throw Changed(path);
+    }
+
+    private static InconsistentStateException Changed(string path) => new($"{path} was changed since it was read");
+
+    private static async Task<byte[]?> ReadRecord(string path)
+    {
+        try
+        {
+            return await File.ReadAllBytesAsync(path);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    private static string? TagOf(byte[]? bytes) => bytes is null ? null : Convert.ToHexStringLower(SHA256.HashData(bytes));
+
+    // Held by the open file, so a process that dies lets go. The file stays: were it deleted, one process could hold the old one and
+    // another a new one of the same name.
+    private static async Task<FileStream> Lock(string path)
+    {
+        using var retry = new PeriodicTimer(LockRetry);
+        for (var waited = TimeSpan.Zero; ; waited += LockRetry)
+        {
+            try
+            {
+                return new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.Write, FileShare.None);
+            }
+            catch (IOException) when (waited < LockWait)
+            {
+                await retry.WaitForNextTickAsync();
+            }
+        }
+    }
+
+    // Keys are made of run ids and numbers; one that could leave the folder is refused before any file is touched.
+    private string PathOf(GrainId grainId)
+    {
+        var path = Path.GetFullPath(grainId.Key.ToString()!, Path.GetFullPath(folder));
+        return path.StartsWith(Path.GetFullPath(folder) + Path.DirectorySeparatorChar, StringComparison.Ordinal)
+            ? path
+            : throw new ArgumentException($"the record {grainId} would lie outside of {folder}", nameof(grainId));
+    }
+}

@@ -1,0 +1,90 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using BackpropCluster.Core.Protocol;
+using Orleans.Storage;
+
+namespace BackpropCluster.Grains.Checkpoints;
+
+/// <summary>What parts of one silo ask of the store, done beside their turns; each answer is a message to the coordinator.</summary>
+/// <param name="store">Where checkpoints are kept; <see langword="null"/> keeps none.</param>
+internal sealed class StoreShell(CheckpointStore? store) : IDisposable
+{
+    // Parts that are written at once: enough to keep a disk busy, few enough that a thousand neurons do not open a thousand files.
+    private readonly SemaphoreSlim writers = new(8);
+    private readonly ConcurrentDictionary<(string Run, CheckpointId Id), WeakReference<Task<SavedModel>>> models = new();
+
+    /// <summary>Does what a message asks for; returns at once.</summary>
+    public void Take(RunPlan plan, Message message, IOutbox outbox)
+    {
+        if (store is not null) _ = Task.Run(() => Answer(store, plan, message, outbox));
+        else if (message is Lead lead) outbox.Send(Recipients.Coordinator, new Led(lead.Key with { Term = lead.Key.Term + 1, From = PartId.Store }, null, null, []));
+    }
+
+    /// <summary>Brings the model of a checkpoint; all slices of this silo that load it at the same time share one.</summary>
+    public Task<SavedModel> Load(RunPlan plan, CheckpointId id)
+    {
+        if (store is null) throw new InvariantViolationException($"a silo without a store was sent to the checkpoint of step {id.Version}");
+        lock (models)
+        {
+            if (models.TryGetValue((plan.Run, id), out var known) && known.TryGetTarget(out var loading)) return loading;
+            loading = Task.Run(() => store.Load(plan, id));
+            models[(plan.Run, id)] = new(loading);
+            return loading;
+        }
+    }
+
+    public void Dispose() => writers.Dispose();
+
+    [SuppressMessage("Design", "CA1031", Justification = "Whatever the store throws, its asker must hear of it: nobody awaits this task.")]
+    private async Task Answer(CheckpointStore known, RunPlan plan, Message message, IOutbox outbox)
+    {
+        var key = message.Key with { From = PartId.Store };
+        try
+        {
+            outbox.Send(Recipients.Coordinator, message switch
+            {
+                Lead lead => await Lead(known, plan, lead),
+                SavePart save => await Save(known, plan, save),
+                MoveHead move => await MoveHead(known, plan, move),
+                _ => throw new InvariantViolationException($"the store takes no {message.GetType().Name}"),
+            });
+        }
+        catch (InconsistentStateException e)
+        {
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, IsFenced: true, e.Message));
+        }
+        catch (RunTakenException e)
+        {
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, IsFenced: true, e.Message));
+        }
+        catch (Exception e)
+        {
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, IsFenced: false, e.Message));
+        }
+    }
+
+    private static async Task<Message> Lead(CheckpointStore known, RunPlan plan, Lead lead)
+    {
+        var (term, id, checkpoint, warnings) = await known.Lead(lead.Plan, lead.Key.Term);
+        return new Led(lead.Key with { Term = term, From = PartId.Store }, id, checkpoint, warnings);
+    }
+
+    private async Task<Message> Save(CheckpointStore known, RunPlan plan, SavePart save)
+    {
+        await writers.WaitAsync();
+        try
+        {
+            return new Saved(save.Key, await known.Save(plan.Run, save), save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum);
+        }
+        finally
+        {
+            writers.Release();
+        }
+    }
+
+    private static async Task<Message> MoveHead(CheckpointStore known, RunPlan plan, MoveHead move)
+    {
+        await known.MoveHead(plan.Run, move.Key.Term, move.Checkpoint);
+        return new HeadMoved(move.Key with { From = PartId.Store });
+    }
+}

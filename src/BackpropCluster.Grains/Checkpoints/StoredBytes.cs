@@ -1,0 +1,46 @@
+using System.Security.Cryptography;
+using Orleans.Storage;
+
+namespace BackpropCluster.Grains.Checkpoints;
+
+/// <summary>A record as grain storage keeps it: bytes with a seal, which no storage looks into.</summary>
+public sealed class StoredBytes
+{
+    private const int SealBytes = 32;
+
+    // The last digit is the format's version.
+    private static ReadOnlySpan<byte> Magic => "BPCREC01"u8;
+
+    public byte[] Bytes { get; set; } = [];
+
+    /// <summary>Frames a payload: a magic number, the payload, SHA-256 over both.</summary>
+    public static byte[] Seal(ReadOnlySpan<byte> payload)
+    {
+        var bytes = new byte[Magic.Length + payload.Length + SealBytes];
+        Magic.CopyTo(bytes);
+        payload.CopyTo(bytes.AsSpan(Magic.Length));
+        SHA256.HashData(bytes.AsSpan(0, bytes.Length - SealBytes), bytes.AsSpan(bytes.Length - SealBytes));
+        return bytes;
+    }
+
+    /// <summary>The payload of a sealed record. Nothing in it is looked at before the seal has been found whole.</summary>
+    /// <exception cref="BrokenRecordException">A byte is missing, added or changed, or another version wrote it.</exception>
+    public static ReadOnlyMemory<byte> Open(byte[] bytes)
+    {
+        if (bytes.Length < Magic.Length + SealBytes) throw new BrokenRecordException($"{bytes.Length} bytes are too few");
+        if (!bytes.AsSpan(0, Magic.Length).SequenceEqual(Magic)) throw new BrokenRecordException("it does not begin as a record of this version");
+        Span<byte> seal = stackalloc byte[SealBytes];
+        SHA256.HashData(bytes.AsSpan(0, bytes.Length - SealBytes), seal);
+        if (!seal.SequenceEqual(bytes.AsSpan(bytes.Length - SealBytes))) throw new BrokenRecordException("its bytes are not those that were written");
+        return bytes.AsMemory(Magic.Length, bytes.Length - Magic.Length - SealBytes);
+    }
+
+    internal static T As<T>(byte[] bytes) => new StoredBytes { Bytes = bytes } is T stored ? stored : throw NotOurs(typeof(T));
+
+    internal static byte[] Of<T>(T state) => state is StoredBytes stored ? stored.Bytes : throw NotOurs(typeof(T));
+
+    private static NotSupportedException NotOurs(Type type) => new($"this storage keeps {nameof(StoredBytes)}, not {type.Name}");
+}
+
+/// <summary>A stored record is not what was written.</summary>
+public sealed class BrokenRecordException(string fact) : Exception(fact);
