@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Core.Learning;
 using BackpropCluster.Grains;
 
 namespace BackpropCluster.Cli;
@@ -32,7 +33,7 @@ internal sealed partial class RunFolder : IDisposable
     /// <summary>The folder of a run, which need not exist.</summary>
     public static string PathOf(string directory, string run) => IdPattern().IsMatch(run)
         ? System.IO.Path.Combine(directory, run)
-        : throw new CommandFailedException(ExitCode.Usage, $"{Excerpt.Of(run)} is not a run's id: expected small letters, digits, '.', '_' and '-', at most 64. See: backprop runs list");
+        : throw new CommandFailedException(ExitCode.Usage, $"{Excerpt.Of(run)} is not a run's id: expected small letters, digits, '.', '_' and '-', at most 64. Nothing was started. See: backprop runs list");
 
     /// <summary>Makes the folder. Called when the silos stand, so that a run that never began leaves nothing.</summary>
     public static RunFolder Create(string directory, string run, RunFile file) => OrFail(() =>
@@ -49,7 +50,13 @@ internal sealed partial class RunFolder : IDisposable
     });
 
     /// <summary>Takes an existing folder to train on in it.</summary>
-    public static RunFolder Reopen(string directory, string run) => OrFail(() => new RunFolder(PathOf(directory, run), Hold(PathOf(directory, run))));
+    public static RunFolder Reopen(string directory, string run) => OrFail(() =>
+    {
+        var folder = new RunFolder(PathOf(directory, run), Hold(PathOf(directory, run)));
+        // How it ended last time is over.
+        File.Delete(System.IO.Path.Combine(folder.Path, "summary.json"));
+        return folder;
+    });
 
     /// <summary>The run file of an existing folder, with values replaced.</summary>
     /// <exception cref="CommandFailedException">There is no such run, another version of the program made it, or its data changed since.</exception>
@@ -96,10 +103,22 @@ internal sealed partial class RunFolder : IDisposable
         // that cannot be led would lose what is there.
         if (progress.NewLosses.IsEmpty && progress.NewEvaluations.IsEmpty) return;
         metrics ??= new StreamWriter(System.IO.Path.Combine(Path, "metrics.jsonl")) { NewLine = "\n" };
-        foreach (var score in progress.NewLosses) Line(new { kind = "step", step = ++steps, loss = score.Loss, accuracy = score.Accuracy });
-        foreach (var evaluation in progress.NewEvaluations)
-            Line(new { kind = "evaluation", step = evaluation.Version, loss = evaluation.Score.Loss, accuracy = evaluation.Score.Accuracy });
+        // Each evaluation after the step whose parameters it read, however many came at once: equal runs write equal files.
+        var evaluations = new Queue<EvaluationScore>(progress.NewEvaluations);
+        Evaluated();
+        foreach (var score in progress.NewLosses)
+        {
+            Line(new { kind = "step", step = ++steps, loss = score.Loss, accuracy = score.Accuracy });
+            Evaluated();
+        }
+
         metrics.Flush();
+
+        void Evaluated()
+        {
+            while (evaluations.TryPeek(out var next) && next.Version <= steps)
+                Line(new { kind = "evaluation", step = evaluations.Dequeue().Version, loss = next.Score.Loss, accuracy = next.Score.Accuracy });
+        }
     }
 
     /// <summary>How the run ended: what <c>train --json</c> prints, or less where it did not complete.</summary>

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
@@ -36,9 +34,6 @@ internal sealed record Summary
     /// <summary>The step whose checkpoint this process began with; 0 for the initial weights.</summary>
     public required int ResumedFrom { get; init; }
 
-    /// <summary>The loss of each epoch: the mean over its rows, each before its step's update.</summary>
-    public required ImmutableArray<double> EpochLosses { get; init; }
-
     public static Summary Of(RunPlan plan, int silos, TrainingOutcome outcome, IReadOnlyCollection<Traffic> traffic)
     {
         var (last, result) = (outcome.Last, outcome.Result!);
@@ -65,15 +60,7 @@ internal sealed record Summary
             ReplayedSteps = last.ReplayedSteps,
             StaleMessages = last.StaleMessages,
             ResumedFrom = last.FirstVersion,
-            EpochLosses = [.. EpochsOf(plan, result)],
         };
-    }
-
-    private static IEnumerable<double> EpochsOf(RunPlan plan, TrainingResult result)
-    {
-        var order = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows);
-        return result.Steps.Select((score, index) => (score, epoch: order.EpochOf(index + 1))).GroupBy(s => s.epoch)
-            .Select(epoch => epoch.Sum(s => s.score.Loss * s.score.Rows) / epoch.Sum(s => s.score.Rows));
     }
 }
 

@@ -45,7 +45,8 @@ internal sealed class GrainOutbox(IGrainFactory grains, string run, string silo,
                 ToSource(message);
                 break;
             case RecipientKind.Coordinator:
-                Count(coordinatorIsLocal, message);
+                // What the store answers is not said by a part.
+                if (message is not (Led or Saved or HeadMoved or StoreFailed)) Count(coordinatorIsLocal, message);
                 ToCoordinator(message);
                 break;
             case RecipientKind.Store:

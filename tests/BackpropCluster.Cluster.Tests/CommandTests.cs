@@ -109,7 +109,11 @@ public sealed partial class CommandTests : IDisposable
         { 2, "--rounds got 'x'", ["learn", "mazur", "--rounds", "x"] },
         { 2, "'sometimes'", ["learn", "mazur", "--update", "sometimes"] },
         { 2, "--silos got '0'", ["learn", "mazur", "--silos", "0"] },
-        { 2, "Unrecognized command or argument '--resume'", ["train", "{digits}", "--resume", "x"] },
+        { 2, "there is no run x in runs", ["train", "{digits}", "--resume", "x"] },
+        { 2, "'../x' is not a run's id", ["train", "--resume", "../x"] },
+        { 2, "train got neither a run file nor --resume RUN", ["train"] },
+        { 2, "there is no run x in runs", ["checkpoint", "list", "x"] },
+        { 2, "there is no run x in elsewhere", ["runs", "show", "x", "--run-dir", "elsewhere"] },
         { 2, "nowhere.yaml cannot be read", ["train", "nowhere.yaml"] },
         { 2, "Did you mean 'training.epochs'?", ["train", "{digits}", "--set", "training.epoch=3"] },
         { 2, "learning_rate: got '0'", ["train", "{digits}", "--set", "optimizer.learning_rate=0"] },
@@ -156,23 +160,6 @@ public sealed partial class CommandTests : IDisposable
         var ended = await backprop.Run("train", Example("iris"), "--json", "--set", "training.epochs=1", "--set", "training.stop={ metric: test_accuracy, at: 1 }");
         Assert.Equal(3, ended.ExitCode);
         AssertOneError(ended, "the target was not met: test_accuracy 1 after 1 epochs");
-    }
-
-    [Fact]
-    public async Task ControlCEndsARunWithWhatRemains()
-    {
-        var interrupted = 0;
-        var ended = await backprop.Run([], Interrupt, "train", Example("mazur"), "--set", "training.epochs=5000000");
-        Assert.Equal(130, ended.ExitCode);
-        Assert.Matches(@"was interrupted after \d+ steps", ended.Talk);
-
-        void Interrupt(System.Diagnostics.Process process, string line)
-        {
-            // The model's table is out, so the silos stand and the training has begun, or is about to.
-            if (!line.Contains("total", StringComparison.Ordinal) || Interlocked.Exchange(ref interrupted, 1) == 1) return;
-            using var kill = System.Diagnostics.Process.Start("kill", ["-INT", $"{process.Id}"]);
-            kill.WaitForExit(TimeSpan.FromSeconds(5));
-        }
     }
 
     private static void AssertOneError(Ended ended, string says)

@@ -112,17 +112,31 @@ public sealed class WireTests : IDisposable
     {
         Activations a => (a.Key, a.Values.Units, a.Values.Rows, string.Join(' ', a.Values.Values)),
         Deltas d => (d.Key, d.Values.Units, d.Values.Rows, string.Join(' ', d.Values.Values)),
-        Restore r => (r.Key, r.Plan.Run, r.Plan.Fingerprint, r.Plan.Granularity, r.Plan.Features, r.Plan.TrainingRows, r.Plan.TestRows, r.Plan.HasClasses, string.Join(' ', r.Placement.Silos), string.Join(' ', r.Placement.SiloOfPart)),
+        Restore r => (r.Key, r.Plan.Run, r.Plan.Fingerprint, r.Plan.Granularity, r.Plan.Features, r.Plan.TrainingRows, r.Plan.TestRows, r.Plan.HasClasses, r.From, string.Join(' ', r.Placement.Silos), string.Join(' ', r.Placement.SiloOfPart)),
+        SavePart s => (s.Key, s.Slice, s.Part.Parameters.WeightsSum, s.Part.Parameters.OutgoingSum, string.Join(' ', s.Part.WeightsState.Values)),
+        Lead l => (l.Key, l.Plan.Run, l.Plan.Fingerprint, l.Plan.Checkpoints),
+        Led l => (l.Key, l.Id, Text(l.Checkpoint!), string.Join(' ', l.Warnings)),
+        MoveHead m => (m.Key, Text(m.Checkpoint)),
         _ => message,
     };
+
+    private static Checkpoint Saved => new(3, new Granularity(4), ["00ff", "ff00"], [new Score(0.25, 3, 4), new Score(0.125, null, 4)], [new EvaluationScore(3, new Score(0.5, 1, 2))]);
+
+    private static string Text(Checkpoint c) => $"{c.Version} {c.Granularity} {string.Join(' ', c.Parts)} {string.Join(' ', c.Losses)} {string.Join(' ', c.Evaluations)}";
 
     private static IEnumerable<Message> Messages()
     {
         var spec = Runs.Uneven(5, UpdateOrder.DuringBackward) with { Trace = new TraceSpec(2, 50) };
         var plan = Runs.Plan(spec, Tables.Open(spec), new Granularity(4));
-        yield return new Restore(Key, plan, new Placement(["a", "b"], [.. Enumerable.Range(0, plan.PartCount).Select(p => p % 2)]), null);
-        yield return new Restore(Key, plan, new Placement(["a"], [.. Enumerable.Repeat(0, plan.PartCount)]), new CheckpointId(3, 2, "00ff"));
+        yield return new Restore(Key, plan, new Placement(["a", "b"], [.. Enumerable.Range(0, plan.PartCount).Select(p => p % 2)]), new CheckpointId(3, 2, "00ff"));
         yield return new Save(Key);
+        yield return new SavePart(Key, plan.SlicesOf(1)[0], new SlicePart(new SliceParameters(Numbers, Numbers, 1, ulong.MaxValue), Numbers, Numbers));
+        yield return new Saved(Key, "00ff", 1, ulong.MaxValue);
+        yield return new Lead(Key, plan);
+        yield return new Led(Key, new CheckpointId(3, 2, "00ff"), Saved, ["the checkpoint of step 4 is broken"]);
+        yield return new MoveHead(Key, Saved);
+        yield return new HeadMoved(Key);
+        yield return new StoreFailed(Key, true, "because");
         yield return new Restored(Key);
         yield return new Advance(Key);
         yield return new Evaluate(Key);

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Security.Cryptography;
+using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using Orleans.Runtime;
 using Orleans.Serialization;
@@ -10,11 +12,17 @@ namespace BackpropCluster.Grains.Checkpoints;
 
 /// <summary>The checkpoints of runs and their heads, on any grain storage.</summary>
 /// <remarks>Records, each under a name that is written once but for the head's two: below <c>{run}/checkpoints</c>: <c>step-{v}-term-{t}/layer-{l}-part-{i}</c>,
-/// <c>step-{v}-term-{t}/checkpoint</c>, <c>head-0</c> and <c>head-1</c>. A checkpoint exists when the head names it. The head is written
+/// <c>step-{v}-term-{t}/checkpoint</c>, <c>scores-{block}</c>,
+/// <c>head-0</c> and <c>head-1</c>. A checkpoint exists when the head names it. The head is written
 /// alternately under its two names: a damaged one leaves the one before.</remarks>
 public sealed class CheckpointStore(IGrainStorage storage, Serializer serializer)
 {
+    // Scores of this many steps make one record, written once and named by every later checkpoint: if each held all scores since the
+    // first step, a long run's checkpoints would grow with the square of its steps.
+    private const int ScoresInBlock = 4096;
     private const string StateName = "checkpoint";
+
+    private readonly ConcurrentDictionary<string, List<string>> blockDigests = new();
 
     /// <summary>Raises the run's term and finds its newest whole checkpoint.</summary>
     /// <param name="plan">The run.</param>
@@ -53,7 +61,8 @@ public sealed class CheckpointStore(IGrainStorage storage, Serializer serializer
     /// <exception cref="InconsistentStateException">Another coordinator leads the run.</exception>
     public async Task MoveHead(string run, int term, Checkpoint checkpoint)
     {
-        var sha256 = await WriteNew(CheckpointName(run, checkpoint.Version, term), serializer.SerializeToArray(checkpoint));
+        var stored = new StoredCheckpoint(checkpoint with { Losses = [.. checkpoint.Losses.Skip(checkpoint.Version / ScoresInBlock * ScoresInBlock)] }, await WriteBlocks(run, checkpoint.Losses));
+        var sha256 = await WriteNew(CheckpointName(run, checkpoint.Version, term), serializer.SerializeToArray(stored));
         var slots = await ReadHead(run);
         if (slots.Head is not { } head || head.Term != term)
             throw new InconsistentStateException($"run {run} is led in term {slots.Head?.Term}, not {term}");
@@ -73,7 +82,10 @@ public sealed class CheckpointStore(IGrainStorage storage, Serializer serializer
     /// <exception cref="BrokenCheckpointException">It is missing or damaged.</exception>
     public async Task<Checkpoint> ReadCheckpoint(string run, CheckpointId id)
     {
-        var checkpoint = await ReadRecord<Checkpoint>(CheckpointName(run, id.Version, id.Term), id.Sha256, id);
+        var (checkpoint, blocks) = await ReadRecord<StoredCheckpoint>(CheckpointName(run, id.Version, id.Term), id.Sha256, id);
+        var losses = ImmutableArray.CreateBuilder<Score>();
+        for (var block = 0; block < blocks.Length; block++) losses.AddRange((await ReadRecord<ScoreBlock>(BlockName(run, block), blocks[block], id)).Scores);
+        checkpoint = checkpoint with { Losses = losses.ToImmutable().AddRange(checkpoint.Losses) };
         return checkpoint.Version == id.Version ? checkpoint : throw new BrokenCheckpointException(id.Version, $"it says that it is version {checkpoint.Version}");
     }
 
@@ -96,6 +108,14 @@ public sealed class CheckpointStore(IGrainStorage storage, Serializer serializer
         {
             throw new BrokenCheckpointException(id.Version, e.Message);
         }
+    }
+
+    private async Task<ImmutableArray<string>> WriteBlocks(string run, ImmutableArray<Score> losses)
+    {
+        var known = blockDigests.GetOrAdd(run, _ => []);
+        for (var block = known.Count; block < losses.Length / ScoresInBlock; block++)
+            known.Add(await WriteNew(BlockName(run, block), serializer.SerializeToArray(new ScoreBlock([.. losses.AsSpan(block * ScoresInBlock, ScoresInBlock)]))));
+        return [.. known.Take(losses.Length / ScoresInBlock)];
     }
 
     private async Task<T> ReadRecord<T>(string name, string sha256, CheckpointId id)
@@ -174,6 +194,8 @@ public sealed class CheckpointStore(IGrainStorage storage, Serializer serializer
     private static string CheckpointName(string run, int version, int term) =>
         string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/step-{version}-term-{term}/checkpoint");
 
+    private static string BlockName(string run, int block) => string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/scores-{block}");
+
     private static string PartName(string run, int version, int term, SliceRange slice) =>
         string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/step-{version}-term-{term}/layer-{slice.Layer}-part-{slice.Index}");
 
@@ -188,6 +210,14 @@ public sealed class CheckpointStore(IGrainStorage storage, Serializer serializer
 [GenerateSerializer, Immutable, Alias("run-head")]
 internal sealed record RunHead(
     [property: Id(0)] ulong Fingerprint, [property: Id(1)] int Term, [property: Id(2)] long Sequence, [property: Id(3)] ImmutableArray<CheckpointId> Checkpoints);
+
+/// <summary>A checkpoint as it is stored: the scores of full blocks stand in records of their own.</summary>
+[GenerateSerializer, Immutable, Alias("stored-checkpoint")]
+internal sealed record StoredCheckpoint([property: Id(0)] Checkpoint Checkpoint, [property: Id(1)] ImmutableArray<string> Blocks);
+
+/// <summary>The scores of consecutive steps. What is computed again has the same bits, so whoever writes it writes the same.</summary>
+[GenerateSerializer, Immutable, Alias("score-block")]
+internal sealed record ScoreBlock([property: Id(0)] ImmutableArray<Score> Scores);
 
 /// <summary>A checkpoint that cannot be used.</summary>
 public sealed class BrokenCheckpointException(int version, string fact) : Exception($"the checkpoint of step {version} is broken: {fact}")
