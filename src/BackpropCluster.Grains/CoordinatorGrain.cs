@@ -31,7 +31,7 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
     {
         if (state is not null && plan.Fingerprint != fingerprint) throw new RunTakenException(plan.Run);
         // A client that lost sight of a run asks again; the run may have gone on all the time.
-        if (state is not null && state.Term > term && state.Status != RunStatus.Failed) return ValueTask.CompletedTask;
+        if (state is not null && state.Term > term && state.Status is not (RunStatus.Failed or RunStatus.Interrupted)) return ValueTask.CompletedTask;
         fingerprint = plan.Fingerprint;
         outbox = new PlacingOutbox(GrainFactory, plan, shells.CreateOutbox(plan.Run));
         state = new CoordinatorState(plan, term, Members(), deadline);

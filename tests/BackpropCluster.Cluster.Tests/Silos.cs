@@ -14,19 +14,26 @@ public abstract class Silos(short count) : IAsyncLifetime
 
     internal Recorder Recorder { get; } = new();
 
+    /// <summary>Called in the middle of whatever a silo does, with what it just computed of a traced step.</summary>
+    internal Action<Observation>? Heard { get; set; }
+
     public InProcessTestCluster Cluster => cluster ?? throw new InvalidOperationException("the silos are not started");
 
     public IGrainFactory Grains => Cluster.Client;
 
     public IEnumerable<Traffic> Traffic => Cluster.Silos.Select(silo => silo.ServiceProvider.GetRequiredService<Traffic>());
 
+    /// <summary>Where all silos of these tests keep their runs; gone with the machine's temporary files.</summary>
+    private static readonly string Folder = Directory.CreateTempSubdirectory("backprop-silos-").FullName;
+
     public async ValueTask InitializeAsync()
     {
         var builder = new InProcessTestClusterBuilder(count);
         builder.ConfigureSilo((_, silo) =>
         {
-            silo.Services.AddSingleton<ITrainingObserver>(Recorder);
+            silo.Services.AddSingleton<ITrainingObserver>(new Listening(this));
             silo.Services.AddSingleton<TableReader>(data => Tables.Read(data));
+            silo.Services.AddCheckpointFolder(Folder);
             silo.AddBackprop();
         });
         cluster = builder.Build();
@@ -37,6 +44,15 @@ public abstract class Silos(short count) : IAsyncLifetime
     {
         if (cluster is not null) await cluster.DisposeAsync();
         GC.SuppressFinalize(this);
+    }
+
+    private sealed class Listening(Silos silos) : ITrainingObserver
+    {
+        public void Observe(Observation observation)
+        {
+            silos.Recorder.Observe(observation);
+            silos.Heard?.Invoke(observation);
+        }
     }
 }
 
