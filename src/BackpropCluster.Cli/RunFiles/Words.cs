@@ -29,6 +29,8 @@ internal static class Words
         ("sgd", OptimizerKind.Sgd), ("adam", OptimizerKind.Adam), ("adamw", OptimizerKind.AdamW), ("adagrad", OptimizerKind.Adagrad), ("rmsprop", OptimizerKind.RmsProp),
     ];
 
+    public static (string, ScheduleKind)[] Schedules { get; } = [("constant", ScheduleKind.Constant), ("step", ScheduleKind.Step), ("cosine", ScheduleKind.Cosine)];
+
     public static (string, StopMetric)[] StopMetrics { get; } = [("test_accuracy", StopMetric.TestAccuracy), ("test_loss", StopMetric.TestLoss)];
 
     public static (string, UpdateOrder)[] Updates { get; } = [("after-backward", UpdateOrder.AfterBackward), ("during-backward", UpdateOrder.DuringBackward)];

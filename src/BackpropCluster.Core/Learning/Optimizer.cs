@@ -27,6 +27,10 @@ public sealed record OptimizerSpec
     [Id(10)] public bool Centered { get; init; }
     [Id(11)] public double LrDecay { get; init; }
     [Id(12)] public double InitialAccumulator { get; init; }
+    [Id(13)] public Schedule Schedule { get; init; } = Schedule.Constant;
+
+    /// <summary>η of a step, from 1.</summary>
+    public double RateAt(int step) => Schedule.RateAt(LearningRate, step);
 
     /// <summary>A kind with PyTorch's defaults.</summary>
     public static OptimizerSpec Defaults(OptimizerKind kind, double learningRate)
@@ -55,7 +59,7 @@ public sealed record OptimizerSpec
 
 /// <summary>One rule a kind, in order of complexity. Every parameter by itself, so any cut of a layer gives the same bits.</summary>
 /// <remarks><code>
-/// g = ∂E/∂w + decay·w (adamw: w shrinks by η·decay instead), t = 1, 2, … the step
+/// η the step's learning rate (<see cref="Schedule"/>), g = ∂E/∂w + decay·w (adamw: w shrinks by η·decay instead), t = 1, 2, … the step
 /// sgd        b = μ·b + (1 − dampening)·g (first step: g)     w ← w − η·b            nesterov: w ← w − η·(g + μ·b)
 /// adagrad    s = s + g²                                      w ← w − η/(1 + (t−1)·lr_decay) · g/(√s + ε)
 /// rmsprop    s = α·s + (1−α)·g²; centered: a = α·a + (1−α)·g, s − a² for s     w ← w − η·g/(√s + ε), with momentum b = μ·b + g/(√s + ε)
@@ -73,7 +77,7 @@ public sealed class OptimizerStep
     /// <param name="step">t, from 1.</param>
     public OptimizerStep(OptimizerSpec spec, int step)
     {
-        (this.spec, first, rate) = (spec, step == 1, spec.LearningRate);
+        (this.spec, first, rate) = (spec, step == 1, spec.RateAt(step));
         stepSize = spec.Kind == OptimizerKind.Adagrad ? rate / (1 + (step - 1) * spec.LrDecay) : rate / (1 - Power(spec.Beta1, step));
         rootOfCorrection2 = Math.Sqrt(1 - Power(spec.Beta2, step));
     }
@@ -136,7 +140,7 @@ public sealed class OptimizerStep
     }
 
     // By squaring: products alone, which every machine rounds alike; the C library's pow is its own affair.
-    private static double Power(double x, int n)
+    internal static double Power(double x, int n)
     {
         var power = 1.0;
         for (; n > 0; n >>= 1, x *= x)

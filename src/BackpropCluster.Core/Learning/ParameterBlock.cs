@@ -46,7 +46,7 @@ public sealed class ParameterBlock
     public bool Prepare(double[] gradient, int step)
     {
         pending = gradient;
-        if (optimizer is { Kind: OptimizerKind.Sgd, Momentum: 0, WeightDecay: 0 }) return Descend(gradient);
+        if (optimizer is { Kind: OptimizerKind.Sgd, Momentum: 0, WeightDecay: 0 }) return Descend(gradient, -optimizer.RateAt(step));
         var rule = new OptimizerStep(optimizer, step);
         var size = optimizer.StateSize;
         var finite = true;
@@ -81,9 +81,8 @@ public sealed class ParameterBlock
 
     // w ← w − η·g, the rule of most runs, eight at a time; x − x is 0 for every finite x and NaN for the others.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool Descend(double[] gradient)
+    private bool Descend(double[] gradient, double rate)
     {
-        var rate = -optimizer.LearningRate;
         var poison = Vector512<double>.Zero;
         var i = 0;
         for (; i + 8 <= gradient.Length; i += 8)
