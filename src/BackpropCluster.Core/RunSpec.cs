@@ -40,6 +40,20 @@ public sealed record DataSpec
 
     /// <summary>Where the rows lie, for sources that are files.</summary>
     [Id(6)] public IdxFiles? Idx { get; init; }
+    [Id(7)] public CsvFile? Csv { get; init; }
+}
+
+/// <summary>A file of comma-separated values.</summary>
+/// <param name="File">Where it lies.</param>
+/// <param name="Header">Whether the first record names the columns.</param>
+/// <param name="Targets">Names or indices (from 0) of the target columns, separated by line breaks; all other columns are inputs.</param>
+/// <param name="Classes">How many classes the one target column has; <see langword="null"/> where targets are real numbers.</param>
+[GenerateSerializer, Immutable, Alias("csv-file")]
+public sealed record CsvFile(
+    [property: Id(0)] string File, [property: Id(1)] bool Header, [property: Id(2)] string Targets, [property: Id(3)] int? Classes)
+{
+    /// <summary>One text, so that equal files are equal records: what was read is looked up by them.</summary>
+    public string[] TargetColumns => Targets.Split('\n');
 }
 
 /// <summary>Four IDX files; without the last two, the test share decides which rows are held out.</summary>
@@ -90,8 +104,10 @@ public sealed record LayerSpec
 /// <summary>A layer's parameters from outside.</summary>
 /// <param name="Weights">W: units × inputs, row-major.</param>
 /// <param name="Biases">One per unit.</param>
+/// <param name="File">Where they were read, for whoever writes the run down.</param>
 [GenerateSerializer, Immutable, Alias("given-parameters")]
-public sealed record GivenParameters([property: Id(0)] ImmutableArray<double> Weights, [property: Id(1)] ImmutableArray<double> Biases);
+public sealed record GivenParameters(
+    [property: Id(0)] ImmutableArray<double> Weights, [property: Id(1)] ImmutableArray<double> Biases, [property: Id(2)] string File = "");
 
 /// <summary>How long, in which update order, and what is evaluated.</summary>
 [GenerateSerializer, Immutable, Alias("training-spec")]

@@ -7,7 +7,14 @@ namespace BackpropCluster.Grains;
 public static class DataFiles
 {
     /// <exception cref="DataException">A file is missing or is not what it should be.</exception>
-    public static Table Read(DataSpec data) => data.Idx is { } files ? Read(files) : BuiltInData.Read(data.Source);
+    public static Table Read(DataSpec data) =>
+        data.Idx is { } files ? Read(files) : data.Csv is { } csv ? Read(csv) : BuiltInData.Read(data.Source);
+
+    private static Table Read(CsvFile csv)
+    {
+        using var stream = Open(csv.File);
+        return CsvTable.Read(csv, stream);
+    }
 
     private static Table Read(IdxFiles files)
     {

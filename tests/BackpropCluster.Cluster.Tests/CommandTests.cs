@@ -70,7 +70,7 @@ public sealed partial class CommandTests : IDisposable
         Assert.Equal(json.GetProperty("weightsSha256").GetString(), again.GetProperty("weightsSha256").GetString());
     }
 
-    [Theory, InlineData("mazur"), InlineData("xor"), InlineData("iris")]
+    [Theory, InlineData("mazur"), InlineData("xor"), InlineData("iris"), InlineData("spiral")]
     public async Task EveryExampleRunsAsItIsAndTalksOnStandardError(string example)
     {
         var ended = await backprop.Run("train", Example(example));

@@ -24,8 +24,8 @@ internal static class OptimizerKeys
 
     public static OptimizerSpec Read(Section file)
     {
-        var kind = file.Group("optimizer", ["kind", "learning_rate", "schedule", .. Known.Values.SelectMany(k => k).Distinct()]).Choice("kind", (OptimizerKind?)null, Words.Optimizers);
-        var optimizer = file.Group("optimizer", ["kind", "learning_rate", "schedule", .. Known[kind]]);
+        var kind = file.Group("optimizer", ["kind", "learning_rate", .. Known.Values.SelectMany(k => k).Distinct(), "schedule"]).Choice("kind", (OptimizerKind?)null, Words.Optimizers);
+        var optimizer = file.Group("optimizer", ["kind", "learning_rate", .. Known[kind], "schedule"]);
         var standard = OptimizerSpec.Defaults(kind, optimizer.Number("learning_rate", null, "a finite number above 0", rate => rate > 0));
         double Positive(string key, double value) => optimizer.Number(key, value, "a finite number from 0", number => number >= 0);
         double Share(string key, double value) => optimizer.Number(key, value, "a number from 0 up to, but not including, 1", share => share is >= 0 and < 1);

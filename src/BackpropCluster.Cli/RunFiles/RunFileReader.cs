@@ -24,7 +24,7 @@ internal static partial class RunFileReader
             throw new RunFileException($"the run file is of version {later}, this program reads version 1", place, "Use a later program, or write the file for version 1.");
         var file = new Section(root, "", "version", "name", "seed", "data", "model", "optimizer", "training", "cluster");
         file.Whole("version", null, 1, 1);
-        var data = Data(file, path, out var table);
+        var data = DataKeys.Read(file, path, out var table);
         var model = Model(file.Group("model", "layers", "loss"), table, path);
         var training = Training(file.Group("training", "epochs", "update", "checkpoint_every", "log_every", "stop"), data, table);
         var spec = new RunSpec
@@ -48,57 +48,18 @@ internal static partial class RunFileReader
         return stem.Length == 0 ? "run" : stem[..Math.Min(stem.Length, 64)];
     }
 
-    private static DataSpec Data(Section file, string path, out Table table)
-    {
-        string[] common = ["source", "batch", "microbatches", "shuffle", "test", "scale"];
-        string[] idx = ["images", "labels", "test_images", "test_labels"];
-        var source = file.Group("data", [.. common, .. idx]).Choice("source", (DataSource?)null, Words.Sources);
-        var data = file.Group("data", source == DataSource.Idx ? [.. common, .. idx] : common);
-        var files = source == DataSource.Idx ? Idx(data, path) : null;
-        table = DataFiles.Read(new DataSpec { Source = source, Idx = files });
-        var test = data.Number("test", 0, "a share from 0 up to, but not including, 1", share => share is >= 0 and < 1);
-        if (files?.TestImages is not null && data.Has("test")) throw data.Wrong("test", "a share is given beside test_images", "Give one of them.");
-        var training = table.Rows - table.HeldOut(test);
-        if (training < 1) throw data.Wrong("test", $"{test.ToString(CultureInfo.InvariantCulture)} of {table.Rows} rows leaves none for training", "Hold out fewer rows.");
-        var batch = data.Text("batch") is null or "all" ? (int?)null : data.Whole("batch", null, 1, int.MaxValue);
-        if (batch > training) throw data.Wrong("batch", $"got {batch} rows, but only {training} are for training", $"Use at most {training}, or all.");
-        var microbatches = data.Whole("microbatches", 1, 1, int.MaxValue);
-        if (microbatches > (batch ?? training)) throw data.Wrong("microbatches", $"got {microbatches} parts of {batch ?? training} rows", "Use at most one part a row.");
-        return new DataSpec
-        {
-            Source = source,
-            Batch = batch,
-            Microbatches = microbatches,
-            Shuffle = data.Flag("shuffle", true),
-            Test = test,
-            Scale = data.Choice("scale", Scaling.None, Words.Scalings),
-            Idx = files,
-        };
-    }
-
-    // Paths are relative to the run file; from here on they are whole, because a silo may run in another folder.
-    private static IdxFiles Idx(Section data, string path)
-    {
-        // A line break would not come back from the run.yaml that is written, and no system opens a NUL.
-        string? Whole(string key) => data.Text(key) is not { } file ? null
-            : file.Length > 0 && !file.Any(char.IsControl) ? Path.GetFullPath(file, Path.GetDirectoryName(Path.GetFullPath(path))!)
-            : throw data.Wrong(key, $"got {Excerpt.Of(file)}, expected a path", $"Correct data.{key}.");
-        string Needed(string key) => Whole(key) ?? throw data.Wrong(key, "is missing", $"Add data.{key}.");
-        var files = new IdxFiles(Needed("images"), Needed("labels"), Whole("test_images"), Whole("test_labels"));
-        return (files.TestImages is null) == (files.TestLabels is null) ? files : throw data.Wrong("test_images", "test_images and test_labels belong together", "Give both or none.");
-    }
-
     private static ModelSpec Model(Section model, Table table, string path)
     {
         var list = model.List("layers");
         if (list.Items.Count == 0) throw model.Wrong("layers", "got no layer, expected at least one", "Add the output layer.");
         var layers = ImmutableArray.CreateBuilder<LayerSpec>();
         var parameters = 0L;
+        var given = new InitKeys(path);
         foreach (var (item, index) in list.Items.Select((item, index) => (item, index)))
         {
             if (item is not MapNode map) throw new RunFileException($"model.layers[{index}]: got {item.Kind}, expected keys such as units and activation", item.Place, "Write { units: 10, activation: logistic }.");
             var section = new Section(map, $"model.layers[{index}].", "units", "activation", "init", "train_bias");
-            var layer = Layer(section, index == 0 ? table.Features : layers[index - 1].Units, index);
+            var layer = Layer(section, index == 0 ? table.Features : layers[index - 1].Units, index, given);
             layers.Add(layer);
             parameters += layer.Units * ((index == 0 ? table.Features : layers[index - 1].Units) + 1L);
             if (parameters > MaxParameters)
@@ -112,15 +73,16 @@ internal static partial class RunFileReader
         return new ModelSpec { Layers = layers.ToImmutable(), Loss = loss };
     }
 
-    private static LayerSpec Layer(Section section, int inputs, int index)
+    private static LayerSpec Layer(Section section, int inputs, int index, InitKeys given)
     {
         var layer = new LayerSpec
         {
             Units = section.Whole("units", null, 1, MaxUnits),
             Activation = section.Choice("activation", (Activation?)null, Words.Activations),
-            Init = section.Choice("init", WeightInit.GlorotUniform, Words.Inits),
+            Init = section.IsGroup("init") ? WeightInit.GlorotUniform : section.Choice("init", WeightInit.GlorotUniform, Words.Inits),
             TrainBias = section.Flag("train_bias", true),
         };
+        if (section.IsGroup("init")) return layer with { Given = given.Read(section.Group("init", "file"), index, layer.Units, inputs) };
         if (layer.Init == WeightInit.Mazur && (index > 1 || inputs != 2 || layer.Units != 2))
             throw section.Wrong("init", $"mazur is for the tutorial's two layers of 2 inputs and 2 units, this is layer {index + 1} with {inputs} inputs and {layer.Units} units", "Choose another init.");
         return layer;

@@ -18,6 +18,12 @@ internal static class RunFileWriter
         if (spec.Data.Idx is { } idx)
             foreach (var (key, file) in new[] { ("images", idx.Images), ("labels", idx.Labels), ("test_images", idx.TestImages), ("test_labels", idx.TestLabels) }.Where(f => f.Item2 is not null))
                 text.Append(CultureInfo.InvariantCulture, $"  {key}: {Quoted(file!)}\n");
+        if (spec.Data.Csv is { } csv)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"  file: {Quoted(csv.File)}\n  header: {Flag(csv.Header)}\n  target: [{string.Join(", ", csv.TargetColumns.Select(Quoted))}]\n");
+            if (csv.Classes is { } classes) text.Append(CultureInfo.InvariantCulture, $"  classes: {classes}\n");
+        }
+
         text.Append(CultureInfo.InvariantCulture, $"  batch: {spec.Data.Batch?.ToString(CultureInfo.InvariantCulture) ?? "all"}\n");
         text.Append(CultureInfo.InvariantCulture, $"  microbatches: {spec.Data.Microbatches}\n");
         text.Append(CultureInfo.InvariantCulture, $"  shuffle: {Flag(spec.Data.Shuffle)}\n");
@@ -26,7 +32,7 @@ internal static class RunFileWriter
         text.Append(CultureInfo.InvariantCulture, $"model:\n");
         text.Append(CultureInfo.InvariantCulture, $"  layers:\n");
         foreach (var layer in spec.Model.Layers)
-            text.Append(CultureInfo.InvariantCulture, $"    - {{ units: {layer.Units}, activation: {Words.Of(Words.Activations, layer.Activation)}, init: {Words.Of(Words.Inits, layer.Init)}, train_bias: {Flag(layer.TrainBias)} }}\n");
+            text.Append(CultureInfo.InvariantCulture, $"    - {{ units: {layer.Units}, activation: {Words.Of(Words.Activations, layer.Activation)}, init: {(layer.Given is { } given ? $"{{ file: {Quoted(given.File)} }}" : Words.Of(Words.Inits, layer.Init))}, train_bias: {Flag(layer.TrainBias)} }}\n");
         text.Append(CultureInfo.InvariantCulture, $"  loss: {Words.Of(Words.Losses, spec.Model.Loss)}\n");
         text.Append(CultureInfo.InvariantCulture, $"optimizer: {OptimizerKeys.Write(spec.Optimizer)}\n");
         var stop = spec.Training.Stop is { } rule ? $", stop: {{ metric: {Words.Of(Words.StopMetrics, rule.Metric)}, at: {rule.At.ToString("R", CultureInfo.InvariantCulture)} }}" : "";

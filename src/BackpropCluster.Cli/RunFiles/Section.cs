@@ -66,6 +66,26 @@ internal sealed class Section
                 : throw Wrong(key, item, expected))];
     }
 
+    /// <summary>The whole path of a file that must be named.</summary>
+    public string Path(string key, string runFile) => PathOrNone(key, runFile) ?? throw Wrong(key, "is missing", $"Add {path}{key}.");
+
+    /// <summary>The whole path of a file. In the run file it is relative to that file; a silo may run in another folder.</summary>
+    public string? PathOrNone(string key, string runFile) => Text(key) is not { } file ? null
+        // A line break would not come back from the run.yaml that is written, and no system opens a NUL.
+        : file.Length > 0 && !file.Any(char.IsControl) ? System.IO.Path.GetFullPath(file, System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(runFile))!)
+        : throw Wrong(key, $"got {Excerpt.Of(file)}, expected a path", $"Correct {path}{key}.");
+
+    /// <summary>A word, or a list of words; none where the key is missing.</summary>
+    public string[] Words(string key) => Value(key) switch
+    {
+        null => [],
+        ScalarNode scalar => [scalar.Text],
+        ListNode list => [.. list.Items.Select(item => item is ScalarNode scalar ? scalar.Text : throw Wrong(key, item, "a word"))],
+        var other => throw Wrong(key, other, "a word or a list of words"),
+    };
+
+    public bool IsGroup(string key) => Value(key) is MapNode;
+
     public bool Has(string key) => Value(key) is not null;
 
     public bool Flag(string key, bool standard) =>

@@ -8,7 +8,7 @@ namespace BackpropCluster.Cli.RunFiles;
 internal static class Words
 {
     public static (string, DataSource)[] Sources { get; } =
-        [("mazur", DataSource.Mazur), ("xor", DataSource.Xor), ("iris", DataSource.Iris), ("digits", DataSource.Digits), ("idx", DataSource.Idx)];
+        [("mazur", DataSource.Mazur), ("xor", DataSource.Xor), ("iris", DataSource.Iris), ("digits", DataSource.Digits), ("spiral", DataSource.Spiral), ("csv", DataSource.Csv), ("idx", DataSource.Idx)];
 
     public static (string, Scaling)[] Scalings { get; } = [("none", Scaling.None), ("minmax", Scaling.MinMax), ("standard", Scaling.Standard)];
 

@@ -15,8 +15,14 @@ public enum DataSource
     /// <summary>1,797 handwritten digits of 8 × 8 pixels.</summary>
     Digits,
 
+    /// <summary>Three arms of 100 points each that turn about each other; made, not measured.</summary>
+    Spiral,
+
     /// <summary>A user's IDX files.</summary>
     Idx,
+
+    /// <summary>A user's file of comma-separated values.</summary>
+    Csv,
 }
 
 /// <summary>What each column of the inputs is divided by before training; taken from the training rows only.</summary>

@@ -8,6 +8,7 @@ public enum RandomPurpose : uint
     Split = 3,
     Trace = 4,
     Simulation = 5,
+    Data = 6,
 }
 
 /// <summary>Random numbers that are looked up, not drawn: a pure function of (seed, purpose, group, index).</summary>

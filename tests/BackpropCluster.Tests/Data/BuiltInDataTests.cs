@@ -42,4 +42,14 @@ public class BuiltInDataTests
         Assert.Equal([0.01, 0.99], mazur.Targets);
         Assert.Null(mazur.Classes);
     }
+
+    // Made, not embedded: another machine must make the same points, or every hash of a run on them would be its own.
+    [Fact]
+    public void TheSpiralIsTheSameOnEveryMachine()
+    {
+        var spiral = BuiltInData.Read(DataSource.Spiral);
+        Assert.Equal((300, 2, 3), (spiral.Rows, spiral.Features, spiral.ClassCount));
+        Assert.All(Enumerable.Range(0, 300), k => Assert.Equal((k % 100 + 1) / 100.0, Math.Sqrt(spiral.Inputs[2 * k] * spiral.Inputs[2 * k] + spiral.Inputs[2 * k + 1] * spiral.Inputs[2 * k + 1]), 1e-15));
+        Assert.Equal("8c0ef443eb100a2ad758fc5acdd1714c6927471741e83a61ae", spiral.Sha256()[..50]);
+    }
 }

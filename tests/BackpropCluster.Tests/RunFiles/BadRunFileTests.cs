@@ -76,7 +76,7 @@ public sealed class BadRunFileTests
         { "seed: 42", "seed: 18446744073709551616", ["got '18446744073709551616'"] },
         { "seed: 42", "seed: 1.5", ["got '1.5'"] },
         { "seed: 42", "seed:", ["r.yaml:3:6", "got ''"] },
-        { "source: digits", "source: mnist", ["r.yaml:5:11", "got 'mnist'", "mazur, xor, iris, digits or idx"] },
+        { "source: digits", "source: mnist", ["r.yaml:5:11", "got 'mnist'", "mazur, xor, iris, digits, spiral, csv or idx"] },
         { "source: digits", "source: idx\n  images: \"a\\0b\"\n  labels: b", ["r.yaml:6:11", @"data.images: got 'a\u0000b', expected a path"] },
         { "source: digits", "source: idx\n  images: \"a\\nb\"\n  labels: b", ["r.yaml:6:11", @"got 'a\u000ab'"] },
         { "source: digits", "source: idx\n  images: a\n  labels: ''", ["r.yaml:7:11", "data.labels: got '', expected a path"] },

@@ -20,7 +20,7 @@ public sealed class RunFileTests
     public static TheoryData<string> Examples() => [.. Directory.GetFiles(ExamplesFolder(), "*.yaml").Select(p => Path.GetFileName(p)!)];
 
     [Fact]
-    public void FourExamplesShip() => Assert.Equal(["digits.yaml", "iris.yaml", "mazur.yaml", "xor.yaml"], Examples().Select(row => (string)row.Data).Order());
+    public void FiveExamplesShip() => Assert.Equal(["digits.yaml", "iris.yaml", "mazur.yaml", "spiral.yaml", "xor.yaml"], Examples().Select(row => (string)row.Data).Order());
 
     [Theory, MemberData(nameof(Examples))]
     public void AnExampleReadsBackEqual(string example) => AssertReadsBackEqual(Read(example));
@@ -97,6 +97,7 @@ public sealed class RunFileTests
     [InlineData("xor.yaml", 1.0)]
     [InlineData("iris.yaml", 0.93)]
     [InlineData("digits.yaml", 0.95)]
+    [InlineData("spiral.yaml", 0.9)]
     public void AnExampleLearnsWhatItPromises(string example, double accuracy)
     {
         var spec = Read(example).Spec;
