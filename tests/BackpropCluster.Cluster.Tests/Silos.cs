@@ -62,11 +62,13 @@ public sealed class TwoSilos() : Silos(2);
 
 public sealed class ThreeSilos() : Silos(3);
 
-/// <summary>The data of these tests: what is built in, and made-up rows of seven features in the place of iris.</summary>
+/// <summary>The data of these tests: what is built in, and made-up rows of seven features in the place of iris, and the rows of PyTorch's cases.</summary>
 internal static class Tables
 {
     public static Table Read(Core.DataSpec data) =>
-        data.Source == DataSource.Iris ? Runs.SevenFeatures() : BuiltInData.Read(data.Source);
+        data.Csv is { } oracle ? OptimizerOracle.Cases().Single(c => c.Name == oracle.File).Table()
+        : data.Source == DataSource.Iris ? Runs.SevenFeatures()
+        : BuiltInData.Read(data.Source);
 
     public static Dataset Open(Core.RunSpec spec) => Dataset.Prepare(Read(spec.Data), spec.Data, spec.Seed, spec.Model.Layers[^1].Units);
 
