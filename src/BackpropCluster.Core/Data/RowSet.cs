@@ -19,12 +19,19 @@ public sealed class RowSet
     public int Count => inputs.Length / Features;
 
     /// <summary>The inputs of some rows, unit-major: all rows of feature 0, then all rows of feature 1, …</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public double[] Inputs(ReadOnlySpan<int> rows)
+    {
+        var values = GC.AllocateUninitializedArray<double>(Features * rows.Length);
+        CopyInputs(rows, values);
+        return values;
+    }
+
+    /// <summary>The same into an array of features × rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void CopyInputs(ReadOnlySpan<int> rows, Span<double> values)
     {
         // Eight rows by eight features at a time: one line of the cache is then written by eight rows while it is at hand.
         const int Tile = 8;
-        var values = GC.AllocateUninitializedArray<double>(Features * rows.Length);
         for (var top = 0; top < rows.Length; top += Tile)
             for (var left = 0; left < Features; left += Tile)
                 for (var r = top; r < Math.Min(top + Tile, rows.Length); r++)
@@ -32,8 +39,6 @@ public sealed class RowSet
                     var row = inputs.AsSpan(rows[r] * Features + left, Math.Min(Tile, Features - left));
                     for (var f = 0; f < row.Length; f++) values[(left + f) * rows.Length + r] = row[f];
                 }
-
-        return values;
     }
 
     /// <summary>One value of one row.</summary>

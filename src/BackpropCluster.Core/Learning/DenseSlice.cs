@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace BackpropCluster.Core.Learning;
 
 /// <summary>The arithmetic of some consecutive units of one dense layer: their weights, and the weights that lead away from them.</summary>
@@ -85,12 +83,9 @@ public sealed class DenseSlice
     /// <summary>z of <paramref name="rows"/> rows: units × rows.</summary>
     /// <param name="x">Inputs × rows.</param>
     /// <param name="rows">How many rows.</param>
-    public double[] Nets(ReadOnlySpan<double> x, int rows)
-    {
-        var z = GC.AllocateUninitializedArray<double>(Units * rows);
+    /// <param name="z">Where to.</param>
+    public void Nets(ReadOnlySpan<double> x, int rows, double[] z) =>
         Kernels.Product(Weights.Values, Inputs, 1, x, Biases.Values, z, Units, Inputs, rows);
-        return z;
-    }
 
     /// <summary>y = φ(z), in place.</summary>
     public void Activate(double[] nets) => layer.Activation.Apply(nets, nets);
@@ -99,12 +94,11 @@ public sealed class DenseSlice
     /// <remarks>With the pending outgoing weights, which differ from the committed ones only where the update order wants it.</remarks>
     /// <param name="above">Deltas of the layer above, units above × rows; for the last layer ∂E/∂y of all outputs.</param>
     /// <param name="rows">How many rows.</param>
-    public double[] OutputSlopes(ReadOnlySpan<double> above, int rows)
+    /// <param name="s">Where to.</param>
+    public void OutputSlopes(ReadOnlySpan<double> above, int rows, double[] s)
     {
-        if (UnitsAbove == 0) return above.Slice(first * rows, Units * rows).ToArray();
-        var s = GC.AllocateUninitializedArray<double>(Units * rows);
-        Kernels.Product(Outgoing.Pending, 1, Units, above, [], s, Units, UnitsAbove, rows);
-        return s;
+        if (UnitsAbove == 0) above.Slice(first * rows, Units * rows).CopyTo(s);
+        else Kernels.Product(Outgoing.Pending, 1, Units, above, [], s, Units, UnitsAbove, rows);
     }
 
     /// <summary>∂W of some rows: units × inputs.</summary>
@@ -119,17 +113,10 @@ public sealed class DenseSlice
     }
 
     /// <summary>∂b of some rows.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public double[] BiasGradients(ReadOnlySpan<double> delta, int rows)
     {
         var biases = Biases.TakeBuffer();
-        for (var o = 0; o < Units; o++)
-        {
-            biases[o] = 0;
-            foreach (var d in delta.Slice(o * rows, rows))
-                biases[o] += d;
-        }
-
+        Kernels.RowSums(delta, biases, Units, rows);
         return biases;
     }
 

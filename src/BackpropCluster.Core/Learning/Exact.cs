@@ -16,6 +16,25 @@ public static class Exact
     // Adding it pushes the integer part of a double into the low bits; what is left after subtracting it is the rounded value.
     private const double RoundingShift = 6755399441055744.0; // 1.5 · 2^52
 
+    /// <summary>Whether no value is NaN or infinite.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static bool AreFinite(ReadOnlySpan<double> values)
+    {
+        // x − x is 0 for every finite x and NaN for the others.
+        var poison = Vector512<double>.Zero;
+        var i = 0;
+        for (; i + Vector512<double>.Count <= values.Length; i += Vector512<double>.Count)
+        {
+            var x = Vector512.Create(values[i..]);
+            poison += x - x;
+        }
+
+        if (poison != Vector512<double>.Zero) return false;
+        for (; i < values.Length; i++)
+            if (!double.IsFinite(values[i])) return false;
+        return true;
+    }
+
     public static double Exp(double x) => Exp(Vector512.CreateScalar(x)).ToScalar();
 
     public static double Logistic(double x) => Logistic(Vector512.CreateScalar(x)).ToScalar();

@@ -49,6 +49,11 @@ public static class Kernels
         else Product(new Strided(a, k, 1), new Strided(b, 1, k), [], c, m, k, n);
     }
 
+    /// <summary>c[m] = Σₖ A[m,k], each sum in index order: A is m × k, row-major. A bias gradient's sum over rows.</summary>
+    /// <remarks>A product with a matrix of ones: 1·a + sum is rounded as a + sum is, and eight sums run side by side.</remarks>
+    public static void RowSums(ReadOnlySpan<double> a, Span<double> c, int m, int k) =>
+        Product(new Strided([1.0], 0, 0), new Strided(a, 1, k), [], c, 1, k, m);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Product(Strided a, Strided b, ReadOnlySpan<double> start, Span<double> c, int m, int k, int n)
     {

@@ -9,6 +9,7 @@ public sealed class LossState(Func<RunPlan, Dataset> open) : PartState(PartId.Lo
     private Dataset? data;
     private BatchOrder? order;
     private Slots[] training = [];
+    private StepArray[] gradients = [];
     private Slots? evaluation;
     private Score[] microbatches = [];
     private double[] rowLosses = [];
@@ -21,6 +22,7 @@ public sealed class LossState(Func<RunPlan, Dataset> open) : PartState(PartId.Lo
         order = new BatchOrder(newPlan.Spec.Data, newPlan.Spec.Training.Epochs, newPlan.Spec.Seed, data.Training.Count);
         int[] senders = [.. newPlan.SlicesOf(newPlan.Depth).Select(s => s.Units)];
         training = [.. Enumerable.Range(0, order.Microbatches).Select(_ => new Slots(senders))];
+        gradients = new StepArray[training.Length];
         evaluation = new Slots(senders);
         rowLosses = new double[order.Batch];
         Reset();
@@ -49,6 +51,8 @@ public sealed class LossState(Func<RunPlan, Dataset> open) : PartState(PartId.Lo
 
     private void Train(Activations outputs, IOutbox outbox)
     {
+        // Reported: a repeat, whose array its sender may be filling anew already.
+        if (Array.TrueForAll(training, slots => slots.IsFull)) return;
         var m = outputs.Key.Microbatch;
         if (!Put(training[m], outputs.Key, outputs.Values, outbox) || !training[m].IsFull) return;
 
@@ -56,7 +60,7 @@ public sealed class LossState(Func<RunPlan, Dataset> open) : PartState(PartId.Lo
         var batch = order!.CountOf(key.Step);
         var rows = order.RowsOf(key.Step, m);
         var losses = rowLosses.AsSpan(order.FirstOf(key.Step, m), rows.Length);
-        var gradient = new double[training[m].Values.Length];
+        var gradient = gradients[m].OfLength(training[m].Values.Length);
         microbatches[m] = Compare(training[m], data!.Training, rows, losses, gradient, batch, key, outbox);
         outbox.Send(Recipients.SlicesOf(Plan.Depth), new Deltas(key with { Phase = Phase.Backward }, new Payload(data.Outputs, rows.Length, gradient)));
         if (Array.TrueForAll(training, slots => slots.IsFull)) ReportStep(key, batch, outbox);
@@ -117,7 +121,7 @@ public sealed class LossState(Func<RunPlan, Dataset> open) : PartState(PartId.Lo
         }
 
         if (key.Trace.IsSampled)
-            outbox.Observe(new LossComputed(key, [.. outputs.Values], [.. Enumerable.Range(0, y.Length).SelectMany(o => rows.Select(row => set.Target(row)[o]))], gradient));
+            outbox.Observe(new LossComputed(key, [.. outputs.Values], [.. Enumerable.Range(0, y.Length).SelectMany(o => rows.Select(row => set.Target(row)[o]))], [.. gradient]));
         return new Score(0, correct, rows.Length);
     }
 

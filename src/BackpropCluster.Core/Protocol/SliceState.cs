@@ -50,6 +50,9 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
 
     protected override void Handle(Message message, IOutbox outbox)
     {
+        // A repeat, and not to be compared: with this slice's Ready the step may be committed, and its sender may be filling the
+        // array anew already.
+        if (IsReady && message is Activations { Key.Phase: Phase.Forward } or Deltas) return;
         switch (message)
         {
             case Activations { Key.Phase: Phase.Forward } y when Put(Inputs(y.Key), y.Key, y.Values, outbox):
@@ -80,7 +83,7 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
         var pass = passes[key.Microbatch];
         if (!pass.Inputs.IsFull) return;
         trace = key.Trace;
-        pass.Y = Compute(pass.Inputs, key, outbox);
+        pass.Y = Compute(pass.Inputs, pass.Outputs.OfLength(range.Units * pass.Inputs.Rows), key, outbox);
         if (pass.Y is not null) SendActivations(key, pass.Inputs.Rows, pass.Y, outbox);
     }
 
@@ -88,14 +91,14 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
     private void Evaluate(MessageKey key, IOutbox outbox)
     {
         if (!evaluation!.Inputs.IsFull) return;
-        if (Compute(evaluation.Inputs, key, outbox) is { } y) SendActivations(key, evaluation.Inputs.Rows, y, outbox);
+        if (Compute(evaluation.Inputs, new double[range.Units * evaluation.Inputs.Rows], key, outbox) is { } y) SendActivations(key, evaluation.Inputs.Rows, y, outbox);
     }
 
-    private double[]? Compute(Slots inputs, MessageKey key, IOutbox outbox)
+    private double[]? Compute(Slots inputs, double[] nets, MessageKey key, IOutbox outbox)
     {
-        var nets = slice!.Nets(inputs.Values, inputs.Rows);
+        slice!.Nets(inputs.Values, inputs.Rows, nets);
         // Looked at here, not only in the loss: logistic units turn an infinite net into a healthy-looking 0 or 1.
-        if (Array.Exists(nets, z => !double.IsFinite(z)))
+        if (!Exact.AreFinite(nets))
         {
             Fail(key, FailureKind.NotFinite, $"a net of layer {range.Layer} is not a finite number at step {key.Step}", outbox);
             return null;
@@ -104,7 +107,7 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
         double[] z = key.Trace.IsSampled ? [.. nets] : [];
         slice.Activate(nets);
         if (key.Trace.IsSampled)
-            outbox.Observe(new SliceForward(key with { From = Id }, range, [.. inputs.Values], [.. slice.Weights.Values], [.. slice.Biases.Values], z, nets));
+            outbox.Observe(new SliceForward(key with { From = Id }, range, [.. inputs.Values], [.. slice.Weights.Values], [.. slice.Biases.Values], z, [.. nets]));
         return nets;
     }
 
@@ -122,7 +125,8 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
         var during = Plan.Spec.Training.Update == UpdateOrder.DuringBackward;
         var outgoing = during ? slice!.OutgoingGradients(pass.Y, above, rows) : [];
         var finite = !during || slice!.Outgoing.Prepare(outgoing, key.Step);
-        var delta = slice!.OutputSlopes(above, rows);
+        var delta = pass.OwnDeltas.OfLength(range.Units * rows);
+        slice!.OutputSlopes(above, rows, delta);
         double[] slopes = key.Trace.IsSampled ? [.. delta] : [];
         slice.Activation.MultiplyByDerivative(pass.Y, delta);
         if (range.Layer > 1)
@@ -131,7 +135,7 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
         pass.Gradients = new Gradients(
             slice.WeightGradients(pass.Inputs.Values, delta, rows), slice.BiasGradients(delta, rows), during ? outgoing : slice.OutgoingGradients(pass.Y, above, rows));
         if (key.Trace.IsSampled)
-            outbox.Observe(new SliceBackward(key with { From = Id }, range, [.. above], [.. slice.Outgoing.Pending], slopes, delta, [.. pass.Gradients.Weights]));
+            outbox.Observe(new SliceBackward(key with { From = Id }, range, [.. above], [.. slice.Outgoing.Pending], slopes, [.. delta], [.. pass.Gradients.Weights]));
         if (Array.TrueForAll(passes, p => p.Gradients is not null)) BecomeReady(key, finite, outbox);
     }
 
@@ -178,6 +182,9 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
     /// <summary>One microbatch on its way up and down.</summary>
     private sealed class Pass(int[] below, int[] above)
     {
+        public StepArray Outputs;
+        public StepArray OwnDeltas;
+
         public Slots Inputs { get; } = new(below);
         public Slots Deltas { get; } = new(above);
         public double[]? Y { get; set; }

@@ -10,12 +10,14 @@ public sealed class SourceState(Func<RunPlan, Dataset> open) : PartState(PartId.
     private BatchOrder? order;
     private int begun;
     private (int Step, Payload[] Microbatches) ready;
+    private StepArray[,] arrays = new StepArray[0, 0]; // of odd and even steps: one is read while the other is filled
 
     protected override void Load(RunPlan newPlan, CheckpointId? from)
     {
         data = open(newPlan);
         order = new BatchOrder(newPlan.Spec.Data, newPlan.Spec.Training.Epochs, newPlan.Spec.Seed, data.Training.Count);
         (begun, ready) = (0, (0, []));
+        arrays = new StepArray[2, order.Microbatches];
     }
 
     protected override bool TryCommit(IOutbox outbox) => true;
@@ -38,7 +40,9 @@ public sealed class SourceState(Func<RunPlan, Dataset> open) : PartState(PartId.
     private Payload[] Gather(int step) => [.. Enumerable.Range(0, order!.Microbatches).Select(m =>
     {
         var rows = order.RowsOf(step, m);
-        return new Payload(Plan.Features, rows.Length, data!.Training.Inputs(rows));
+        var values = arrays[step % 2, m].OfLength(Plan.Features * rows.Length);
+        data!.Training.CopyInputs(rows, values);
+        return new Payload(Plan.Features, rows.Length, values);
     })];
 
     private void SendChunk(MessageKey key, IOutbox outbox)
