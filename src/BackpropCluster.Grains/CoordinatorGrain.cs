@@ -33,7 +33,7 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
         // A client that lost sight of a run asks again; the run may have gone on all the time.
         if (state is not null && state.Term > term && state.Status is not (RunStatus.Failed or RunStatus.Interrupted)) return ValueTask.CompletedTask;
         fingerprint = plan.Fingerprint;
-        outbox = new PlacingOutbox(GrainFactory, plan, shells.CreateOutbox(plan.Run));
+        outbox = new PlacingOutbox(GrainFactory, plan, shells);
         state = new CoordinatorState(plan, term, Members(), deadline);
         (announced, began, elapsed) = (0, 0, TimeSpan.Zero);
         // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.
@@ -124,8 +124,10 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
     ];
 
     /// <summary>Sends Restore to each part with the silo that it shall be activated on; everything else as usual.</summary>
-    private sealed class PlacingOutbox(IGrainFactory grains, RunPlan plan, GrainOutbox outbox) : IOutbox
+    private sealed class PlacingOutbox(IGrainFactory grains, RunPlan plan, PartShells shells) : IOutbox
     {
+        private readonly GrainOutbox outbox = shells.CreateOutbox(plan.Run);
+
         public void Send(Recipients to, Message message)
         {
             if (message is not Restore restore)
@@ -134,7 +136,7 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
                 return;
             }
 
-            outbox.Route(restore.Plan, restore.Placement);
+            outbox.Route(shells.RoutesOf(restore));
             foreach (var part in plan.Parts) Place(part, restore);
         }
 

@@ -4,30 +4,17 @@ using BackpropCluster.Grains.Checkpoints;
 namespace BackpropCluster.Grains;
 
 /// <summary>Delivers what a state machine says: one-way calls to cached references, counted as logical messages.</summary>
-internal sealed class GrainOutbox(IGrainFactory grains, string run, string silo, Traffic traffic, ITrainingObserver observer, StoreShell store) : IOutbox
+internal sealed class GrainOutbox(IGrainFactory grains, string run, Traffic traffic, ITrainingObserver observer, StoreShell store) : IOutbox
 {
     private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(run);
     private readonly ISourceGrain source = grains.GetGrain<ISourceGrain>(PartKeys.Source(run));
     private readonly ILossGrain loss = grains.GetGrain<ILossGrain>(PartKeys.Loss(run));
-    private RunPlan? known;
-    private ISliceGrain[][] layers = [];
-    private int[] remoteOfLayer = [];
-    private bool coordinatorIsLocal = true;
-    private bool sourceIsLocal = true;
-    private bool lossIsLocal = true;
+    private Routes? routes;
+
+    private Routes Known => routes ?? throw new InvariantViolationException($"a part of {run} sends before its first Restore");
 
     /// <summary>Learns who stands where; from the Restore that every part gets first.</summary>
-    public void Route(RunPlan plan, Placement placement)
-    {
-        known = plan;
-        layers = [.. Enumerable.Range(1, plan.Depth).Select(layer =>
-            plan.SlicesOf(layer).Select(slice => grains.GetGrain<ISliceGrain>(PartKeys.Slice(run, slice))).ToArray())];
-        remoteOfLayer = [.. Enumerable.Range(1, plan.Depth).Select(layer =>
-            plan.SlicesOf(layer).Count(slice => placement.SiloOf(plan.OrdinalOf(PartId.Slice(layer, slice.Index))) != silo))];
-        coordinatorIsLocal = placement.CoordinatorSilo == silo;
-        sourceIsLocal = placement.SiloOf(plan.OrdinalOf(PartId.Source)) == silo;
-        lossIsLocal = placement.SiloOf(plan.OrdinalOf(PartId.Loss)) == silo;
-    }
+    public void Route(Routes to) => routes = to;
 
     public void Send(Recipients to, Message message)
     {
@@ -37,24 +24,24 @@ internal sealed class GrainOutbox(IGrainFactory grains, string run, string silo,
                 ToLayer(to.Layer, message);
                 break;
             case RecipientKind.Loss:
-                Count(lossIsLocal, message);
+                Count(Known.LossIsLocal, message);
                 ToLoss(message);
                 break;
             case RecipientKind.Source:
-                Count(sourceIsLocal, message);
+                Count(Known.SourceIsLocal, message);
                 ToSource(message);
                 break;
             case RecipientKind.Coordinator:
                 // What the store answers is not said by a part.
-                if (message is not (Led or Saved or HeadMoved or StoreFailed)) Count(coordinatorIsLocal, message);
+                if (message is not (Led or Saved or HeadMoved or StoreFailed)) Count(routes?.CoordinatorIsLocal ?? true, message);
                 ToCoordinator(message);
                 break;
             case RecipientKind.Store:
-                store.Take(message is Lead lead ? lead.Plan : known!, message, this);
+                store.Take(message is Lead lead ? lead.Plan : Known.Plan, message, this);
                 break;
             default:
                 Send(Recipients.Source, message);
-                for (var layer = 1; layer <= layers.Length; layer++) ToLayer(layer, message);
+                for (var layer = 1; layer <= Known.Layers.Length; layer++) ToLayer(layer, message);
                 Send(Recipients.Loss, message);
                 break;
         }
@@ -64,8 +51,8 @@ internal sealed class GrainOutbox(IGrainFactory grains, string run, string silo,
 
     private void ToLayer(int layer, Message message)
     {
-        var slices = layers[layer - 1];
-        var remote = remoteOfLayer[layer - 1];
+        var slices = Known.Layers[layer - 1];
+        var remote = Known.RemoteOfLayer[layer - 1];
         traffic.Add(slices.Length - remote, remote, PayloadBytes(message));
         switch (message)
         {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
@@ -8,7 +9,7 @@ using Orleans.Runtime.Placement;
 namespace BackpropCluster.Grains;
 
 /// <summary>What Source, slice and Loss grains have in common: a machine, an outbox, and what happens when the machine throws.</summary>
-internal sealed class PartShell(PartState state, GrainOutbox outbox, StoreShell store, ILogger logger)
+internal sealed class PartShell(PartState state, PartShells shells, GrainOutbox outbox, StoreShell store, ILogger logger)
 {
     public PartState State => state;
 
@@ -25,7 +26,10 @@ internal sealed class PartShell(PartState state, GrainOutbox outbox, StoreShell 
                 // The placement hint came along; what this part sends would carry it on, and every message of the run after that
                 // would copy it: two fifths of the message rate.
                 RequestContext.Remove(IPlacementDirector.PlacementHintKey);
-                outbox.Route(restore.Plan, restore.Placement);
+                var routes = shells.RoutesOf(restore);
+                outbox.Route(routes);
+                // A Restore that came from another silo brought a plan of its own; one for all is enough.
+                message = restore with { Plan = routes.Plan, Placement = routes.Placement };
             }
 
             state.Receive(message, outbox);
@@ -66,12 +70,22 @@ internal sealed class PartShell(PartState state, GrainOutbox outbox, StoreShell 
 internal sealed class PartShells(
     IGrainFactory grains, ILocalSiloDetails silo, Traffic traffic, ITrainingObserver observer, DataCatalog data, StoreShell store, ILoggerFactory loggers)
 {
+    private readonly ConcurrentDictionary<string, (int Term, Lazy<Routes> Routes)> routes = new();
+
     public DataCatalog Data => data;
+
+    /// <summary>Who stands where in the term of a Restore; made once for all parts of this silo.</summary>
+    public Routes RoutesOf(Restore restore) => routes.AddOrUpdate(
+        restore.Plan.Run,
+        _ => (restore.Key.Term, Make(restore)),
+        (_, known) => known.Term == restore.Key.Term && known.Routes.Value.Plan.Fingerprint == restore.Key.Run ? known : (restore.Key.Term, Make(restore))).Routes.Value;
+
+    private Lazy<Routes> Make(Restore restore) => new(() => new Routes(grains, restore.Plan, restore.Placement, silo.SiloAddress.ToParsableString()));
 
     /// <summary>The model of a checkpoint that a shell has loaded already.</summary>
     public SavedModel OpenCheckpoint(RunPlan plan, CheckpointId id) => store.Load(plan, id).GetAwaiter().GetResult();
 
-    public PartShell Create(PartState state, string key) => new(state, CreateOutbox(PartKeys.RunOf(key)), store, loggers.CreateLogger<PartShell>());
+    public PartShell Create(PartState state, string key) => new(state, this, CreateOutbox(PartKeys.RunOf(key)), store, loggers.CreateLogger<PartShell>());
 
-    public GrainOutbox CreateOutbox(string run) => new(grains, run, silo.SiloAddress.ToParsableString(), traffic, observer, store);
+    public GrainOutbox CreateOutbox(string run) => new(grains, run, traffic, observer, store);
 }

@@ -11,7 +11,7 @@ using BackpropCluster.Grains.Bench;
 
 namespace BackpropCluster.Cli.Verbs;
 
-/// <summary><c>bench messages|training</c>: rates, each beside its baseline measured in the same process.</summary>
+/// <summary><c>bench messages|training|startup|memory</c>: rates and sizes, each beside its baseline measured in the same process.</summary>
 internal static class BenchVerb
 {
     // Both sides in turn, so that a noisy neighbour hits both; the first turns warm up the runtime and are thrown away.
@@ -27,7 +27,11 @@ internal static class BenchVerb
         messages.SetAction((parsed, cancellation) => Messages(parsed.GetValue(json), cancellation));
         var training = new Command("training", "Rounds of the tutorial on grains beside one loop without grains") { json };
         training.SetAction((parsed, cancellation) => Training(parsed.GetValue(json), cancellation));
-        return new Command("bench", "Measure rates on this machine") { messages, training };
+        var startup = new Command("startup", "Time until silos stand") { json };
+        startup.SetAction((parsed, cancellation) => FootprintBench.Startup(parsed.GetValue(json), cancellation));
+        var memory = new Command("memory", "Memory of a model's parameters and of a neuron's grain") { json };
+        memory.SetAction((parsed, cancellation) => FootprintBench.Memory(parsed.GetValue(json), cancellation));
+        return new Command("bench", "Measure rates and sizes on this machine") { messages, training, startup, memory };
     }
 
     private static async Task<int> Messages(bool json, CancellationToken cancellation)

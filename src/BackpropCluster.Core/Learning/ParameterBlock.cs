@@ -11,7 +11,9 @@ public sealed class ParameterBlock
     private readonly OptimizerSpec optimizer;
     private readonly double[] state;
     private double[]? pending;
-    private double[]? spare;
+
+    // Weakly: a step finds the array again, but a model that waits, or a machine that is short of memory, need not pay for it.
+    private readonly WeakReference<double[]?> spare = new(null);
 
     /// <param name="values">The parameters; the array is taken over.</param>
     /// <param name="optimizer">The rule.</param>
@@ -34,8 +36,8 @@ public sealed class ParameterBlock
     /// <remarks>What it holds is to be overwritten.</remarks>
     public double[] TakeBuffer()
     {
-        var buffer = spare ?? new double[Values.Length];
-        spare = null;
+        if (!spare.TryGetTarget(out var buffer)) return new double[Values.Length];
+        spare.SetTarget(null);
         return buffer;
     }
 
@@ -76,7 +78,8 @@ public sealed class ParameterBlock
     public void Commit()
     {
         if (pending is null) return;
-        (spare, Values, pending) = (Values, pending, null);
+        spare.SetTarget(Values);
+        (Values, pending) = (pending, null);
     }
 
     // w ← w − η·g, the rule of most runs, eight at a time; x − x is 0 for every finite x and NaN for the others.

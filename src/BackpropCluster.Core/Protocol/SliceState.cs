@@ -10,7 +10,9 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
     private DenseSlice? slice;
     private SliceRange range;
     private Pass[] passes = [];
-    private Pass? evaluation;
+    private Pass? evaluation; // made with the first evaluation: for a neuron its slots are as large as the neuron
+    private int[] below = [];
+    private int[] above = [];
     private int chunk;
     private TraceContext trace;
 
@@ -26,10 +28,10 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
     {
         range = newPlan.SlicesOf(Id.Layer)[Id.Index];
         slice = new DenseSlice(newPlan.Spec, newPlan.Features, range.Layer, range.First, range.Units, from is null ? null : open(newPlan, from));
-        int[] below = range.Layer == 1 ? [newPlan.Features] : [.. newPlan.SlicesOf(range.Layer - 1).Select(s => s.Units)];
-        int[] above = range.Layer == newPlan.Depth ? [newPlan.Spec.Model.Layers[^1].Units] : [.. newPlan.SlicesOf(range.Layer + 1).Select(s => s.Units)];
+        below = range.Layer == 1 ? [newPlan.Features] : [.. newPlan.SlicesOf(range.Layer - 1).Select(s => s.Units)];
+        above = range.Layer == newPlan.Depth ? [newPlan.Spec.Model.Layers[^1].Units] : [.. newPlan.SlicesOf(range.Layer + 1).Select(s => s.Units)];
         passes = [.. Enumerable.Range(0, newPlan.Spec.Data.Microbatches).Select(_ => new Pass(below, above))];
-        evaluation = new Pass(below, above);
+        evaluation = null;
         IsReady = false;
         chunk = 0;
     }
@@ -43,7 +45,7 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
             outbox.Observe(new SliceUpdated(new MessageKey(Plan.Fingerprint, Term, Version + 1, Phase.Backward, 0, Id, trace), range, [.. slice.Weights.Values], [.. slice.Biases.Values]));
         foreach (var pass in passes) pass.Clear();
         IsReady = false;
-        evaluation!.Clear();
+        evaluation?.Clear();
         chunk = 0;
         return true;
     }
@@ -58,7 +60,7 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
             case Activations { Key.Phase: Phase.Forward } y when Put(Inputs(y.Key), y.Key, y.Values, outbox):
                 Forward(y.Key, outbox);
                 break;
-            case Activations { Key.Phase: Phase.Evaluate } y when IsCurrentChunk(y.Key) && Put(evaluation!.Inputs, y.Key, y.Values, outbox):
+            case Activations { Key.Phase: Phase.Evaluate } y when IsCurrentChunk(y.Key) && Put((evaluation ??= new Pass(below, above)).Inputs, y.Key, y.Values, outbox):
                 Evaluate(y.Key, outbox);
                 break;
             case Deltas delta when Put(passes[delta.Key.Microbatch].Deltas, delta.Key, delta.Values, outbox):
@@ -173,7 +175,7 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
         if (key.Microbatch > chunk)
         {
             chunk = key.Microbatch;
-            evaluation!.Clear();
+            evaluation?.Clear();
         }
 
         return key.Microbatch == chunk;
