@@ -1,11 +1,13 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
+using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Cli.Verbs;
 
-/// <summary><c>config check RUN.yaml</c>: reads a run file as <c>train</c> would and starts nothing.</summary>
+/// <summary><c>config check RUN.yaml</c> reads a run file as <c>train</c> would and starts nothing; <c>config schema</c> describes run files to editors.</summary>
 internal static class ConfigVerb
 {
     public static Command Create()
@@ -15,7 +17,13 @@ internal static class ConfigVerb
         var json = Options.Json();
         var check = new Command("check", "Read a run file strictly and say what it would train") { path, set, json };
         check.SetAction(parsed => Check(parsed.GetValue(path)!, parsed.GetValue(set), parsed.GetValue(json)));
-        return new Command("config", "Work with run files") { check };
+        var schema = new Command("schema", "Print the JSON Schema of run files, for editors");
+        schema.SetAction(_ =>
+        {
+            System.Console.Out.WriteLine(RunFileSchema.Create().ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
+            return ExitCode.Done;
+        });
+        return new Command("config", "Work with run files") { check, schema };
     }
 
     private static int Check(string path, string[]? sets, bool json)
