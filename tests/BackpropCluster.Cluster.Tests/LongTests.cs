@@ -41,4 +41,52 @@ public sealed class LongTests : IDisposable
         var there = (await backprop.Run([(variable, value)], null, "train", example, "--json")).Json.GetProperty("weightsSha256").GetString();
         Assert.Equal(here, there);
     }
+
+    // Debian's dataset-fashion-mnist; CI installs it.
+    private const string Fashion = "/usr/share/datasets/fashion-mnist";
+
+    private static void NeedsFashion() => Assert.SkipUnless(Directory.Exists(Fashion), "Debian's package dataset-fashion-mnist is not installed");
+
+    [Fact]
+    public void SixtyThousandPicturesAreReadInTwoSeconds()
+    {
+        NeedsFashion();
+        var files = new Core.IdxFiles($"{Fashion}/train-images-idx3-ubyte.gz", $"{Fashion}/train-labels-idx1-ubyte.gz", null, null);
+        var start = System.Diagnostics.Stopwatch.GetTimestamp();
+        var table = Grains.DataFiles.Read(new Core.DataSpec { Source = Core.Data.DataSource.Idx, Idx = files });
+        var took = System.Diagnostics.Stopwatch.GetElapsedTime(start);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{table.Rows} rows in {took.TotalSeconds:0.00} s");
+        Assert.Equal((60_000, 784, 10), (table.Rows, table.Features, table.ClassCount));
+        Assert.True(took < TimeSpan.FromSeconds(2), $"{took.TotalSeconds:0.00} s");
+    }
+
+    [Fact]
+    public async Task FashionMnistIsLearnedInFiveEpochsToOneHash()
+    {
+        NeedsFashion();
+        var file = Path.Combine(backprop.Folder, "fashion.yaml");
+        await File.WriteAllTextAsync(file, $$"""
+            version: 1
+            data: { source: idx, images: {{Fashion}}/train-images-idx3-ubyte.gz, labels: {{Fashion}}/train-labels-idx1-ubyte.gz, test_images: {{Fashion}}/t10k-images-idx3-ubyte.gz, test_labels: {{Fashion}}/t10k-labels-idx1-ubyte.gz, batch: 128, scale: minmax }
+            model:
+              layers: [ { units: 128, activation: relu, init: he_normal }, { units: 10, activation: identity } ]
+              loss: cross_entropy
+            optimizer: { kind: adam, learning_rate: 0.001 }
+            training: { epochs: 5 }
+
+            """, TestContext.Current.CancellationToken);
+        var layers = (await backprop.Run("train", file, "--json")).Json;
+        Assert.True(layers.GetProperty("test").GetProperty("accuracy").GetDouble() >= 0.86, layers.ToString());
+        var shards = (await backprop.Run("train", file, "--set", "cluster.granularity=32", "--set", "cluster.silos=3", "--json")).Json;
+        Assert.Equal(layers.GetProperty("weightsSha256").GetString(), shards.GetProperty("weightsSha256").GetString());
+    }
+
+    [Fact]
+    public async Task AModelCostsWhatItsParametersDo()
+    {
+        var rows = (await backprop.Run("bench", "memory", "--json")).Json.GetProperty("rows").EnumerateArray().ToList();
+        Assert.All(rows.Where(r => r.TryGetProperty("ratio", out _)), r => Assert.True(r.GetProperty("ratio").GetDouble() <= 2.2, r.ToString()));
+        Assert.All(rows.Where(r => r.TryGetProperty("bytesPerGrainBeyondWeights", out _)), r => Assert.True(r.GetProperty("bytesPerGrainBeyondWeights").GetDouble() <= 12_000, r.ToString()));
+        Assert.Equal(3, rows.Count);
+    }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fashion-MNIST 784-256-10, logistic, cross-entropy, sgd, batch 128, float64: layer grains beside PyTorch, in turn, on one core.
+# Beside PyTorch, both sides in turn: Fashion-MNIST 784-256-10 (logistic, cross-entropy, sgd, batch 128, float64) on one core and on two,
+# and rounds of the tutorial with neuron grains.
 # Needs Debian's dataset-fashion-mnist, python3-torch and libopenblas0-pthread; says which of them is missing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -20,9 +21,20 @@ model:
 optimizer: { kind: sgd, learning_rate: 0.5 }
 training: { epochs: 3 }
 YAML
+backprop=src/BackpropCluster.Cli/bin/Release/net10.0/backprop
+ours() { taskset -c "$1" "$backprop" train "$folder/fashion.yaml" --run-dir "$folder" --set cluster.granularity="$2" --json 2>/dev/null | grep -oE '"samplesPerSecond":[0-9]+' | grep -oE '[0-9]+'; }
+peer() { taskset -c "$1" env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE OPENBLAS_NUM_THREADS="$2" OMP_NUM_THREADS="$2" /usr/bin/python3 tests/speed/fashion.py "$data" "$2" 2; }
+ratio() { awk "BEGIN { printf \"%.2f\", $1 / $2 }"; }
 for turn in 1 2 3; do
-  ours=$(taskset -c 0 src/BackpropCluster.Cli/bin/Release/net10.0/backprop train "$folder/fashion.yaml" --run-dir "$folder" --json 2>/dev/null \
-    | grep -oE '"samplesPerSecond":[0-9]+' | grep -oE '[0-9]+')
-  peer=$(taskset -c 0 env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE OPENBLAS_NUM_THREADS=1 /usr/bin/python3 tests/speed/fashion.py "$data" 1 2)
-  echo "turn $turn: ours $ours rows/s, PyTorch $peer rows/s, ratio $(awk "BEGIN { printf \"%.2f\", $ours / $peer }")"
+  a=$(ours 0 layer) b=$(peer 0 1)
+  echo "turn $turn, one core: ours $a rows/s, PyTorch $b rows/s, ratio $(ratio "$a" "$b")"
 done
+# PyTorch gets the better of two threads and one; our layer is cut in two, one grain a core, same bits.
+for turn in 1 2 3; do
+  a=$(ours 0,1 128) b=$(peer 0,1 2) c=$(peer 0,1 1)
+  best=$(( b > c ? b : c ))
+  echo "turn $turn, two cores: ours $a rows/s, PyTorch $b rows/s with two threads, $c with one, ratio $(ratio "$a" "$best")"
+done
+a=$("$backprop" bench training --json 2>/dev/null | grep -oE '"roundsPerSecond":[0-9]+' | head -1 | grep -oE '[0-9]+')
+b=$(/usr/bin/python3 tests/speed/tutorial.py 20000)
+echo "tutorial: neuron grains $a rounds/s, PyTorch $b rounds/s, ratio $(ratio "$a" "$b")"
