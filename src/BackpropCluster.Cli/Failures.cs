@@ -13,7 +13,9 @@ internal static class Failures
     {
         var resume = $"backprop train --resume {run}" + (directory is null or "runs" ? "" : $" --run-dir {directory}");
         if (last.Status == RunStatus.Interrupted)
-            return new(ExitCode.Interrupted, $"run {run} was interrupted and saved at step {last.SavedVersion} of {last.Steps}. Go on with: {resume}");
+            return directory is null
+                ? new(ExitCode.Interrupted, $"interrupted after {last.CommittedSteps} steps; nothing was saved.")
+                : new(ExitCode.Interrupted, $"run {run} was interrupted and saved at step {last.SavedVersion} of {last.Steps}. Go on with: {resume}");
 
         var failure = last.Failure ?? throw new ArgumentException("the run did not fail", nameof(last));
         var kept = directory is null || last.SavedVersion == 0 ? "Nothing was saved." : $"The checkpoint of step {last.SavedVersion} is kept.";

@@ -7,7 +7,7 @@ internal abstract record Node(Place Place)
     public abstract string Kind { get; }
 }
 
-internal sealed record ScalarNode(Place Place, string Text, bool IsQuoted) : Node(Place)
+internal sealed record ScalarNode(Place Place, string Text) : Node(Place)
 {
     public override string Kind => Excerpt.Of(Text);
 }

@@ -35,7 +35,7 @@ internal sealed class RunFileSyntax
 
     /// <summary>The value of a <c>--set</c>: a scalar, or a list or group in braces.</summary>
     public static Node ReadValue(string value, string set) =>
-        Read("", value, set) ?? new ScalarNode(new Place("", 1, 1, set), "", false);
+        Read("", value, set) ?? new ScalarNode(new Place("", 1, 1, set), "");
 
     private static Node? Read(string file, string text, string? set)
     {
@@ -91,7 +91,7 @@ internal sealed class RunFileSyntax
         if (current is AnchorAlias) throw new RunFileException("an alias (*) is not understood in a run file", place, "Write the value out.");
         if (current is NodeEvent { Anchor.IsEmpty: false }) throw new RunFileException("an anchor (&) is not understood in a run file", place, "Remove it.");
         if (current is NodeEvent { Tag.IsEmpty: false }) throw new RunFileException("a tag (!) is not understood in a run file", place, "Remove it.");
-        if (parser.TryConsume<Scalar>(out var scalar)) return new ScalarNode(place, scalar.Value, scalar.Style is not ScalarStyle.Plain);
+        if (parser.TryConsume<Scalar>(out var scalar)) return new ScalarNode(place, scalar.Value);
         return parser.TryConsume<SequenceStart>(out _) ? List(place, depth) : Map(place, depth);
     }
 

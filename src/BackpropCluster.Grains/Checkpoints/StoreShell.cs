@@ -59,7 +59,7 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
         }
         catch (Exception e)
         {
-            outbox.Send(Recipients.Coordinator, new StoreFailed(key, IsFenced: false, e.Message));
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, IsFenced: false, e.Message.TrimEnd('.')));
         }
     }
 
