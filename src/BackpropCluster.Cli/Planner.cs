@@ -4,6 +4,7 @@ using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains;
 
 namespace BackpropCluster.Cli;
 
@@ -17,7 +18,7 @@ internal static class Planner
     public static Dataset Load(RunFile file) => Prepare(file.Spec, file.Table);
 
     /// <summary>The plan of a run that is saved as its file says.</summary>
-    public static RunPlan Plan(string run, RunFile file, Dataset data) => Plan(run, file.Spec, file.Cluster.Granularity, data) with { Checkpoints = file.Cluster.Checkpoints };
+    public static RunPlan Plan(string run, RunFile file, Dataset data) => Plan(run, file.Spec, file.Cluster.Granularity, data) with { Checkpoints = file.Cluster.Checkpoints, Placement = file.Cluster.Placement };
 
     /// <summary>The plan of a run that is never saved.</summary>
     public static RunPlan Plan(string run, RunSpec spec, Granularity granularity, Dataset data) => new()
@@ -30,6 +31,7 @@ internal static class Planner
         TrainingRows = data.Training.Count,
         TestRows = data.Test.Count,
         HasClasses = data.HasClasses,
+        DataSha256 = DataFiles.Sha256(spec.Data),
     };
 
     private static Dataset Prepare(RunSpec spec, Table table) => Dataset.Prepare(table, spec.Data, spec.Seed, spec.Model.Layers[^1].Units);

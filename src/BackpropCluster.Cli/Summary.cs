@@ -28,25 +28,28 @@ internal sealed record Summary
     public required double SamplesPerSecond { get; init; }
     public required MessageSummary Messages { get; init; }
     public required int Recoveries { get; init; }
+
+    /// <summary>Times that parts moved because silos came or left.</summary>
+    public required int Moves { get; init; }
     public required int ReplayedSteps { get; init; }
     public required long StaleMessages { get; init; }
 
     /// <summary>The step whose checkpoint this process began with; 0 for the initial weights.</summary>
     public required int ResumedFrom { get; init; }
 
-    public static Summary Of(RunPlan plan, int silos, TrainingOutcome outcome, IReadOnlyCollection<Traffic> traffic)
+    public static Summary Of(RunPlan plan, TrainingOutcome outcome)
     {
         var (last, result) = (outcome.Last, outcome.Result!);
         // A run that was complete before takes no time to train; a rate of it is 0.
         var seconds = last.Elapsed > TimeSpan.Zero ? last.Elapsed.TotalSeconds : double.PositiveInfinity;
-        var (local, remote) = (traffic.Sum(t => t.Local), traffic.Sum(t => t.Remote));
+        var traffic = outcome.Traffic;
         return new Summary
         {
             Run = plan.Run,
             Status = "completed",
             Granularity = plan.Granularity.ToString(),
             Slices = plan.SliceCount,
-            Silos = silos,
+            Silos = last.Placement!.Silos.Length,
             Steps = last.CommittedSteps,
             Epochs = last.Epoch,
             Train = ScoreSummary.Of(result.Steps[^1]),
@@ -55,8 +58,9 @@ internal sealed record Summary
             Seconds = last.Elapsed.TotalSeconds,
             StepsPerSecond = (last.CommittedSteps - last.FirstVersion) / seconds,
             SamplesPerSecond = result.Steps.Skip(last.FirstVersion).Sum(s => (long)s.Rows) / seconds,
-            Messages = new MessageSummary(local, remote, (local + remote) / seconds, traffic.Sum(t => t.RemoteBytes)),
+            Messages = new MessageSummary(traffic.Local, traffic.Remote, (traffic.Local + traffic.Remote) / seconds, traffic.RemoteBytes, traffic.Crossings),
             Recoveries = last.Recoveries,
+            Moves = last.Moves,
             ReplayedSteps = last.ReplayedSteps,
             StaleMessages = last.StaleMessages,
             ResumedFrom = last.FirstVersion,
@@ -74,5 +78,6 @@ internal sealed record ScoreSummary(double Loss, double? Accuracy)
 /// <param name="Local">Logical messages within a silo.</param>
 /// <param name="Remote">Logical messages between silos.</param>
 /// <param name="PerSecond">Both, over the training's seconds.</param>
-/// <param name="RemoteBytes">Payload bytes of the remote ones.</param>
-internal sealed record MessageSummary(long Local, long Remote, double PerSecond, long RemoteBytes);
+/// <param name="RemoteBytes">Bytes of the arrays that crossed, each once for each receiving silo.</param>
+/// <param name="Crossings">How many arrays crossed.</param>
+internal sealed record MessageSummary(long Local, long Remote, double PerSecond, long RemoteBytes, long Crossings);

@@ -1,22 +1,26 @@
 using System.Collections.Immutable;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Checkpoints;
+using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
 using Orleans.Runtime;
-using Orleans.Runtime.Placement;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Shell of <see cref="CoordinatorState"/>: brings it messages, the time and the membership; places parts; lets callers watch.</summary>
+/// <summary>Shell of <see cref="CoordinatorState"/>: brings it messages, the time and the membership; lets callers watch.</summary>
 [KeepAlive, Reentrant]
-internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails local, ISiloStatusOracle membership, TimeProvider time) : Grain, ICoordinatorGrain
+internal sealed class CoordinatorGrain(
+    RelayShells relays, StoreShell store, Members members, TimeProvider time, ILogger<CoordinatorGrain> logger, RunCatalog? catalog = null) : Grain, ICoordinatorGrain
 {
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestWatch = TimeSpan.FromSeconds(1);
 
     private CoordinatorState? state;
-    private PlacingOutbox? outbox;
+    private CoordinatorOutbox? outbox;
+    private RunRecord? record;
+    private RunStatus entered;
+    private Task waking = Task.CompletedTask;
     private TaskCompletionSource news = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private ulong fingerprint;
     private int announced;
     private long began;
     private TimeSpan elapsed;
@@ -27,47 +31,34 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
         return Task.CompletedTask;
     }
 
-    public ValueTask Start(RunPlan plan, int term, TimeSpan deadline)
+    public async ValueTask<RunPlan> Start(RunPlan plan, int term, TimeSpan deadline, string runFile)
     {
-        if (state is not null && plan.Fingerprint != fingerprint) throw new RunTakenException(plan.Run);
-        // A client that lost sight of a run asks again; the run may have gone on all the time.
-        if (state is not null && state.Term > term && state.Status is not (RunStatus.Failed or RunStatus.Interrupted)) return ValueTask.CompletedTask;
-        fingerprint = plan.Fingerprint;
-        outbox = new PlacingOutbox(GrainFactory, plan, shells);
-        state = new CoordinatorState(plan, term, Members(), deadline);
-        (announced, began, elapsed) = (0, 0, TimeSpan.Zero);
-        // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.
-        state.Tick(time.GetElapsedTime(0), outbox);
-        state.Start(outbox);
-        return ValueTask.CompletedTask;
+        await waking;
+        if (record is { } known && known.Plan.Fingerprint != plan.Fingerprint) throw new RunTakenException(plan.Run);
+        // A client that lost sight of a run asks again; the run may have gone on all the time. One whose result could not be read any
+        // more is led anew, from its last checkpoint.
+        if (state is not null && !(state.Status is RunStatus.Failed or RunStatus.Interrupted || (state.Status.IsOver() && state.Term <= term))) return record!.Plan;
+        waking = Begin(new RunRecord(plan, deadline, runFile, RunStatus.Training, null, 0), term, refuse: true);
+        await waking;
+        return record!.Plan;
+    }
+
+    public async ValueTask Wake()
+    {
+        await waking;
+        if (state is not null || catalog is null || await catalog.Find(this.GetPrimaryKeyString()) is not { Status: RunStatus.Training } unfinished) return;
+        if (waking.IsCompleted && state is null) waking = Begin(unfinished, term: 0, refuse: false);
+        await waking;
     }
 
     public async ValueTask<RunProgress?> Watch(int seenSteps, int seenEvaluations)
     {
         if (state?.Status.IsOver() == false)
             await news.Task.WaitAsync(LongestWatch, time).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
-        return state is null ? null : ProgressSince(state, seenSteps, seenEvaluations);
+        return state is null or { Status: RunStatus.HandedOver } ? null : ProgressSince(state, seenSteps, seenEvaluations);
     }
 
-    public void Restored(Restored message) => Take(message);
-
-    public void Ready(Ready message) => Take(message);
-
-    public void Report(Report message) => Take(message);
-
-    public void NeedRestore(NeedRestore message) => Take(message);
-
-    public void Failed(Failure message) => Take(message);
-
-    public void Stored(Message message) => Take(message);
-
-    public ValueTask Interrupt()
-    {
-        state?.Interrupt();
-        return ValueTask.CompletedTask;
-    }
-
-    private void Take(Message message)
+    public void Take(Message message)
     {
         if (state is null || outbox is null) return;
         state.Receive(message, outbox);
@@ -75,14 +66,66 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
         if (state.Status.IsOver()) Announce(state);
     }
 
-    private Task Tick(CancellationToken cancellation)
+    public ValueTask Interrupt()
     {
-        if (state is null || outbox is null) return Task.CompletedTask;
-        var members = Members();
-        if (!members.SequenceEqual(state.Silos)) state.MembersChanged(members, outbox);
+        state?.Interrupt();
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask<bool> Leave(string silo)
+    {
+        if (state is null || outbox is null) return new(true);
+        state.Leave(silo, outbox);
+        return new(state.IsRidOf(silo));
+    }
+
+    public ValueTask Release()
+    {
+        if (state?.Status.IsOver() == true) outbox?.Release();
+        return ValueTask.CompletedTask;
+    }
+
+    private async Task Begin(RunRecord run, int term, bool refuse)
+    {
+        var objections = await members.Check(run.Plan);
+        if (refuse && objections.Count > 0) throw new SiloRefusedException(string.Join("; ", objections));
+        if (catalog is not null) await catalog.Enter(run);
+        outbox?.Release();
+        (record, entered) = (run, RunStatus.Training);
+        outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, relays, store);
+        var next = new CoordinatorState(run.Plan, term, members.Of(run.Plan), run.Deadline);
+        objections.ForEach(next.Warn);
+        (state, announced, began, elapsed) = (next, 0, 0, TimeSpan.Zero);
+        // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.
+        state.Tick(time.GetElapsedTime(0), outbox);
+        state.Start(outbox);
+    }
+
+    private async Task Tick(CancellationToken cancellation)
+    {
+        if (state is null || outbox is null || record is null) return;
+        foreach (var objection in members.Objections(record.Plan)) state.Warn($"{objection}; it takes no part");
+        var present = members.Of(record.Plan);
+        if (!present.SequenceEqual(state.Silos)) state.MembersChanged(present, outbox);
         state.Tick(time.GetElapsedTime(0), outbox);
         if (state.CommittedSteps > announced || state.Status.IsOver()) Announce(state);
-        return Task.CompletedTask;
+        if (state.Status.IsOver() && entered == RunStatus.Training) await EnterEnd(state, record);
+    }
+
+    // Once: a run that is over and called running would be led again by every silo that looks.
+    private async Task EnterEnd(CoordinatorState s, RunRecord run)
+    {
+        entered = s.Status;
+        if (catalog is null || s.Failure?.Kind == FailureKind.Fenced) return;
+        try
+        {
+            await catalog.Enter(run with { Status = s.Status, Reason = s.Failure?.Reason, Steps = s.CommittedSteps });
+        }
+        catch (Exception e) when (e is OrleansException or IOException or TimeoutException)
+        {
+            logger.LogWarning(e, "the end of run {Run} could not be entered; it is tried again", run.Plan.Run);
+            entered = RunStatus.Training;
+        }
     }
 
     private void Announce(CoordinatorState s)
@@ -105,6 +148,7 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
         NewLosses = [.. s.Losses.Skip(seenSteps)],
         NewEvaluations = [.. s.Evaluations.Skip(seenEvaluations)],
         Recoveries = s.Recoveries,
+        Moves = s.Moves,
         ReplayedSteps = s.ReplayedSteps,
         StaleMessages = s.StaleMessages,
         Elapsed = Elapsed,
@@ -114,46 +158,4 @@ internal sealed class CoordinatorGrain(PartShells shells, ILocalSiloDetails loca
         SavedVersion = s.SavedVersion,
         Warnings = [.. s.Warnings],
     };
-
-    // Sorted, so that two looks at an unchanged cluster are equal; this silo first, as the placement wants it.
-    private ImmutableArray<string> Members() =>
-    [
-        local.SiloAddress.ToParsableString(),
-        .. membership.GetApproximateSiloStatuses(onlyActive: true).Keys
-            .Where(silo => !silo.Equals(local.SiloAddress)).Select(silo => silo.ToParsableString()).Order(StringComparer.Ordinal),
-    ];
-
-    /// <summary>Sends Restore to each part with the silo that it shall be activated on; everything else as usual.</summary>
-    private sealed class PlacingOutbox(IGrainFactory grains, RunPlan plan, PartShells shells) : IOutbox
-    {
-        private readonly GrainOutbox outbox = shells.CreateOutbox(plan.Run);
-
-        public void Send(Recipients to, Message message)
-        {
-            if (message is not Restore restore)
-            {
-                outbox.Send(to, message);
-                return;
-            }
-
-            outbox.Route(shells.RoutesOf(restore));
-            foreach (var part in plan.Parts) Place(part, restore);
-        }
-
-        public void Observe(Observation observation) => outbox.Observe(observation);
-
-        // The hint leaks down the call chain, so it is set for this one call only.
-        private void Place(PartId part, Restore restore)
-        {
-            RequestContext.Set(IPlacementDirector.PlacementHintKey, SiloAddress.FromParsableString(restore.Placement.SiloOf(plan.OrdinalOf(part))));
-            switch (part.Kind)
-            {
-                case PartKind.Source: grains.GetGrain<ISourceGrain>(PartKeys.Source(plan.Run)).Restore(restore); break;
-                case PartKind.Loss: grains.GetGrain<ILossGrain>(PartKeys.Loss(plan.Run)).Restore(restore); break;
-                default: grains.GetGrain<ISliceGrain>(PartKeys.Slice(plan.Run, plan.SlicesOf(part.Layer)[part.Index])).Restore(restore); break;
-            }
-
-            RequestContext.Remove(IPlacementDirector.PlacementHintKey);
-        }
-    }
 }

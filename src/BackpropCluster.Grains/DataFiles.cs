@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 
@@ -9,6 +10,23 @@ public static class DataFiles
     /// <exception cref="DataException">A file is missing or is not what it should be.</exception>
     public static Table Read(DataSpec data) =>
         data.Idx is { } files ? Read(files) : data.Csv is { } csv ? Read(csv) : BuiltInData.Read(data.Source);
+
+    /// <summary>SHA-256 over all files that some data lie in, one after the other; empty for what the program brings along.</summary>
+    /// <exception cref="DataException">A file cannot be read.</exception>
+    public static string Sha256(DataSpec data)
+    {
+        string?[] files = data.Idx is { } idx ? [idx.Images, idx.Labels, idx.TestImages, idx.TestLabels] : data.Csv is { } csv ? [csv.File] : [];
+        if (files.Length == 0) return "";
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = new byte[1 << 16];
+        foreach (var file in files.OfType<string>())
+        {
+            using var stream = Open(file);
+            for (int count; (count = stream.Read(buffer)) > 0;) hash.AppendData(buffer, 0, count);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 
     private static Table Read(CsvFile csv)
     {

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Orleans.Configuration;
+using Orleans.Runtime;
 
 namespace BackpropCluster.Grains;
 
@@ -17,7 +18,8 @@ public sealed class EmbeddedCluster : IAsyncDisposable
 
     public IGrainFactory Grains => hosts[0].Services.GetRequiredService<IGrainFactory>();
 
-    public IEnumerable<Traffic> Traffic => hosts.Select(host => host.Services.GetRequiredService<Traffic>());
+    /// <summary>The silos as placements name them.</summary>
+    public string[] Silos => [.. hosts.Select(host => host.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToParsableString())];
 
     /// <summary>Starts the silos; all are members when it returns.</summary>
     /// <param name="silos">How many.</param>

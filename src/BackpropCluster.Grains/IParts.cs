@@ -3,33 +3,38 @@ using Orleans.Concurrency;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Sends rows.</summary>
-/// <remarks>Key <c>{run}/source</c>. Like every part it stores, enqueues and returns: no part awaits another, so no circle of calls
-/// can stall. Messages may be lost, repeated or reordered; equal keys are one message.</remarks>
-[Alias("backprop.source")]
-public interface ISourceGrain : IGrainWithStringKey
+/// <summary>What every part of a run takes. Only the relay of its own silo speaks to it.</summary>
+/// <remarks>The key's last field is its silo (<see cref="PartKeys"/>). A part stores, enqueues and returns: none awaits another, so no circle of
+/// calls can stall. Messages may be lost, repeated or reordered; equal keys are one message.</remarks>
+[Alias("backprop.part")]
+public interface IPartGrain : IGrainWithStringKey
 {
     [OneWay, Alias("Restore")] void Restore(Restore message);
 
     [OneWay, Alias("Advance")] void Advance(Advance message);
 
+    /// <summary>The part stands elsewhere now, or its run is over: what it holds may go.</summary>
+    [OneWay, Alias("Release")] void Release();
+}
+
+/// <summary>Sends rows.</summary>
+/// <remarks>Key <c>{run}/source/{silo}</c>.</remarks>
+[Alias("backprop.source")]
+public interface ISourceGrain : IPartGrain
+{
     /// <summary>Asks for a chunk of evaluation rows.</summary>
     [OneWay, Alias("Evaluate")] void Evaluate(Evaluate message);
 }
 
 /// <summary>Some consecutive units of one dense layer: one (a neuron), some (a shard), all (a layer).</summary>
-/// <remarks>Key <c>{run}/layer-{l}/units-{first}-{last}/{index}</c>, index being the slice's position in its layer.</remarks>
+/// <remarks>Key <c>{run}/layer-{l}/units-{first}-{last}/{index}/{silo}</c>, index being the slice's position in its layer.</remarks>
 [Alias("backprop.slice")]
-public interface ISliceGrain : IGrainWithStringKey
+public interface ISliceGrain : IPartGrain
 {
-    [OneWay, Alias("Restore")] void Restore(Restore message);
-
-    [OneWay, Alias("Advance")] void Advance(Advance message);
-
-    /// <summary>Takes y of one sender of the layer below; with the last of them, computes and sends its own.</summary>
+    /// <summary>Takes y of all units of the layer below; computes and sends its own.</summary>
     [OneWay, Alias("Forward")] void Forward(Activations message);
 
-    /// <summary>Takes δ of one sender of the layer above; with the last of them, computes and sends its own and its gradients are in.</summary>
+    /// <summary>Takes δ of all units of the layer above; computes and sends its own, and its gradients are in.</summary>
     [OneWay, Alias("Backward")] void Backward(Deltas message);
 
     /// <summary>Puts the committed version into the store.</summary>
@@ -41,49 +46,24 @@ public interface ISliceGrain : IGrainWithStringKey
 }
 
 /// <summary>Compares outputs with targets.</summary>
-/// <remarks>Key <c>{run}/loss</c>.</remarks>
+/// <remarks>Key <c>{run}/loss/{silo}</c>.</remarks>
 [Alias("backprop.loss")]
-public interface ILossGrain : IGrainWithStringKey
+public interface ILossGrain : IPartGrain
 {
-    [OneWay, Alias("Restore")] void Restore(Restore message);
-
-    [OneWay, Alias("Advance")] void Advance(Advance message);
-
-    /// <summary>Takes the outputs of one slice of the last layer.</summary>
+    /// <summary>Takes y of all units of the last layer.</summary>
     [OneWay, Alias("Forward")] void Forward(Activations message);
 }
 
-/// <summary>Runs the epochs of one run.</summary>
-/// <remarks>Key <c>{run}</c>.</remarks>
-[Alias("backprop.coordinator")]
-public interface ICoordinatorGrain : IGrainWithStringKey
+/// <summary>Where a silo takes what comes from others for a run: bundles of arrays, and the coordinator's words.</summary>
+/// <remarks>Key <c>{run}/relay/{silo}</c>. The parts of its silo do not call it: they share its state (<see cref="RelayShell"/>).</remarks>
+[Alias("backprop.relay")]
+public interface IRelayGrain : IGrainWithStringKey
 {
-    /// <summary>Takes the lead of a run at the term after <paramref name="term"/>; does nothing if it leads the run in a higher one already.</summary>
-    /// <exception cref="RunTakenException">The id belongs to a run of another run file.</exception>
-    [Alias("Start")] ValueTask Start(RunPlan plan, int term, TimeSpan deadline);
+    [OneWay, Alias("Take")] void Take(Message message);
 
-    /// <summary>What happened since the caller last looked; answers as soon as there is news, and after a second at the latest.</summary>
-    /// <returns><see langword="null"/> if this activation leads no run: the one that did is gone.</returns>
-    [Alias("Watch")] ValueTask<RunProgress?> Watch(int seenSteps, int seenEvaluations);
+    /// <summary>What crossed and what stayed, since the run began on this silo.</summary>
+    [Alias("Traffic")] ValueTask<Traffic> Traffic();
 
-    [OneWay, Alias("Restored")] void Restored(Restored message);
-
-    [OneWay, Alias("Ready")] void Ready(Ready message);
-
-    [OneWay, Alias("Report")] void Report(Report message);
-
-    [OneWay, Alias("NeedRestore")] void NeedRestore(NeedRestore message);
-
-    [OneWay, Alias("Failed")] void Failed(Failure message);
-
-    /// <summary>Takes an answer of the store: Led, Saved, HeadMoved or StoreFailed.</summary>
-    [OneWay, Alias("Stored")] void Stored(Message message);
-
-    /// <summary>Ends the run at the next step boundary, after a checkpoint; <see cref="Watch"/> tells when that is done.</summary>
-    [Alias("Interrupt")] ValueTask Interrupt();
+    /// <summary>The run is over, or another silo has its parts: what this silo holds of it may go.</summary>
+    [OneWay, Alias("Release")] void Release();
 }
-
-/// <summary>A run id is in use by another run file.</summary>
-[GenerateSerializer, Alias("run-taken")]
-public sealed class RunTakenException(string run)
-    : Exception($"run id {run} is in use in this cluster by another run file. Nothing was started. Choose another id.");

@@ -3,7 +3,7 @@ using Orleans.Concurrency;
 
 namespace BackpropCluster.Grains;
 
-[KeepAlive, Reentrant]
+[OnSilo, KeepAlive, Reentrant]
 internal sealed class LossGrain : Grain, ILossGrain
 {
     private readonly PartShell shell;
@@ -13,6 +13,8 @@ internal sealed class LossGrain : Grain, ILossGrain
     public void Restore(Restore message) => shell.Take(message);
 
     public void Advance(Advance message) => shell.Take(message);
+
+    public void Release() => DeactivateOnIdle();
 
     public void Forward(Activations message) => shell.Take(message);
 }

@@ -28,7 +28,6 @@ public sealed record RunProgress
     [Id(11)] public Failure? Failure { get; init; }
     [Id(12)] public Placement? Placement { get; init; }
 
-
     /// <summary>The version that this leader began with: 0, or that of a checkpoint.</summary>
     [Id(13)] public int FirstVersion { get; init; }
 
@@ -37,6 +36,9 @@ public sealed record RunProgress
 
     /// <summary>Checkpoints that are broken or could not be written, one sentence each.</summary>
     [Id(15)] public ImmutableArray<string> Warnings { get; init; } = [];
+
+    /// <summary>Times that parts moved at a step boundary because silos came or left.</summary>
+    [Id(16)] public int Moves { get; init; }
 
     public bool IsOver => Status.IsOver();
 }

@@ -12,7 +12,7 @@ public static class SiloSetup
 {
     /// <summary>Keeps checkpoints in a folder of this machine, those of a run below <c>{folder}/{run}/checkpoints</c>. Without it or another <see cref="IGrainStorage"/>, none are kept.</summary>
     public static IServiceCollection AddCheckpointFolder(this IServiceCollection services, string folder) =>
-        services.AddSingleton(provider => new CheckpointStore(new FolderStorage(folder), provider.GetRequiredService<Serializer>()));
+        services.AddSingleton(provider => new CheckpointStore(new SealedRecords(new FolderStorage(folder), provider.GetRequiredService<Serializer>())));
 
     /// <summary>Adds what grains of this project need. Clustering and endpoints are the caller's.</summary>
     public static ISiloBuilder AddBackprop(this ISiloBuilder silo)
@@ -20,7 +20,8 @@ public static class SiloSetup
         silo.Services.TryAddSingleton(TimeProvider.System);
         silo.Services.TryAddSingleton<ITrainingObserver, NoObserver>();
         silo.Services.TryAddSingleton<TableReader>(DataFiles.Read);
-        silo.Services.AddSingleton<Traffic>().AddSingleton<PartShells>();
+        silo.Services.AddSingleton<PartShells>().AddSingleton<RelayShells>().AddSingleton<Members>();
+        silo.Services.AddPlacementDirector<OnSiloPlacement, OnSiloDirector>();
         silo.Services.AddSingleton(services => new StoreShell(services.GetService<CheckpointStore>()));
         silo.Services.TryAddSingleton<DataCatalog>();
         // A dead silo is noticed after about a second, not after fifteen; the step's deadline is the net below.

@@ -5,7 +5,7 @@ namespace BackpropCluster.Grains;
 
 // Reentrant: handlers never await, so each is one turn and nothing can interleave inside it; without the attribute the runtime
 // would search its queue for what may overtake a running call. KeepAlive: an idle slice must not be collected with its weights.
-[KeepAlive, Reentrant]
+[OnSilo, KeepAlive, Reentrant]
 internal sealed class SliceGrain : Grain, ISliceGrain
 {
     private readonly PartShell shell;
@@ -16,9 +16,11 @@ internal sealed class SliceGrain : Grain, ISliceGrain
         shell = shells.Create(new SliceState(PartKeys.SliceOf(key), shells.OpenCheckpoint), key);
     }
 
-    public void Restore(Restore message) => shell.TakeWithModel(message);
+    public void Restore(Restore message) => shell.Take(message);
 
     public void Advance(Advance message) => shell.Take(message);
+
+    public void Release() => DeactivateOnIdle();
 
     public void Forward(Activations message) => shell.Take(message);
 

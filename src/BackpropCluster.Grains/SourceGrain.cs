@@ -3,7 +3,7 @@ using Orleans.Concurrency;
 
 namespace BackpropCluster.Grains;
 
-[KeepAlive, Reentrant]
+[OnSilo, KeepAlive, Reentrant]
 internal sealed class SourceGrain : Grain, ISourceGrain
 {
     private readonly PartShell shell;
@@ -13,6 +13,8 @@ internal sealed class SourceGrain : Grain, ISourceGrain
     public void Restore(Restore message) => shell.Take(message);
 
     public void Advance(Advance message) => shell.Take(message);
+
+    public void Release() => DeactivateOnIdle();
 
     public void Evaluate(Evaluate message) => shell.Take(message);
 }

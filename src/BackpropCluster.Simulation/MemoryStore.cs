@@ -36,7 +36,7 @@ public sealed class MemoryStore
                 // The first one stays: a repeat is the same, and a checkpoint that counts must not change under its readers.
                 parts.TryAdd((save.Key.Step, save.Key.Term, save.Slice), save.Part);
                 var (weights, outgoing) = (save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum);
-                outbox.Send(Recipients.Coordinator, new Saved(save.Key, string.Create(CultureInfo.InvariantCulture, $"{weights:x16}{outgoing:x16}"), weights, outgoing));
+                outbox.Send(Recipients.Coordinator, new Saved(save.Key, [new SavedPart(save.Key.From, string.Create(CultureInfo.InvariantCulture, $"{weights:x16}{outgoing:x16}"), weights, outgoing)]));
                 break;
             case MoveHead move when move.Key.Term == term:
                 if (checkpoints.TrueForAll(c => c.Id.Version < move.Key.Step))

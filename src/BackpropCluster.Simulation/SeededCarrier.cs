@@ -11,8 +11,6 @@ namespace BackpropCluster.Simulation;
 public sealed class SeededCarrier
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
-    private static readonly ImmutableArray<string> Silos = ["simulated"];
-
     private readonly RunPlan plan;
     private readonly Disturbance disturbance;
     private readonly Func<PartId, PartState> create;
@@ -21,6 +19,7 @@ public sealed class SeededCarrier
     private readonly CoordinatorState coordinator;
     private readonly List<(PartId To, Message Message)> underWay = [];
     private readonly MemoryStore store;
+    private readonly ImmutableArray<string> silos;
     private readonly CarrierOutbox outbox;
     private ulong draws;
     private TimeSpan now;
@@ -30,13 +29,15 @@ public sealed class SeededCarrier
     /// <param name="disturbance">What is done to the messages.</param>
     /// <param name="seed">Names the history.</param>
     /// <param name="store">What an earlier run of the same plan left; empty where none is given.</param>
-    public SeededCarrier(RunPlan plan, Func<PartId, PartState> create, Disturbance disturbance, ulong seed, MemoryStore? store = null)
+    /// <param name="relays">Silos with a relay each, which carries what their parts say; 0 carries every message by itself.</param>
+    public SeededCarrier(RunPlan plan, Func<PartId, PartState> create, Disturbance disturbance, ulong seed, MemoryStore? store = null, int relays = 0)
     {
         (this.plan, this.create, this.disturbance, this.store) = (plan, create, disturbance, store ?? new MemoryStore());
         chance = new AddressedRandom(seed, RandomPurpose.Simulation, 0);
-        parts = plan.Parts.ToDictionary(p => p, create);
-        coordinator = new CoordinatorState(plan, term: 0, Silos, Deadline);
-        outbox = new CarrierOutbox(this);
+        silos = [.. Enumerable.Range(0, Math.Max(relays, 1)).Select(SiloName)];
+        parts = plan.Parts.Concat(Enumerable.Range(0, relays).Select(silo => PartId.Relay(silo))).ToDictionary(p => p, create);
+        coordinator = new CoordinatorState(plan, term: 0, silos, Deadline);
+        outbox = relays == 0 ? new CarrierOutbox(this) : new RelayedOutbox(this);
     }
 
     public CoordinatorState Coordinator => coordinator;
@@ -54,6 +55,7 @@ public sealed class SeededCarrier
     {
         PartKind.Source => new SourceState(open),
         PartKind.Loss => new LossState(open),
+        PartKind.Relay => new RelayState(SiloName(id.Index)),
         _ => new SliceState(id, store is null ? NoStore : store.Open),
     };
 
@@ -71,6 +73,11 @@ public sealed class SeededCarrier
 
         return coordinator.Status == RunStatus.Completed ? Result() : null;
     }
+
+    /// <summary>What the relays' silos carried.</summary>
+    public Traffic Traffic => parts.Values.OfType<RelayState>().Aggregate(default(Traffic), (sum, relay) => sum + relay.Traffic);
+
+    private static string SiloName(int silo) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"silo-{silo + 1}");
 
     private static SavedModel NoStore(RunPlan plan, CheckpointId id) => throw new InvariantViolationException("a part of a run without a store was sent to a checkpoint");
 
@@ -97,6 +104,7 @@ public sealed class SeededCarrier
         if (chance.Unit(draws++) < disturbance.RepeatShare && to.Kind != PartKind.Store) Repeated++;
         else Remove(index);
         Delivered++;
+        outbox.Speaker = to;
         if (to.Kind == PartKind.Coordinator) coordinator.Receive(message, outbox);
         else if (to.Kind == PartKind.Store) store.Receive(message, outbox);
         else parts[to].Receive(message, outbox);
@@ -111,6 +119,7 @@ public sealed class SeededCarrier
     // The first tick tells the coordinator the time, the second that the deadline has passed since.
     private void LetTimePass()
     {
+        outbox.Speaker = PartId.Coordinator;
         coordinator.Tick(now, outbox);
         now += Deadline;
         coordinator.Tick(now, outbox);
@@ -125,9 +134,14 @@ public sealed class SeededCarrier
         return new TrainingResult(parameters, [.. coordinator.Losses], [.. coordinator.Evaluations]);
     }
 
-    private sealed class CarrierOutbox(SeededCarrier carrier) : IOutbox
+    private class CarrierOutbox(SeededCarrier carrier) : IOutbox
     {
-        public void Send(Recipients to, Message message)
+        protected SeededCarrier Carrier => carrier;
+
+        /// <summary>Who is speaking: the part that a message was delivered to last.</summary>
+        public PartId Speaker { get; set; } = PartId.Coordinator;
+
+        public virtual void Send(Recipients to, Message message)
         {
             switch (to.Kind)
             {
@@ -136,7 +150,7 @@ public sealed class SeededCarrier
                 case RecipientKind.Loss: Add(PartId.Loss, message); break;
                 case RecipientKind.Store: Add(PartId.Store, message); break;
                 case RecipientKind.Layer:
-                    foreach (var slice in carrier.plan.SlicesOf(to.Layer)) Add(PartId.Slice(slice.Layer, slice.Index), message);
+                    foreach (var slice in carrier.plan.SlicesOf(to.Number)) Add(PartId.Slice(slice.Layer, slice.Index), message);
                     break;
                 default:
                     foreach (var part in carrier.plan.Parts) Add(part, message);
@@ -146,6 +160,59 @@ public sealed class SeededCarrier
 
         public void Observe(Observation observation) => carrier.Observations.Add(observation);
 
-        private void Add(PartId to, Message message) => carrier.underWay.Add((to, message));
+        protected void Add(PartId to, Message message) => carrier.underWay.Add((to, message));
+    }
+
+    /// <summary>Each silo's parts talk to their relay, relays to each other and to the coordinator.</summary>
+    private sealed class RelayedOutbox(SeededCarrier carrier) : CarrierOutbox(carrier)
+    {
+        private RunPlan Plan => Carrier.plan;
+
+        public override void Send(Recipients to, Message message)
+        {
+            switch (to.Kind, Speaker.Kind)
+            {
+                case (RecipientKind.Relay, _):
+                    Add(PartId.Relay(to.Number), message);
+                    break;
+                case (RecipientKind.Store, _) or (RecipientKind.Coordinator, PartKind.Relay):
+                    base.Send(to, message);
+                    break;
+                case (_, PartKind.Store):
+                    if (message is Saved saved) Add(PartId.Relay(SiloOf(saved.Parts[0].Slice)), message);
+                    else base.Send(to, message);
+                    break;
+                case (_, PartKind.Coordinator):
+                    FromCoordinator(to, message);
+                    break;
+                case (_, PartKind.Relay):
+                    ToPartsHere(to, message);
+                    break;
+                default:
+                    Add(PartId.Relay(SiloOf(Speaker)), message);
+                    break;
+            }
+        }
+
+        private void FromCoordinator(Recipients to, Message message)
+        {
+            if (to.Kind == RecipientKind.Source) Add(PartId.Relay(SiloOf(PartId.Source)), message);
+            else for (var silo = 0; silo < Carrier.silos.Length; silo++) Add(PartId.Relay(silo), message);
+        }
+
+        private void ToPartsHere(Recipients to, Message message)
+        {
+            foreach (var part in Plan.Parts.Where(p => SiloOf(p) == Speaker.Index && IsMeant(p, to))) Add(part, message);
+        }
+
+        private static bool IsMeant(PartId part, Recipients to) => to.Kind switch
+        {
+            RecipientKind.Everyone => true,
+            RecipientKind.Layer => part.Kind == PartKind.Slice && part.Layer == to.Number,
+            RecipientKind.Source => part.Kind == PartKind.Source,
+            _ => part.Kind == PartKind.Loss,
+        };
+
+        private int SiloOf(PartId part) => Carrier.coordinator.Placement!.SiloOfPart[Plan.OrdinalOf(part)];
     }
 }

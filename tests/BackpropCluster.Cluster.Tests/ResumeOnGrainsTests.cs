@@ -51,7 +51,7 @@ public sealed class ResumeOnGrainsTests(OneSilo one, ThreeSilos three) : IClassF
         silos.Heard = _ => coordinator.Interrupt().AsTask().Ignore();
         try
         {
-            await coordinator.Start(plan with { Spec = plan.Spec with { Trace = new TraceSpec(0, step) } }, 0, Deadline);
+            await coordinator.Start(plan with { Spec = plan.Spec with { Trace = new TraceSpec(0, step) } }, 0, Deadline, "");
             while (await coordinator.Watch(0, 0) is { } progress)
                 if (progress.IsOver)
                     return progress;

@@ -21,8 +21,6 @@ public abstract class Silos(short count) : IAsyncLifetime
 
     public IGrainFactory Grains => Cluster.Client;
 
-    public IEnumerable<Traffic> Traffic => Cluster.Silos.Select(silo => silo.ServiceProvider.GetRequiredService<Traffic>());
-
     /// <summary>Where all silos of these tests keep their runs; gone with the machine's temporary files.</summary>
     private static readonly string Folder = Directory.CreateTempSubdirectory("backprop-silos-").FullName;
 

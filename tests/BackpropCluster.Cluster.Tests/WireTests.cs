@@ -113,6 +113,7 @@ public sealed class WireTests : IDisposable
         Activations a => (a.Key, a.Values.Units, a.Values.Rows, string.Join(' ', a.Values.Values)),
         Deltas d => (d.Key, d.Values.Units, d.Values.Rows, string.Join(' ', d.Values.Values)),
         Restore r => (r.Key, r.Plan.Run, r.Plan.Fingerprint, r.Plan.Granularity, r.Plan.Features, r.Plan.TrainingRows, r.Plan.TestRows, r.Plan.HasClasses, r.From, string.Join(' ', r.Placement.Silos), string.Join(' ', r.Placement.SiloOfPart)),
+        Saved s => (s.Key, string.Join(' ', s.Parts)),
         SavePart s => (s.Key, s.Slice, s.Part.Parameters.WeightsSum, s.Part.Parameters.OutgoingSum, string.Join(' ', s.Part.WeightsState.Values)),
         Lead l => (l.Key, l.Plan.Run, l.Plan.Fingerprint, l.Plan.Checkpoints),
         Led l => (l.Key, l.Id, Text(l.Checkpoint!), string.Join(' ', l.Warnings)),
@@ -131,7 +132,7 @@ public sealed class WireTests : IDisposable
         yield return new Restore(Key, plan, new Placement(["a", "b"], [.. Enumerable.Range(0, plan.PartCount).Select(p => p % 2)]), new CheckpointId(3, 2, "00ff"));
         yield return new Save(Key);
         yield return new SavePart(Key, plan.SlicesOf(1)[0], new SlicePart(new SliceParameters(Numbers, Numbers, 1, ulong.MaxValue), Numbers, Numbers));
-        yield return new Saved(Key, "00ff", 1, ulong.MaxValue);
+        yield return new Saved(Key, [new SavedPart(PartId.Slice(2, 1), "00ff", 1, ulong.MaxValue)]);
         yield return new Lead(Key, plan);
         yield return new Led(Key, new CheckpointId(3, 2, "00ff"), Saved, ["the checkpoint of step 4 is broken"]);
         yield return new MoveHead(Key, Saved);

@@ -120,7 +120,6 @@ internal static partial class RunFileReader
 
     private static ClusterSpec Cluster(Section cluster, Section training, ModelSpec model)
     {
-        cluster.Choice("placement", 0, ("spread", 0));
         var granularity = cluster.Scalar("granularity", true, "neuron, layer or a number of units from 1", text => Granularity.TryParse(text, out var value) ? value : (Granularity?)null) ?? Granularity.Layer;
         var widest = model.Layers.Max(layer => layer.Units);
         // Asked of the text: the largest number there is stands for layer inside, and would pass for it here.
@@ -129,6 +128,7 @@ internal static partial class RunFileReader
         return new ClusterSpec(
             cluster.Whole("silos", 1, 1, 64),
             granularity,
+            cluster.Choice("placement", PlacementRule.Spread, Words.Placements),
             cluster.Duration("step_deadline", TimeSpan.FromSeconds(10), LongestDeadline),
             Checkpoints(training),
             training.Whole("log_every", 0, 0, int.MaxValue));

@@ -1,6 +1,7 @@
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Cli.RunFiles;
 
@@ -34,6 +35,9 @@ internal static class Words
     public static (string, StopMetric)[] StopMetrics { get; } = [("test_accuracy", StopMetric.TestAccuracy), ("test_loss", StopMetric.TestLoss)];
 
     public static (string, UpdateOrder)[] Updates { get; } = [("after-backward", UpdateOrder.AfterBackward), ("during-backward", UpdateOrder.DuringBackward)];
+
+    public static (string, PlacementRule)[] Placements { get; } =
+        [("spread", PlacementRule.Spread), ("pack", PlacementRule.Pack), ("by-layer", PlacementRule.ByLayer), ("by-shard", PlacementRule.ByShard)];
 
     /// <summary>The word for a value.</summary>
     public static string Of<T>((string Word, T Value)[] words, T value)

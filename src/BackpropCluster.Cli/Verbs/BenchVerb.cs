@@ -37,7 +37,7 @@ internal static class BenchVerb
     private static async Task<int> Messages(bool json, CancellationToken cancellation)
     {
         await using var cluster = await EmbeddedCluster.Start(1, cancellation: cancellation);
-        var bare = await BareFanOut.Create(cluster.Grains, "bench", Layers);
+        var bare = await BareFanOut.Create(cluster.Grains, "bench", cluster.Silos, Layers);
         var layers = Layers.Select(units => new LayerSpec { Units = units, Activation = Activation.Logistic, Init = WeightInit.GlorotUniform });
         var spec = new RunSpec
         {

@@ -109,7 +109,7 @@ internal static class FootprintBench
     private static async Task<RunProgress> Follow(EmbeddedCluster cluster, RunPlan plan)
     {
         var coordinator = cluster.Grains.GetGrain<ICoordinatorGrain>(plan.Run);
-        await coordinator.Start(plan, 0, StepDeadline);
+        await coordinator.Start(plan, 0, StepDeadline, "");
         while (await coordinator.Watch(0, 0) is { } progress)
             if (progress.IsOver)
                 return progress;

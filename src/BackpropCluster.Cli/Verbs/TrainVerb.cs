@@ -59,14 +59,14 @@ internal static class TrainVerb
         using var folder = isResumed ? RunFolder.Reopen(directory, run) : RunFolder.Create(directory, run, file);
         if (!json) report.Model();
 
-        var outcome = await TrainingClient.Train(cluster.Grains, plan, file.Cluster.StepDeadline, Watch, cancellation);
+        var outcome = await TrainingClient.Train(cluster.Grains, plan, file.Cluster.StepDeadline, Watch, cancellation: cancellation);
         if (outcome.Result is null)
         {
             folder.End(new { run, status = outcome.Last.Status == Core.Protocol.RunStatus.Interrupted ? "interrupted" : "failed", steps = outcome.Last.CommittedSteps, reason = outcome.Last.Failure?.Reason });
             throw Failures.Of(outcome.Last, run, directory);
         }
 
-        var summary = Summary.Of(plan, file.Cluster.Silos, outcome, [.. cluster.Traffic]);
+        var summary = Summary.Of(plan, outcome);
         folder.End(summary);
         if (json) Output.Json(summary);
         else report.Result(outcome, summary, folder.Path);

@@ -44,6 +44,15 @@ public sealed record Checkpoint(
 public sealed record SlicePart(
     [property: Id(0)] SliceParameters Parameters, [property: Id(1)] Payload WeightsState, [property: Id(2)] Payload BiasesState);
 
+/// <summary>A part that was written.</summary>
+/// <param name="Slice">Whose.</param>
+/// <param name="Sha256">Of the stored part.</param>
+/// <param name="WeightsSum">As in <see cref="SliceParameters"/>.</param>
+/// <param name="OutgoingSum">As in <see cref="SliceParameters"/>.</param>
+[GenerateSerializer, Immutable, Alias("saved-part")]
+public sealed record SavedPart(
+    [property: Id(0)] PartId Slice, [property: Id(1)] string Sha256, [property: Id(2)] ulong WeightsSum, [property: Id(3)] ulong OutgoingSum);
+
 /// <summary>A layer of a checkpoint, whatever its parts were.</summary>
 /// <param name="Weights">W: units × inputs, row-major.</param>
 /// <param name="Biases">One per unit.</param>

@@ -4,33 +4,6 @@ using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>Where a run stands. A run is always in one of these; nothing hangs unsaid.</summary>
-public enum RunStatus : byte
-{
-    /// <summary>The store is asked for a new term and the newest whole checkpoint.</summary>
-    Leading,
-
-    /// <summary>Restore is out; the step begins when every part has answered.</summary>
-    Restoring,
-    Training,
-    Evaluating,
-
-    /// <summary>Slices put the committed version into the store.</summary>
-    Saving,
-    Completed,
-
-    /// <summary>Ended by request at a step boundary, saved if the run saves at all.</summary>
-    Interrupted,
-    Failed,
-}
-
-/// <summary>Questions about a status.</summary>
-public static class RunStatusExtensions
-{
-    /// <summary>Whether nothing more will happen.</summary>
-    public static bool IsOver(this RunStatus status) => status is RunStatus.Completed or RunStatus.Interrupted or RunStatus.Failed;
-}
-
 /// <summary>Runs the epochs: begins a step, waits until every delta is in, commits, begins the next.</summary>
 /// <remarks>Starting a run, resuming and recovering one are the same path: raise the term in the store, restore every part from the
 /// newest whole checkpoint, go on. Time comes in as ticks and silos as lists of names, so a simulator can own both.</remarks>
@@ -46,10 +19,11 @@ public sealed class CoordinatorState
     private readonly BatchOrder order;
     private readonly TimeSpan deadline;
     private readonly ScoreBook scores = new();
-    private readonly Saved[] saved;
     private readonly List<string> warnings = [];
-    private readonly bool[] answered;
-    private int missing;
+    private readonly HashSet<string> leaving = [];
+    private readonly RollCall restored;
+    private readonly RollCall ready;
+    private readonly SavedParts saved;
     private Score? report;
     private int chunk;
     private int version;
@@ -57,6 +31,8 @@ public sealed class CoordinatorState
     private int fruitless;
     private int failedSaves;
     private bool interrupting;
+    private bool handingOver;
+    private bool moving;
     private CheckpointId? from;
     private TimeSpan now;
     private TimeSpan? lastSave;
@@ -71,8 +47,9 @@ public sealed class CoordinatorState
     {
         (this.plan, Term, Silos, this.deadline) = (plan, term, silos, deadline);
         order = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows);
-        answered = new bool[plan.PartCount];
-        saved = new Saved[plan.SliceCount];
+        restored = new RollCall(plan, plan.Parts);
+        ready = new RollCall(plan, plan.Parts.Where(p => p.Kind == PartKind.Slice));
+        saved = new SavedParts(plan);
     }
 
     public RunStatus Status { get; private set; } = RunStatus.Leading;
@@ -91,6 +68,9 @@ public sealed class CoordinatorState
     public IReadOnlyList<Score> Losses => scores.Losses;
     public IReadOnlyList<EvaluationScore> Evaluations => scores.Evaluations;
     public int Recoveries { get; private set; }
+
+    /// <summary>Times that parts were moved at a step boundary because silos came or left. No step is computed again for it.</summary>
+    public int Moves { get; private set; }
     public int ReplayedSteps => scores.Replayed;
 
     /// <summary>The version that this coordinator began with: 0, or that of a checkpoint.</summary>
@@ -108,7 +88,7 @@ public sealed class CoordinatorState
     /// <summary>Why the run failed.</summary>
     public Failure? Failure { get; private set; }
 
-    private bool IsOver => Status.IsOver();
+    private bool IsOver => Status.IsOver() || Status == RunStatus.HandedOver;
 
     /// <summary>Takes the lead: the store is asked for a term.</summary>
     public void Start(IOutbox outbox) => Lead(outbox);
@@ -146,17 +126,18 @@ public sealed class CoordinatorState
 
         switch (message)
         {
-            case Restored when Status == RunStatus.Restoring:
-                if (Tick(message.Key.From) && missing == 0) Proceed(outbox);
+            case Restored when Status == RunStatus.Restoring && TickOff(restored, message.Key.From):
+                if (restored.IsComplete) Proceed(outbox);
                 break;
-            case Ready when IsCurrentStep(message.Key):
-                if (Tick(message.Key.From)) CommitIfComplete(outbox);
+            case Ready when IsCurrentStep(message.Key) && TickOff(ready, message.Key.From):
+                CommitIfComplete(outbox);
                 break;
             case Report { Key.Phase: Phase.Evaluate } r when Status == RunStatus.Evaluating && r.Key.Step == version && r.Key.Microbatch == chunk:
                 NextChunk(r, outbox);
                 break;
-            case Saved part when Status == RunStatus.Saving && part.Key.Step == version:
-                TakeSaved(part, outbox);
+            case Saved parts when Status == RunStatus.Saving && parts.Key.Step == version && saved.Enter(parts):
+                progressed = true;
+                if (saved.AreComplete) MoveHead(outbox);
                 break;
             case HeadMoved when Status == RunStatus.Saving && message.Key.Step == version:
                 (SavedVersion, failedSaves, progressed) = (version, 0, true);
@@ -188,12 +169,36 @@ public sealed class CoordinatorState
         else if (now - lastProgress >= deadline) Recover(outbox);
     }
 
-    /// <summary>The silos that are members now. If one that holds a part is gone, its slices are lost and the run recovers.</summary>
+    /// <summary>The silos that are members now, this coordinator's own first. If one that holds a part is gone, its slices are lost and
+    /// the run recovers; a new one takes its share at the next step boundary.</summary>
     public void MembersChanged(ImmutableArray<string> silos, IOutbox outbox)
     {
         var lost = Placement is { } p && p.SiloOfPart.Any(s => !silos.Contains(p.Silos[s]));
         Silos = silos;
-        if (lost && !IsOver) Recover(outbox);
+        leaving.IntersectWith(silos);
+        if (IsOver) return;
+        if (lost) Recover(outbox);
+        else if (Placement is { } known && silos.Except(known.Silos).Except(leaving).Any()) moving = plan.Checkpoints != CheckpointRule.None;
+    }
+
+    /// <summary>A silo asks to be rid of its parts. They move at the next step boundary, after a checkpoint of that very step.</summary>
+    public void Leave(string silo, IOutbox outbox)
+    {
+        if (!leaving.Add(silo) || IsOver) return;
+        if (silo == Silos[0]) handingOver = true;
+        // Nothing is ever saved: the silo's parts are as lost as if it had died.
+        else if (plan.Checkpoints == CheckpointRule.None) Recover(outbox);
+        else moving = true;
+    }
+
+    /// <summary>Whether a silo that is leaving may go: nothing of this run stands there any more.</summary>
+    public bool IsRidOf(string silo) =>
+        IsOver || (leaving.Contains(silo) && silo != Silos[0] && Placement is { } p && !p.Uses(silo) && Status is not (RunStatus.Leading or RunStatus.Restoring));
+
+    /// <summary>Tells the user something that the run goes on in spite of; once.</summary>
+    public void Warn(string warning)
+    {
+        if (!warnings.Contains(warning)) warnings.Add(warning);
     }
 
     /// <summary>Ends the run: a part, or the shell round one, cannot go on.</summary>
@@ -246,22 +251,25 @@ public sealed class CoordinatorState
     private void Restore(IOutbox outbox)
     {
         (Status, report, progressed) = (RunStatus.Restoring, null, true);
-        Expect(plan.PartCount);
-        Placement = Placement.Spread(plan, Silos, Placement);
+        restored.Repeat();
+        ImmutableArray<string> staying = [.. Silos.Where(s => !leaving.Contains(s))];
+        // Where all leave, the last step boundary is theirs still.
+        Placement = Placement.Of(plan, staying.IsEmpty ? Silos : staying, moving ? null : Placement);
+        moving = false;
         outbox.Send(Recipients.Everyone, new Restore(KeyOf(Step, Phase.Forward), plan, Placement, from));
     }
 
     private void BeginStep(IOutbox outbox)
     {
         Status = RunStatus.Training;
-        Expect(plan.SliceCount);
+        ready.Repeat();
         report = null;
         outbox.Send(Recipients.Everyone, new Advance(KeyOf(Step, Phase.Forward)));
     }
 
     private void CommitIfComplete(IOutbox outbox)
     {
-        if (missing > 0 || report is not { } score) return;
+        if (!ready.IsComplete || report is not { } score) return;
         if (Step > scores.Losses.Count) fruitless = 0;
         if (scores.EnterStep(Step, score) is { } contradiction)
         {
@@ -307,40 +315,33 @@ public sealed class CoordinatorState
     }
 
     private bool SaveIsDue =>
-        plan.Checkpoints != CheckpointRule.None && version > SavedVersion && (IsLast || interrupting || plan.Checkpoints.IsDue(version, now - lastSave ?? TimeSpan.Zero));
+        plan.Checkpoints != CheckpointRule.None && version > SavedVersion && (IsLast || interrupting || handingOver || moving || plan.Checkpoints.IsDue(version, now - lastSave ?? TimeSpan.Zero));
 
     // Boundaries end here, and so does a Restore: to a checkpoint of the last version there is nothing to add.
     private void Proceed(IOutbox outbox)
     {
         if (IsLast) Status = RunStatus.Completed;
         else if (interrupting) Status = RunStatus.Interrupted;
+        else if (handingOver) Status = RunStatus.HandedOver;
+        else if (moving && version == SavedVersion)
+        {
+            Moves++;
+            Lead(outbox);
+        }
         else BeginStep(outbox);
     }
 
     private void Save(IOutbox outbox)
     {
         (Status, lastSave, progressed) = (RunStatus.Saving, now, true);
-        Expect(plan.SliceCount);
-        for (var layer = 1; layer <= plan.Depth; layer++) outbox.Send(Recipients.SlicesOf(layer), new Save(KeyOf(version, Phase.Save)));
+        saved.Begin();
+        outbox.Send(Recipients.Everyone, new Save(KeyOf(version, Phase.Save)));
     }
 
-    private void TakeSaved(Saved part, IOutbox outbox)
+    private void MoveHead(IOutbox outbox)
     {
-        if (!Tick(part.Key.From)) return;
-        saved[plan.OrdinalOf(part.Key.From) - 1] = part;
-        if (missing > 0) return;
-        if (PartedLayer() is { } layer) Diverged($"the two ends of the weights between layers {layer - 1} and {layer} differ at version {version}");
-        else outbox.Send(Recipients.Store, new MoveHead(KeyOf(version, Phase.Save), scores.Until(version, plan.Granularity, [.. saved.Select(s => s.Sha256)])));
-    }
-
-    /// <summary>The first layer whose weights differ from what the layer below holds of them.</summary>
-    private int? PartedLayer()
-    {
-        var ends = saved.GroupBy(s => s.Key.From.Layer).ToDictionary(g => g.Key, g => g.ToArray());
-        for (var layer = 2; layer <= plan.Depth; layer++)
-            if (ends[layer].Aggregate(0UL, (sum, s) => sum + s.WeightsSum) != ends[layer - 1].Aggregate(0UL, (sum, s) => sum + s.OutgoingSum))
-                return layer;
-        return null;
+        if (saved.PartedLayer() is > 0 and var layer) Diverged($"the two ends of the weights between layers {layer - 1} and {layer} differ at version {version}");
+        else outbox.Send(Recipients.Store, new MoveHead(KeyOf(version, Phase.Save), scores.Until(version, plan.Granularity, saved.Digests)));
     }
 
     private void StoreFailed(StoreFailed failed, IOutbox outbox)
@@ -352,30 +353,23 @@ public sealed class CoordinatorState
             warnings.Add($"version {version} could not be saved: {failed.Reason}");
             if (++failedSaves >= MaxFailedSaves) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
             // The last version and an interrupted one are not given up at the first failure: nothing comes after them.
-            else if (IsLast || interrupting) Save(outbox);
+            else if (IsLast || interrupting || handingOver) Save(outbox);
             else Proceed(outbox);
         }
     }
 
     private void Diverged(string contradiction) => Fail(new Failure(KeyOf(Step, Phase.Forward), FailureKind.Divergence, contradiction));
 
-
     private bool IsCurrentStep(MessageKey key) => Status == RunStatus.Training && key.Step == Step;
 
-    private void Expect(int parts)
+    /// <summary>Ticks off the answer of a part, or of all parts that a relay speaks for; false if that was no news.</summary>
+    private bool TickOff(RollCall call, PartId from)
     {
-        Array.Clear(answered);
-        missing = parts;
-    }
-
-    /// <summary>Ticks off one answer; false if it was known.</summary>
-    private bool Tick(PartId from)
-    {
-        var ordinal = plan.OrdinalOf(from);
-        if (ordinal < 0 || answered[ordinal]) return false;
-        answered[ordinal] = true;
-        missing--;
-        return progressed = true;
+        var news = false;
+        if (from.Kind != PartKind.Relay) news = call.TickOff(from);
+        else foreach (var part in Placement!.PartsOn(plan, from.Index)) news |= call.TickOff(part);
+        progressed |= news;
+        return news;
     }
 
     private MessageKey KeyOf(int step, Phase phase) =>

@@ -12,8 +12,9 @@ public interface IOutbox
 
 /// <summary>Whom a message is for.</summary>
 /// <param name="Kind">The kind of receiver, or every part but the coordinator.</param>
-/// <param name="Layer">For slices: all slices of this layer.</param>
-public readonly record struct Recipients(RecipientKind Kind, int Layer)
+/// <param name="Number">For slices: all slices of this layer; for a relay: its silo's place in the placement.</param>
+/// <remarks>A relay speaks to the parts of its own silo only: from it, everyone is everyone there.</remarks>
+public readonly record struct Recipients(RecipientKind Kind, int Number)
 {
     public static Recipients Coordinator { get; } = new(RecipientKind.Coordinator, 0);
     public static Recipients Source { get; } = new(RecipientKind.Source, 0);
@@ -21,6 +22,7 @@ public readonly record struct Recipients(RecipientKind Kind, int Layer)
     public static Recipients Store { get; } = new(RecipientKind.Store, 0);
     public static Recipients Everyone { get; } = new(RecipientKind.Everyone, 0);
     public static Recipients SlicesOf(int layer) => new(RecipientKind.Layer, layer);
+    public static Recipients Relay(int silo) => new(RecipientKind.Relay, silo);
 }
 
 public enum RecipientKind : byte
@@ -31,4 +33,5 @@ public enum RecipientKind : byte
     Loss,
     Everyone,
     Store,
+    Relay,
 }

@@ -16,11 +16,12 @@ public sealed class LossState(Func<RunPlan, Dataset> open) : PartState(PartId.Lo
     private int chunk;
     private Score evaluated; // Loss is the sum so far, not yet the mean
 
-    protected override void Load(RunPlan newPlan, CheckpointId? from)
+    protected override void Load(Restore restore)
     {
+        var newPlan = restore.Plan;
         data = open(newPlan);
         order = new BatchOrder(newPlan.Spec.Data, newPlan.Spec.Training.Epochs, newPlan.Spec.Seed, data.Training.Count);
-        int[] senders = [.. newPlan.SlicesOf(newPlan.Depth).Select(s => s.Units)];
+        var senders = newPlan.SliceUnits(newPlan.Depth);
         training = [.. Enumerable.Range(0, order.Microbatches).Select(_ => new Slots(senders))];
         gradients = new StepArray[training.Length];
         evaluation = new Slots(senders);

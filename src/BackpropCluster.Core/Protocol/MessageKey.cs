@@ -23,9 +23,13 @@ public enum PartKind : byte
 
     /// <summary>Keeps checkpoints and the head of the run; no part of the model.</summary>
     Store,
+
+    /// <summary>Gathers and fans out the arrays of one silo; speaks for all parts there.</summary>
+    Relay,
 }
 
-/// <summary>A sender: a slice with its layer and its position there, or one of the three single parts.</summary>
+/// <summary>A sender: a slice with its layer and its position there, the relay of a silo by its place in the placement, or one of the
+/// single parts.</summary>
 [GenerateSerializer, Immutable, Alias("part-id")]
 public readonly record struct PartId([property: Id(0)] PartKind Kind, [property: Id(1)] int Layer, [property: Id(2)] int Index)
 {
@@ -35,7 +39,16 @@ public readonly record struct PartId([property: Id(0)] PartKind Kind, [property:
     public static PartId Store { get; } = new(PartKind.Store, 0, 0);
     public static PartId Slice(int layer, int index) => new(PartKind.Slice, layer, index);
 
-    public override string ToString() => Kind == PartKind.Slice ? $"slice {Index} of layer {Layer}" : Kind.ToString();
+    /// <summary>The relay of a silo, speaking for its parts, or for the senders of one layer: the Source counts as layer 0, the Loss as
+    /// the one above the last.</summary>
+    public static PartId Relay(int silo, int layer = 0) => new(PartKind.Relay, layer, silo);
+
+    public override string ToString() => Kind switch
+    {
+        PartKind.Slice => $"slice {Index} of layer {Layer}",
+        PartKind.Relay => $"relay {Index}",
+        _ => Kind.ToString(),
+    };
 }
 
 /// <summary>The trace that a step is recorded in, decided once by the coordinator; all zero where it is not recorded.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Core.Protocol;
@@ -9,15 +10,17 @@ namespace BackpropCluster.Core.Protocol;
 /// coordinator → Source     Evaluate      send a chunk of rows through the committed version
 /// Source, slice → above    Activations   y of one sender for every receiver of the layer above, or the Loss
 /// Loss, slice → below      Deltas        δ of one sender (∂E/∂y from the Loss) for every receiver of the layer below
-/// all → coordinator        Restored      the version is loaded
-/// slice → coordinator      Ready         all gradients of the step are in
+/// relay → relay            either        the arrays of all senders of one layer on one silo, end to end
+/// relay → receivers        either        the array of the whole layer
+/// all → coordinator        Restored      the version is loaded; from a relay: by every part of its silo
+/// slice → coordinator      Ready         all gradients of the step are in; from a relay: of every slice of its silo
 /// Loss → coordinator       Report        the loss of the step, or of the evaluated rows so far
 /// any → coordinator        NeedRestore   a message came that my state cannot follow
 /// any → coordinator        Failure       the run cannot go on
 ///
 /// coordinator → slices     Save          put the committed version into the store
 /// slice → store            SavePart      rows of W, biases and their optimizer state
-/// store → coordinator      Saved         the part is written
+/// store → coordinator      Saved         the part is written; from a relay: those of every slice of its silo
 /// coordinator → store      Lead          raise the term above every other; which checkpoint is the newest whole one?
 /// store → coordinator      Led           the term, the checkpoint, the scores until then
 /// coordinator → store      MoveHead      all parts are written: this checkpoint counts from now on
@@ -77,12 +80,10 @@ public sealed record Save(MessageKey Key) : Message(Key);
 [GenerateSerializer, Immutable, Alias("save-part")]
 public sealed record SavePart(MessageKey Key, [property: Id(0)] SliceRange Slice, [property: Id(1)] SlicePart Part) : Message(Key);
 
-/// <param name="Key">Save, from the slice whose part it is.</param>
-/// <param name="Sha256">Of the stored part.</param>
-/// <param name="WeightsSum">As in <see cref="SliceParameters"/>.</param>
-/// <param name="OutgoingSum">As in <see cref="SliceParameters"/>.</param>
+/// <param name="Key">Save; from the slice whose part it is, or from the relay of those whose parts they are.</param>
+/// <param name="Parts">What was written.</param>
 [GenerateSerializer, Immutable, Alias("saved")]
-public sealed record Saved(MessageKey Key, [property: Id(0)] string Sha256, [property: Id(1)] ulong WeightsSum, [property: Id(2)] ulong OutgoingSum) : Message(Key);
+public sealed record Saved(MessageKey Key, [property: Id(0)] ImmutableArray<SavedPart> Parts) : Message(Key);
 
 /// <param name="Key">The highest term known; its step counts the attempts, so that a late answer to an earlier one is told apart.</param>
 /// <param name="Plan">The run.</param>
@@ -95,7 +96,7 @@ public sealed record Lead(MessageKey Key, [property: Id(0)] RunPlan Plan) : Mess
 /// <param name="Warnings">Newer ones that are broken, one sentence each.</param>
 [GenerateSerializer, Immutable, Alias("led")]
 public sealed record Led(
-    MessageKey Key, [property: Id(0)] CheckpointId? Id, [property: Id(1)] Checkpoint? Checkpoint, [property: Id(2)] System.Collections.Immutable.ImmutableArray<string> Warnings) : Message(Key);
+    MessageKey Key, [property: Id(0)] CheckpointId? Id, [property: Id(1)] Checkpoint? Checkpoint, [property: Id(2)] ImmutableArray<string> Warnings) : Message(Key);
 
 [GenerateSerializer, Immutable, Alias("move-head")]
 public sealed record MoveHead(MessageKey Key, [property: Id(0)] Checkpoint Checkpoint) : Message(Key);
@@ -129,4 +130,7 @@ public enum FailureKind : byte
 
     /// <summary>Checkpoints cannot be written or read.</summary>
     Store,
+
+    /// <summary>A silo cannot read the rows.</summary>
+    Data,
 }

@@ -1,11 +1,12 @@
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>The receive rule: the first lines of every handler, the same for Source, slices and Loss (design §5).</summary>
+/// <summary>The receive rule: the first lines of every handler, the same for Source, slices, Loss and relays (design §5).</summary>
 public abstract class PartState(PartId id)
 {
     private RunPlan? plan;
 
-    public PartId Id => id;
+    /// <summary>Who this is. A relay learns its number with each Restore.</summary>
+    public PartId Id { get; protected set; } = id;
 
     /// <summary>The highest term seen.</summary>
     public int Term { get; private set; }
@@ -16,17 +17,21 @@ public abstract class PartState(PartId id)
     /// <summary>Messages dropped because their term or step was over, or their run another one.</summary>
     public long StaleMessages { get; private set; }
 
-    protected RunPlan Plan => plan ?? throw new InvariantViolationException($"{id} works without a plan");
+    protected RunPlan Plan => plan ?? throw new InvariantViolationException($"{Id} works without a plan");
 
     /// <summary>Takes one message and puts everything that follows from it into the outbox.</summary>
-    public void Receive(Message message, IOutbox outbox)
+    public virtual void Receive(Message message, IOutbox outbox)
     {
         if (message is Restore restore) Adopt(restore, outbox);
         else if (IsCurrent(message.Key, outbox)) Handle(message, outbox);
     }
 
     /// <summary>Takes on a plan, at a checkpoint or at version 0: everything that was known is forgotten.</summary>
-    protected abstract void Load(RunPlan newPlan, CheckpointId? from);
+    protected abstract void Load(Restore restore);
+
+    /// <summary>Says that the plan is taken on, or again that it is.</summary>
+    protected virtual void AnswerRestore(Restore restore, IOutbox outbox) =>
+        outbox.Send(Recipients.Coordinator, new Restored(restore.Key with { From = Id }));
 
     /// <summary>A message of this run, this term, and the step or version that is current.</summary>
     protected abstract void Handle(Message message, IOutbox outbox);
@@ -79,21 +84,28 @@ public abstract class PartState(PartId id)
     }
 
     protected void Fail(MessageKey key, FailureKind kind, string reason, IOutbox outbox) =>
-        outbox.Send(Recipients.Coordinator, new Failure(key with { From = id }, kind, reason));
+        outbox.Send(Recipients.Coordinator, new Failure(key with { From = Id }, kind, reason));
 
     /// <summary>Puts an array into its slot; true if that was news. A contradiction ends the run.</summary>
+    /// <remarks>From a relay it is the array of the whole layer.</remarks>
     protected bool Put(Slots slots, MessageKey key, Payload payload, IOutbox outbox)
     {
         Invariants.OneStepPerSum(key, Term, Version);
-        switch (slots.Put(key.From.Index, payload))
+        return IsNews(key.From.Kind == PartKind.Relay ? slots.PutAll(payload) : slots.Put(key.From.Index, payload), key, payload, outbox);
+    }
+
+    /// <summary>Whether putting an array somewhere was news; a contradiction ends the run.</summary>
+    protected bool IsNews(SlotOutcome outcome, MessageKey key, Payload payload, IOutbox outbox)
+    {
+        switch (outcome)
         {
             case SlotOutcome.Filled:
                 return true;
             case SlotOutcome.Different:
-                Fail(key, FailureKind.Divergence, $"{id} got two different arrays under one key ({key})", outbox);
+                Fail(key, FailureKind.Divergence, $"{Id} got two different arrays under one key ({key})", outbox);
                 return false;
             case SlotOutcome.Misshapen:
-                Fail(key, FailureKind.Defect, $"{id} has no slot for {payload.Units} units × {payload.Rows} rows ({key})", outbox);
+                Fail(key, FailureKind.Defect, $"{Id} has no slot for {payload.Units} units × {payload.Rows} rows ({key})", outbox);
                 return false;
             default:
                 return false;
@@ -112,12 +124,12 @@ public abstract class PartState(PartId id)
         if (plan is null || restore.Key.Term > Term)
         {
             (plan, Term, Version) = (restore.Plan, restore.Key.Term, restore.Key.CommittedVersion);
-            Load(restore.Plan, restore.From);
+            Load(restore);
         }
 
-        outbox.Send(Recipients.Coordinator, new Restored(restore.Key with { From = id }));
+        AnswerRestore(restore, outbox);
     }
 
     protected void AskForRestore(MessageKey key, IOutbox outbox) =>
-        outbox.Send(Recipients.Coordinator, new NeedRestore(key with { From = id, Term = Term }));
+        outbox.Send(Recipients.Coordinator, new NeedRestore(key with { From = Id, Term = Term }));
 }

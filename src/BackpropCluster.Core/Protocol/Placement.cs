@@ -2,23 +2,77 @@ using System.Collections.Immutable;
 
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>Which silo holds which part.</summary>
+/// <summary>How parts are laid on silos. Cannot change a result.</summary>
+public enum PlacementRule : byte
+{
+    /// <summary>About as many multiply-adds on each silo.</summary>
+    Spread,
+
+    /// <summary>Everything on the coordinator's silo: nothing crosses.</summary>
+    Pack,
+
+    /// <summary>Stages: neighbouring layers together, about as many multiply-adds in each stage.</summary>
+    ByLayer,
+
+    /// <summary>The same share of every layer's units on each silo.</summary>
+    ByShard,
+}
+
+/// <summary>Which silo holds which part: a pure function of the plan and the members.</summary>
 /// <param name="Silos">Names; the coordinator's own silo first.</param>
 /// <param name="SiloOfPart">For each part of the plan, by ordinal, an index into <paramref name="Silos"/>.</param>
 [GenerateSerializer, Immutable, Alias("placement")]
 public sealed record Placement([property: Id(0)] ImmutableArray<string> Silos, [property: Id(1)] ImmutableArray<int> SiloOfPart)
 {
-    /// <summary>Spreads the parts so that each silo has about as many multiply-adds as the next.</summary>
-    /// <remarks>Largest part first, each to the silo with the least so far, the earlier silo among equals: a pure function of plan
-    /// and membership. A part that already stands on a silo of the list stays there: nothing in Orleans would move it.</remarks>
-    public static Placement Spread(RunPlan plan, ImmutableArray<string> silos, Placement? before = null)
+    /// <summary>The coordinator's own silo: a coordinator lists it first.</summary>
+    public string CoordinatorSilo => Silos[0];
+
+    /// <summary>Lays the parts by the plan's rule.</summary>
+    /// <param name="plan">The run.</param>
+    /// <param name="silos">The members.</param>
+    /// <param name="before">Where parts stand now: with <see cref="PlacementRule.Spread"/> one whose silo is still a member stays there.</param>
+    public static Placement Of(RunPlan plan, ImmutableArray<string> silos, Placement? before = null) => new(silos, plan.Placement switch
+    {
+        PlacementRule.Pack => [.. plan.Parts.Select(_ => 0)],
+        PlacementRule.ByLayer => ByLayer(plan, silos.Length),
+        PlacementRule.ByShard => ByShard(plan, silos.Length),
+        _ => Spread(plan, silos, before),
+    });
+
+    public string SiloOf(int ordinal) => Silos[SiloOfPart[ordinal]];
+
+    /// <summary>Whether any part stands on a silo.</summary>
+    public bool Uses(string silo) => Silos.IndexOf(silo) is >= 0 and var index && SiloOfPart.Contains(index);
+
+    /// <summary>The parts on one silo.</summary>
+    public IEnumerable<PartId> PartsOn(RunPlan plan, int silo) => plan.Parts.Where((_, ordinal) => SiloOfPart[ordinal] == silo);
+
+    /// <summary>Bytes of arrays that cross between silos in one step of so many rows: each array once to each other silo that holds a receiver.</summary>
+    public long BytesThatCross(RunPlan plan, int rows)
+    {
+        PartId[] parts = [.. plan.Parts];
+        var silosOf = Enumerable.Range(0, plan.Depth + 2).Select(layer => parts.Where(p => LayerOf(p, plan) == layer).Select(p => SiloOfPart[plan.OrdinalOf(p)]).ToHashSet()).ToArray();
+        var bytes = 0L;
+        foreach (var (ordinal, part) in parts.Index())
+        {
+            var (layer, silo) = (LayerOf(part, plan), SiloOfPart[ordinal]);
+            long array = plan.UnitsOf(part) * (long)rows * sizeof(double);
+            if (layer <= plan.Depth) bytes += array * silosOf[layer + 1].Count(s => s != silo);
+            if (layer >= 2) bytes += array * silosOf[layer - 1].Count(s => s != silo);
+        }
+
+        return bytes;
+    }
+
+    // Largest part first, each to the silo with the least so far, the earlier silo among equals.
+    private static ImmutableArray<int> Spread(RunPlan plan, ImmutableArray<string> silos, Placement? before)
     {
         PartId[] parts = [.. plan.Parts];
         var load = new long[silos.Length];
         var chosen = new int[parts.Length];
         for (var p = 0; p < parts.Length; p++)
         {
-            chosen[p] = before is null ? -1 : silos.IndexOf(before.Silos[before.SiloOfPart[p]]);
+            chosen[p] = before is null ? -1 : silos.IndexOf(before.SiloOf(p));
             if (chosen[p] >= 0) load[chosen[p]] += plan.MultiplyAddsOf(parts[p]);
         }
 
@@ -28,11 +82,27 @@ public sealed record Placement([property: Id(0)] ImmutableArray<string> Silos, [
             load[chosen[p]] += plan.MultiplyAddsOf(parts[p]);
         }
 
-        return new Placement(silos, [.. chosen]);
+        return [.. chosen];
     }
 
-    /// <summary>The coordinator's own silo: a coordinator lists it first.</summary>
-    public string CoordinatorSilo => Silos[0];
+    // A stage ends where the multiply-adds so far are nearest to its share of all of them.
+    private static ImmutableArray<int> ByLayer(RunPlan plan, int silos)
+    {
+        long[] work = [.. Enumerable.Range(1, plan.Depth).Select(layer => plan.SlicesOf(layer).Sum(s => plan.MultiplyAddsOf(PartId.Slice(layer, s.Index))))];
+        var (total, below) = (work.Sum(), 0L);
+        var stageOfLayer = new int[plan.Depth + 2];
+        for (var layer = 1; layer <= plan.Depth; layer++)
+        {
+            stageOfLayer[layer] = (int)Math.Min(silos - 1, (below + work[layer - 1] / 2) * silos / total);
+            below += work[layer - 1];
+        }
 
-    public string SiloOf(int ordinal) => Silos[SiloOfPart[ordinal]];
+        (stageOfLayer[0], stageOfLayer[^1]) = (stageOfLayer[1], stageOfLayer[plan.Depth]);
+        return [.. plan.Parts.Select(p => stageOfLayer[LayerOf(p, plan)])];
+    }
+
+    private static ImmutableArray<int> ByShard(RunPlan plan, int silos) =>
+        [.. plan.Parts.Select(p => p.Kind == PartKind.Slice ? (int)((long)p.Index * silos / plan.SlicesOf(p.Layer).Length) : 0)];
+
+    private static int LayerOf(PartId part, RunPlan plan) => part.Kind switch { PartKind.Source => 0, PartKind.Loss => plan.Depth + 1, _ => part.Layer };
 }

@@ -35,11 +35,18 @@ public sealed record RunPlan
     [Id(6)] public required int TestRows { get; init; }
     [Id(7)] public required bool HasClasses { get; init; }
     [Id(8)] public CheckpointRule Checkpoints { get; init; } = CheckpointRule.None;
+    [Id(9)] public PlacementRule Placement { get; init; }
+
+    /// <summary>SHA-256 over the data's files as they lie; empty for built-in data. A silo whose files differ takes no part.</summary>
+    [Id(10)] public string DataSha256 { get; init; } = "";
 
     public int Depth => Spec.Model.Layers.Length;
 
     /// <summary>The slices of layer 1, 2, … in order of their units.</summary>
     public ImmutableArray<SliceRange> SlicesOf(int layer) => Slices[layer - 1];
+
+    /// <summary>Units of each slice of a layer; one array for all that ask, not to be written to.</summary>
+    public int[] SliceUnits(int layer) => Table.Units[layer - 1];
 
     /// <summary>Every part but the coordinator, by ordinal.</summary>
     public IEnumerable<PartId> Parts =>
@@ -63,6 +70,14 @@ public sealed record RunPlan
             default: return -1;
         }
     }
+
+    /// <summary>Units of the array that a part sends.</summary>
+    public int UnitsOf(PartId part) => part.Kind switch
+    {
+        PartKind.Source => Features,
+        PartKind.Loss => Spec.Model.Layers[^1].Units,
+        _ => SlicesOf(part.Layer)[part.Index].Units,
+    };
 
     /// <summary>Multiply-adds of a part for one row, forward and backward: what placement balances.</summary>
     public long MultiplyAddsOf(PartId part)
@@ -89,14 +104,20 @@ public sealed record RunPlan
         }
     }
 
-    private ImmutableArray<ImmutableArray<SliceRange>> Slices
+    private ImmutableArray<ImmutableArray<SliceRange>> Slices => Table.Slices;
+
+    private SliceTable Table
     {
         get
         {
             var known = table;
             if (known is null || known.Granularity != Granularity || !ReferenceEquals(known.Model, Spec.Model))
-                table = known = new([.. Enumerable.Range(1, Depth).Select(layer => Cut(layer, Spec.Model.Layers[layer - 1].Units))], Granularity, Spec.Model);
-            return known.Slices;
+            {
+                ImmutableArray<ImmutableArray<SliceRange>> slices = [.. Enumerable.Range(1, Depth).Select(layer => Cut(layer, Spec.Model.Layers[layer - 1].Units))];
+                table = known = new(slices, [.. slices.Select(layer => layer.Select(s => s.Units).ToArray())], Granularity, Spec.Model);
+            }
+
+            return known;
         }
     }
 
@@ -107,5 +128,5 @@ public sealed record RunPlan
             .Select(index => new SliceRange(layer, index, index * size, Math.Min(size, units - index * size)))];
     }
 
-    private sealed record SliceTable(ImmutableArray<ImmutableArray<SliceRange>> Slices, Granularity Granularity, ModelSpec Model);
+    private sealed record SliceTable(ImmutableArray<ImmutableArray<SliceRange>> Slices, int[][] Units, Granularity Granularity, ModelSpec Model);
 }

@@ -24,12 +24,13 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
         return Parameters();
     }
 
-    protected override void Load(RunPlan newPlan, CheckpointId? from)
+    protected override void Load(Restore restore)
     {
+        var (newPlan, from) = (restore.Plan, restore.From);
         range = newPlan.SlicesOf(Id.Layer)[Id.Index];
         slice = new DenseSlice(newPlan.Spec, newPlan.Features, range.Layer, range.First, range.Units, from is null ? null : open(newPlan, from));
-        below = range.Layer == 1 ? [newPlan.Features] : [.. newPlan.SlicesOf(range.Layer - 1).Select(s => s.Units)];
-        above = range.Layer == newPlan.Depth ? [newPlan.Spec.Model.Layers[^1].Units] : [.. newPlan.SlicesOf(range.Layer + 1).Select(s => s.Units)];
+        below = range.Layer == 1 ? [newPlan.Features] : newPlan.SliceUnits(range.Layer - 1);
+        above = range.Layer == newPlan.Depth ? [newPlan.Spec.Model.Layers[^1].Units] : newPlan.SliceUnits(range.Layer + 1);
         passes = [.. Enumerable.Range(0, newPlan.Spec.Data.Microbatches).Select(_ => new Pass(below, above))];
         evaluation = null;
         IsReady = false;

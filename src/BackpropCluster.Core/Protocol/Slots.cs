@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>What came of putting an array into its slot.</summary>
@@ -21,19 +23,17 @@ public enum SlotOutcome
 public sealed class Slots
 {
     private readonly int[] units;
-    private readonly int[] firstUnit;
-    private readonly bool[] filled;
+    private int[] firstUnit = []; // made with the first array of one sender: a neuron whose relay brings whole layers needs none
+    private bool[] filled = [];
     private double[] values = [];
+    private double[] own = [];
     private int missing;
 
-    /// <param name="units">How many units each sender has, by position.</param>
+    /// <param name="units">How many units each sender has, by position; shared by all slots of its layer.</param>
     public Slots(int[] units)
     {
         this.units = units;
-        firstUnit = new int[units.Length];
-        for (var s = 1; s < units.Length; s++) firstUnit[s] = firstUnit[s - 1] + units[s - 1];
         TotalUnits = units.Sum();
-        filled = new bool[units.Length];
         missing = units.Length;
     }
 
@@ -45,38 +45,100 @@ public sealed class Slots
     public int Rows { get; private set; }
 
     /// <summary>All senders' units × rows. Only when full.</summary>
-    public double[] Values => IsFull ? values : throw new InvariantViolationException($"a sum was begun with {missing} of {filled.Length} arrays missing");
+    public double[] Values => IsFull ? values : throw new InvariantViolationException($"a sum was begun with {missing} of {units.Length} arrays missing");
 
-    public SlotOutcome Put(int sender, Payload payload)
+    /// <summary>Takes the array of one sender.</summary>
+    public SlotOutcome Put(int sender, Payload payload) =>
+        sender < 0 || sender >= units.Length ? SlotOutcome.Misshapen
+        : units.Length == 1 ? PutAll(payload)
+        : PutMany([sender], payload);
+
+    /// <summary>Takes the arrays of all senders, laid end to end: held, not copied. Nobody writes to a payload.</summary>
+    public SlotOutcome PutAll(Payload payload)
     {
-        if (sender < 0 || sender >= units.Length || payload.Units != units[sender]) return SlotOutcome.Misshapen;
-        if (missing < filled.Length && payload.Rows != Rows) return SlotOutcome.Misshapen;
-        if (filled[sender]) return SameBits(sender, payload) ? SlotOutcome.Same : SlotOutcome.Different;
-        if (missing == filled.Length) Begin(payload);
-        if (filled.Length > 1) payload.Values.CopyTo(values, firstUnit[sender] * Rows);
-        filled[sender] = true;
-        missing--;
+        if (payload.Units != TotalUnits || (missing < units.Length && payload.Rows != Rows)) return SlotOutcome.Misshapen;
+        if (missing == 0) return SameBits(values, payload.Values) ? SlotOutcome.Same : SlotOutcome.Different;
+        if (missing < units.Length) return SlotOutcome.Misshapen;
+        (Rows, values, missing) = (payload.Rows, payload.Values, 0);
         return SlotOutcome.Filled;
+    }
+
+    /// <summary>Takes the arrays of some senders, laid end to end.</summary>
+    public SlotOutcome PutMany(ReadOnlySpan<int> senders, Payload payload)
+    {
+        if (senders.Length == units.Length) return PutAll(payload);
+        if (missing < units.Length && payload.Rows != Rows) return SlotOutcome.Misshapen;
+        // A whole layer came before: whoever sends single arrays is not of this plan.
+        if (!FitsExactly(senders, payload.Units) || (missing == 0 && filled.Length == 0)) return SlotOutcome.Misshapen;
+        if (missing == units.Length) Begin(payload.Rows);
+        var (outcome, from) = (SlotOutcome.Same, 0);
+        foreach (var sender in senders)
+        {
+            var array = payload.Values.AsSpan(from, units[sender] * Rows);
+            from += array.Length;
+            var slot = values.AsSpan(firstUnit[sender] * Rows, array.Length);
+            if (filled[sender])
+            {
+                if (!SameBits(slot, array)) return SlotOutcome.Different;
+                continue;
+            }
+
+            array.CopyTo(slot);
+            filled[sender] = true;
+            missing--;
+            outcome = SlotOutcome.Filled;
+        }
+
+        return outcome;
+    }
+
+    /// <summary>Copies the arrays of some senders, laid end to end.</summary>
+    public void CopyTo(ReadOnlySpan<int> senders, double[] destination)
+    {
+        var to = 0;
+        foreach (var sender in senders)
+        {
+            var array = values.AsSpan(firstUnit[sender] * Rows, units[sender] * Rows);
+            array.CopyTo(destination.AsSpan(to));
+            to += array.Length;
+        }
     }
 
     /// <summary>Empties all slots for the next step; the buffer is kept.</summary>
     public void Clear()
     {
         Array.Clear(filled);
-        missing = filled.Length;
+        missing = units.Length;
     }
 
-    private void Begin(Payload payload)
+    /// <summary>Empties all slots and leaves the array to whoever still reads it.</summary>
+    public void Renew()
     {
-        Rows = payload.Rows;
-        // A single sender's array is the whole layer's: held, not copied. Nobody writes to a payload.
-        if (filled.Length == 1) values = payload.Values;
-        else if (values.Length != TotalUnits * Rows) values = new double[TotalUnits * Rows];
+        Clear();
+        own = [];
+    }
+
+    private void Begin(int rows)
+    {
+        Rows = rows;
+        if (filled.Length == 0)
+        {
+            (filled, firstUnit) = (new bool[units.Length], new int[units.Length]);
+            for (var s = 1; s < units.Length; s++) firstUnit[s] = firstUnit[s - 1] + units[s - 1];
+        }
+
+        if (own.Length != TotalUnits * rows) own = new double[TotalUnits * rows];
+        values = own;
+    }
+
+    private bool FitsExactly(ReadOnlySpan<int> senders, int unitsOfPayload)
+    {
+        var sum = 0;
+        foreach (var sender in senders) sum += units[sender];
+        return sum == unitsOfPayload;
     }
 
     // Bits, not numbers: NaN equals itself here and −0 differs from 0.
-    private bool SameBits(int sender, Payload payload) =>
-        ReferenceEquals(values, payload.Values)
-        || System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan(firstUnit[sender] * Rows, units[sender] * Rows))
-            .SequenceEqual(System.Runtime.InteropServices.MemoryMarshal.AsBytes<double>(payload.Values));
+    private static bool SameBits(ReadOnlySpan<double> a, ReadOnlySpan<double> b) =>
+        MemoryMarshal.AsBytes(a).SequenceEqual(MemoryMarshal.AsBytes(b));
 }

@@ -12,8 +12,9 @@ public sealed class SourceState(Func<RunPlan, Dataset> open) : PartState(PartId.
     private (int Step, Payload[] Microbatches) ready;
     private StepArray[,] arrays = new StepArray[0, 0]; // of odd and even steps: one is read while the other is filled
 
-    protected override void Load(RunPlan newPlan, CheckpointId? from)
+    protected override void Load(Restore restore)
     {
+        var newPlan = restore.Plan;
         data = open(newPlan);
         order = new BatchOrder(newPlan.Spec.Data, newPlan.Spec.Training.Epochs, newPlan.Spec.Seed, data.Training.Count);
         (begun, ready) = (0, (0, []));

@@ -17,15 +17,19 @@ public sealed class BareFanOut
 
     public long MessagesPerRound { get; }
 
-    /// <summary>Makes one grain per unit.</summary>
-    public static async Task<BareFanOut> Create(IGrainFactory grains, string bench, params int[] layers)
+    /// <summary>Makes one grain per unit, the same share of each layer on each silo.</summary>
+    public static async Task<BareFanOut> Create(IGrainFactory grains, string bench, string[] silos, params int[] layers)
     {
-        var driver = grains.GetGrain<IBareGrain>($"{bench}/0/0");
-        await driver.Prepare(bench, layers);
-        for (var l = 1; l <= layers.Length; l++)
-            for (var i = 0; i < layers[l - 1]; i++)
-                await grains.GetGrain<IBareGrain>(string.Create(CultureInfo.InvariantCulture, $"{bench}/{l}/{i}")).Prepare(bench, layers);
-        return new BareFanOut(driver, layers);
+        for (var l = 0; l <= layers.Length; l++)
+            for (var i = 0; i < (l == 0 ? 1 : layers[l - 1]); i++)
+                await Grain(grains, bench, l, i, layers, silos).Prepare(bench, layers, silos);
+        return new BareFanOut(Grain(grains, bench, 0, 0, layers, silos), layers);
+    }
+
+    internal static IBareGrain Grain(IGrainFactory grains, string bench, int layer, int index, int[] layers, string[] silos)
+    {
+        var silo = layer == 0 ? silos[0] : silos[index * silos.Length / layers[layer - 1]];
+        return grains.GetGrain<IBareGrain>(string.Create(CultureInfo.InvariantCulture, $"{bench}/{layer}/{index}/{silo}"));
     }
 
     /// <summary>Messages per second over some rounds.</summary>

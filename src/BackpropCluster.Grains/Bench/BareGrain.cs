@@ -4,7 +4,7 @@ using Orleans.Concurrency;
 
 namespace BackpropCluster.Grains.Bench;
 
-[KeepAlive, Reentrant]
+[OnSilo, KeepAlive, Reentrant]
 internal sealed class BareGrain : Grain, IBareGrain
 {
     private int layer;
@@ -17,11 +17,11 @@ internal sealed class BareGrain : Grain, IBareGrain
     private int rounds;
     private TaskCompletionSource finished = new();
 
-    public ValueTask Prepare(string bench, int[] layers)
+    public ValueTask Prepare(string bench, int[] layers, string[] silos)
     {
         layer = int.Parse(this.GetPrimaryKeyString().Split('/')[1], CultureInfo.InvariantCulture);
-        IBareGrain[] Of(int l) => [.. Enumerable.Range(0, l == 0 ? 1 : layers[l - 1]).Select(i => Grain(bench, l, i))];
-        driver = Grain(bench, 0, 0);
+        IBareGrain[] Of(int l) => [.. Enumerable.Range(0, l == 0 ? 1 : layers[l - 1]).Select(i => BareFanOut.Grain(GrainFactory, bench, l, i, layers, silos))];
+        driver = Of(0)[0];
         all = layer == 0 ? [.. Enumerable.Range(1, layers.Length).SelectMany(Of)] : [];
 
         // A slice sends y to the layer above and δ to the layer below; what the outermost layers exchange with Source, Loss and
@@ -64,7 +64,4 @@ internal sealed class BareGrain : Grain, IBareGrain
         var message = new Activations(default, new Payload(1, 32, new double[32]));
         foreach (var grain in all) grain.Begin(message);
     }
-
-    private IBareGrain Grain(string bench, int l, int index) =>
-        GrainFactory.GetGrain<IBareGrain>(string.Create(CultureInfo.InvariantCulture, $"{bench}/{l}/{index}"));
 }

@@ -4,12 +4,12 @@ using Orleans.Concurrency;
 namespace BackpropCluster.Grains.Bench;
 
 /// <summary>A grain that computes nothing: the runtime's own rate for a training step's messages.</summary>
-/// <remarks>Key <c>{bench}/{layer}/{index}</c>. Layer 0 has one grain, the driver: it stands for coordinator, Source and Loss.</remarks>
+/// <remarks>Key <c>{bench}/{layer}/{index}/{silo}</c>. Layer 0 has one grain, the driver: it stands for coordinator, Source and Loss.</remarks>
 [Alias("backprop.bare")]
 public interface IBareGrain : IGrainWithStringKey
 {
     /// <summary>Learns the layers' sizes; the driver is layer 0.</summary>
-    [Alias("Prepare")] ValueTask Prepare(string bench, int[] layers);
+    [Alias("Prepare")] ValueTask Prepare(string bench, int[] layers, string[] silos);
 
     /// <summary>For the driver: carries out so many rounds, one after the other, and answers when the last message has arrived.</summary>
     [Alias("Run")] Task Run(int rounds);

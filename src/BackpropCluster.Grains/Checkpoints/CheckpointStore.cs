@@ -1,11 +1,8 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Security.Cryptography;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using Orleans.Runtime;
-using Orleans.Serialization;
 using Orleans.Storage;
 
 namespace BackpropCluster.Grains.Checkpoints;
@@ -15,12 +12,11 @@ namespace BackpropCluster.Grains.Checkpoints;
 /// <c>step-{v}-term-{t}/checkpoint</c>, <c>scores-{block}</c>,
 /// <c>head-0</c> and <c>head-1</c>. A checkpoint exists when the head names it. The head is written
 /// alternately under its two names: a damaged one leaves the one before.</remarks>
-public sealed class CheckpointStore(IGrainStorage storage, Serializer serializer)
+public sealed class CheckpointStore(SealedRecords records)
 {
     // Scores of this many steps make one record, written once and named by every later checkpoint: if each held all scores since the
     // first step, a long run's checkpoints would grow with the square of its steps.
     private const int ScoresInBlock = 4096;
-    private const string StateName = "checkpoint";
 
     private readonly ConcurrentDictionary<string, List<string>> blockDigests = new();
 
@@ -55,14 +51,14 @@ public sealed class CheckpointStore(IGrainStorage storage, Serializer serializer
 
     /// <summary>Writes the part of one slice.</summary>
     /// <returns>SHA-256 of the record.</returns>
-    public Task<string> Save(string run, SavePart save) => WriteNew(PartName(run, save.Key.Step, save.Key.Term, save.Slice), serializer.SerializeToArray(save.Part));
+    public Task<string> Save(string run, SavePart save) => records.WriteNew(PartName(run, save.Key.Step, save.Key.Term, save.Slice), save.Part);
 
     /// <summary>Makes a checkpoint count, whose parts are all written.</summary>
     /// <exception cref="InconsistentStateException">Another coordinator leads the run.</exception>
     public async Task MoveHead(string run, int term, Checkpoint checkpoint)
     {
         var stored = new StoredCheckpoint(checkpoint with { Losses = [.. checkpoint.Losses.Skip(checkpoint.Version / ScoresInBlock * ScoresInBlock)] }, await WriteBlocks(run, checkpoint.Losses));
-        var sha256 = await WriteNew(CheckpointName(run, checkpoint.Version, term), serializer.SerializeToArray(stored));
+        var sha256 = await records.WriteNew(CheckpointName(run, checkpoint.Version, term), stored);
         var slots = await ReadHead(run);
         if (slots.Head is not { } head || head.Term != term)
             throw new InconsistentStateException($"run {run} is led in term {slots.Head?.Term}, not {term}");
@@ -114,19 +110,17 @@ public sealed class CheckpointStore(IGrainStorage storage, Serializer serializer
     {
         var known = blockDigests.GetOrAdd(run, _ => []);
         for (var block = known.Count; block < losses.Length / ScoresInBlock; block++)
-            known.Add(await WriteNew(BlockName(run, block), serializer.SerializeToArray(new ScoreBlock([.. losses.AsSpan(block * ScoresInBlock, ScoresInBlock)]))));
+            known.Add(await records.WriteNew(BlockName(run, block), new ScoreBlock([.. losses.AsSpan(block * ScoresInBlock, ScoresInBlock)])));
         return [.. known.Take(losses.Length / ScoresInBlock)];
     }
 
     private async Task<T> ReadRecord<T>(string name, string sha256, CheckpointId id)
     {
-        var bytes = (await Read(name)).State!.Bytes;
-        if (bytes.Length == 0) throw new BrokenCheckpointException(id.Version, $"{name} is missing");
+        var record = await records.Read(name);
+        if (!record.RecordExists) throw new BrokenCheckpointException(id.Version, $"{name} is missing");
         try
         {
-            var payload = StoredBytes.Open(bytes);
-            if (DigestOf(bytes) != sha256) throw new BrokenRecordException("it belongs to another checkpoint");
-            return serializer.Deserialize<T>(payload)!;
+            return records.Open<T>(record, sha256);
         }
         catch (BrokenRecordException e)
         {
@@ -136,7 +130,7 @@ public sealed class CheckpointStore(IGrainStorage storage, Serializer serializer
 
     private async Task<HeadSlots> ReadHead(string run)
     {
-        var slots = new[] { await Read(HeadName(run, 0)), await Read(HeadName(run, 1)) };
+        var slots = new[] { await records.Read(HeadName(run, 0)), await records.Read(HeadName(run, 1)) };
         var warnings = ImmutableArray.CreateBuilder<string>();
         var (newest, slot) = ((RunHead?)null, 1);
         for (var i = 0; i < slots.Length; i++)
@@ -144,7 +138,7 @@ public sealed class CheckpointStore(IGrainStorage storage, Serializer serializer
             if (!slots[i].RecordExists) continue;
             try
             {
-                var head = serializer.Deserialize<RunHead>(StoredBytes.Open(slots[i].State!.Bytes))!;
+                var head = records.Open<RunHead>(slots[i]);
                 if (newest is null || head.Sequence > newest.Sequence) (newest, slot) = (head, i);
             }
             catch (BrokenRecordException e)
@@ -159,35 +153,8 @@ public sealed class CheckpointStore(IGrainStorage storage, Serializer serializer
     private Task WriteHead(string run, HeadSlots slots, RunHead head)
     {
         var older = 1 - slots.Newest;
-        slots.States[older].State = new StoredBytes { Bytes = StoredBytes.Seal(serializer.SerializeToArray(head with { Sequence = head.Sequence + 1 })) };
-        return storage.WriteStateAsync(StateName, IdOf(HeadName(run, older)), slots.States[older]);
+        return records.Replace(HeadName(run, older), slots.States[older], head with { Sequence = head.Sequence + 1 });
     }
-
-    private async Task<string> WriteNew(string name, byte[] payload)
-    {
-        var state = await Read(name);
-        var bytes = StoredBytes.Seal(payload);
-        // The same request twice: what stands there may be part of a checkpoint that counts already.
-        if (!state.RecordExists || DigestOf(state.State!.Bytes) != DigestOf(bytes))
-        {
-            state.State = new StoredBytes { Bytes = bytes };
-            await storage.WriteStateAsync(StateName, IdOf(name), state);
-        }
-
-        return DigestOf(bytes);
-    }
-
-    private async Task<GrainState<StoredBytes>> Read(string name)
-    {
-        var state = new GrainState<StoredBytes>(new StoredBytes());
-        await storage.ReadStateAsync(StateName, IdOf(name), state);
-        state.State ??= new StoredBytes();
-        return state;
-    }
-
-    private static string DigestOf(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
-
-    private static GrainId IdOf(string name) => GrainId.Create("backprop", name);
 
     private static string HeadName(string run, int slot) => string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/head-{slot}");
 

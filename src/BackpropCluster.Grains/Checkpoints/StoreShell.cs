@@ -74,7 +74,7 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
         await writers.WaitAsync();
         try
         {
-            return new Saved(save.Key, await known.Save(plan.Run, save), save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum);
+            return new Saved(save.Key, [new SavedPart(save.Key.From, await known.Save(plan.Run, save), save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum)]);
         }
         finally
         {

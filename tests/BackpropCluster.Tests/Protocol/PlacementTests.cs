@@ -16,7 +16,7 @@ public class PlacementTests
     public void NoSiloHasMoreThanOnePartAboveAnother() =>
         Gen.Select(Plans, Silos).Sample((plan, silos) =>
         {
-            var load = Load(plan, Placement.Spread(plan, silos));
+            var load = Load(plan, Placement.Of(plan, silos));
             return load.Max() - load.Min() <= plan.Parts.Max(plan.MultiplyAddsOf);
         });
 
@@ -24,7 +24,7 @@ public class PlacementTests
     public void EveryPartHasASiloAndTheSameInputsGiveTheSamePlacement() =>
         Gen.Select(Plans, Silos).Sample((plan, silos) =>
         {
-            var (first, second) = (Placement.Spread(plan, silos), Placement.Spread(plan, silos));
+            var (first, second) = (Placement.Of(plan, silos), Placement.Of(plan, silos));
             return first.SiloOfPart.Length == plan.PartCount
                 && first.SiloOfPart.All(s => s >= 0 && s < silos.Length)
                 && first.SiloOfPart.SequenceEqual(second.SiloOfPart);
@@ -34,16 +34,16 @@ public class PlacementTests
     public void APartStaysWhereItsSiloIsStillAMember() =>
         Gen.Select(Plans, Silos, Gen.Int[0, 5], Gen.Bool).Sample((plan, silos, lost, joins) =>
         {
-            var before = Placement.Spread(plan, silos);
+            var before = Placement.Of(plan, silos);
             ImmutableArray<string> members = [.. silos.Where((_, i) => i != lost).Reverse(), .. joins || silos.Length == 1 ? ["new"] : Array.Empty<string>()];
-            var after = Placement.Spread(plan, members, before);
+            var after = Placement.Of(plan, members, before);
             return Enumerable.Range(0, plan.PartCount).All(p =>
                 members.Contains(after.SiloOf(p)) && (after.SiloOf(p) == before.SiloOf(p) || !members.Contains(before.SiloOf(p))));
         });
 
     [Fact]
     public void TheFirstNamedSiloIsTheCoordinators() =>
-        Assert.Equal("b", Placement.Spread(Plan([3], 1, 2), ["b", "a"]).CoordinatorSilo);
+        Assert.Equal("b", Placement.Of(Plan([3], 1, 2), ["b", "a"]).CoordinatorSilo);
 
     private static long[] Load(RunPlan plan, Placement placement)
     {

@@ -131,7 +131,7 @@ public sealed class BadRunFileTests
         { "granularity: layer", "granularity: -1", ["got '-1'"] },
         { "granularity: layer", "granularity: 33", ["r.yaml:18:35", "33 units fit no layer: the widest has 32", "Use at most 32"] },
         { "granularity: layer", "granularity: 2147483647", ["2147483647 units fit no layer"] },
-        { "placement: spread", "placement: pack", ["got 'pack', expected spread"] },
+        { "placement: spread", "placement: packed", ["got 'packed', expected spread"] },
         { "step_deadline: 10s", "step_deadline: 10", ["got '10'", "a time with its unit"] },
         { "step_deadline: 10s", "step_deadline: 0s", ["got '0s'"] },
         { "step_deadline: 10s", "step_deadline: -1s", ["got '-1s'"] },

@@ -35,8 +35,9 @@ internal sealed class NaiveSlice(PartId id, SumOrder sumOrder) : PartState(id)
         return new LayerParameters([.. weights.Cast<double>()], biases);
     }
 
-    protected override void Load(RunPlan newPlan, CheckpointId? from)
+    protected override void Load(Restore restore)
     {
+        var newPlan = restore.Plan;
         range = newPlan.SlicesOf(Id.Layer)[Id.Index];
         var inputs = newPlan.Spec.Model.InputsOf(range.Layer, newPlan.Features);
         weights = Initial(newPlan, range.Layer, inputs, range.First, range.Units, 0, inputs);

@@ -31,8 +31,11 @@ public class OneHashTests
         foreach (var granularity in (Granularity[])[Granularity.Neuron, new(3), Granularity.Layer])
             for (ulong seed = 0; seed < Histories; seed++)
             {
-                var carrier = new SeededCarrier(Runs.Plan(spec, data, granularity), SeededCarrier.Parts(_ => data), new Disturbance(0.2, 2, 2), seed);
-                AssertSame(reference, carrier.Run(), $"{granularity} slices, history {seed}: {carrier.Coordinator.Failure?.Reason}");
+                // Message by message, and through the relays of one, two or three silos.
+                var (relays, rule) = ((int)(seed % 4), (PlacementRule)(seed / 4 % 4));
+                var plan = Runs.Plan(spec, data, granularity) with { Placement = rule };
+                var carrier = new SeededCarrier(plan, SeededCarrier.Parts(_ => data), new Disturbance(0.2, 2, 2), seed, relays: relays);
+                AssertSame(reference, carrier.Run(), $"{granularity} slices, {relays} relays, {rule}, history {seed}: {carrier.Coordinator.Failure?.Reason}");
                 faults.Add(carrier);
             }
 

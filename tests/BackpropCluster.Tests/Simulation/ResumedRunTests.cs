@@ -30,7 +30,7 @@ public class ResumedRunTests
             for (ulong life = 0; result is null; life++)
             {
                 var plan = Runs.Plan(spec, data, Cuts[chance.Below(Cuts.Length, 2 * life)]) with { Checkpoints = new CheckpointRule(every, TimeSpan.Zero) };
-                var carrier = new SeededCarrier(plan, SeededCarrier.Parts(_ => data, store), new Disturbance(0.1, 1, 1), seed * 100 + life, store);
+                var carrier = new SeededCarrier(plan, SeededCarrier.Parts(_ => data, store), new Disturbance(0.1, 1, 1), seed * 100 + life, store, relays: (int)((seed + life) % 3));
                 // Long lives in the end, or a history could have none that reaches the next checkpoint.
                 result = carrier.Run(life < 8 ? chance.Below((int)(6 * plan.MessagesPerStep), 2 * life + 1) : int.MaxValue);
                 Assert.True(carrier.Coordinator.Status != RunStatus.Failed, $"history {seed}, life {life}: {carrier.Coordinator.Failure?.Reason}");

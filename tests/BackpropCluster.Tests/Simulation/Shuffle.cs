@@ -48,7 +48,7 @@ internal sealed class Shuffle : IOutbox
             RecipientKind.Source => [PartId.Source],
             RecipientKind.Store => [PartId.Store],
             RecipientKind.Loss => [PartId.Loss],
-            RecipientKind.Layer => [.. plan.SlicesOf(to.Layer).Select(s => PartId.Slice(s.Layer, s.Index))],
+            RecipientKind.Layer => [.. plan.SlicesOf(to.Number).Select(s => PartId.Slice(s.Layer, s.Index))],
             _ => [.. plan.Parts],
         };
         underWay.AddRange(receivers.Select(receiver => (receiver, message)));

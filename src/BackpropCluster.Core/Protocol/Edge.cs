@@ -1,0 +1,101 @@
+namespace BackpropCluster.Core.Protocol;
+
+/// <summary>The way from one layer to a neighbouring one, seen from one silo: who sends, who receives, and where each stands.</summary>
+/// <remarks>The Source is layer 0 and the Loss the layer above the last, so rows go up an edge like activations and ∂E/∂y comes down one
+/// like deltas.</remarks>
+internal sealed class Edge
+{
+    private readonly int[][] sendersOn;
+
+    public Edge(RunPlan plan, Placement placement, int from, int to, int here)
+    {
+        (From, Here) = (from, here);
+        var senders = PartsOf(plan, from);
+        Units = from == 0 || from > plan.Depth ? [plan.UnitsOf(senders[0])] : plan.SliceUnits(from);
+        sendersOn = [.. placement.Silos.Select((_, silo) => Enumerable.Range(0, senders.Length).Where(i => SiloOf(senders[i]) == silo).ToArray())];
+        UnitsHere = SendersHere.Sum(s => Units[s]);
+        var receivers = PartsOf(plan, to);
+        ReceiversHere = receivers.Count(r => SiloOf(r) == here);
+        SilosAcross = [.. receivers.Select(SiloOf).Distinct().Where(silo => silo != here).Order()];
+        Receivers = to == 0 ? Recipients.Source : to > plan.Depth ? Recipients.Loss : Recipients.SlicesOf(to);
+
+        int SiloOf(PartId part) => placement.SiloOfPart[plan.OrdinalOf(part)];
+    }
+
+    /// <summary>The senders' layer.</summary>
+    public int From { get; }
+
+    public int Here { get; }
+
+    /// <summary>Units of each sender.</summary>
+    public int[] Units { get; }
+
+    public int[] SendersHere => sendersOn[Here];
+
+    /// <summary>Units of all senders here together.</summary>
+    public int UnitsHere { get; }
+
+    public Recipients Receivers { get; }
+
+    public int ReceiversHere { get; }
+
+    /// <summary>The other silos that hold a receiver.</summary>
+    public int[] SilosAcross { get; }
+
+    /// <summary>The senders' positions on a silo, in order; none where the placement has no such silo.</summary>
+    public int[] SendersOn(int silo) => silo >= 0 && silo < sendersOn.Length ? sendersOn[silo] : [];
+
+    private static PartId[] PartsOf(RunPlan plan, int layer) =>
+        layer == 0 ? [PartId.Source]
+        : layer > plan.Depth ? [PartId.Loss]
+        : [.. plan.SlicesOf(layer).Select(s => PartId.Slice(layer, s.Index))];
+}
+
+/// <summary>The arrays of one edge in one microbatch, as far as they have come.</summary>
+internal sealed class Board(Edge edge)
+{
+    private StepArray bundle;
+    private int missingHere = edge.SendersHere.Length;
+
+    public Edge Edge => edge;
+
+    public Slots Slots { get; } = new(edge.Units);
+
+    /// <summary>Whether all arrays that are made on this silo are in.</summary>
+    public bool IsGathered => missingHere == 0;
+
+    /// <summary>Whether nobody waits for another array of this board: receivers have been served, other silos too.</summary>
+    public bool IsDone => IsGathered && (Slots.IsFull || edge.ReceiversHere == 0);
+
+    /// <summary>Takes an array of one sender of this silo, or the bundle of another silo's.</summary>
+    public SlotOutcome Put(PartId from, Payload payload)
+    {
+        if (from.Kind == PartKind.Relay) return Slots.PutMany(edge.SendersOn(from.Index), payload);
+        var outcome = Slots.Put(from.Index, payload);
+        if (outcome == SlotOutcome.Filled) missingHere--;
+        return outcome;
+    }
+
+    /// <summary>The arrays of this silo's senders, laid end to end.</summary>
+    public Payload Bundle()
+    {
+        var values = bundle.OfLength(edge.UnitsHere * Slots.Rows);
+        Slots.CopyTo(edge.SendersHere, values);
+        return new Payload(edge.UnitsHere, Slots.Rows, values);
+    }
+
+    /// <summary>Empties it for the next step; arrays are filled anew.</summary>
+    public void Clear()
+    {
+        missingHere = edge.SendersHere.Length;
+        Slots.Clear();
+    }
+
+    /// <summary>Empties it and leaves its arrays to whoever still reads them.</summary>
+    public void Renew()
+    {
+        Clear();
+        Slots.Renew();
+        bundle = default;
+    }
+}

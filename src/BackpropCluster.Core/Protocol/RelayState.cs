@@ -1,0 +1,181 @@
+using System.Collections.Immutable;
+
+namespace BackpropCluster.Core.Protocol;
+
+/// <summary>One silo's end of its links to the others. An array crosses to a silo once, with those of all senders of its layer that stand
+/// together, and each receiver gets the whole layer's as one message when the last array is in.</summary>
+/// <remarks>To its parts it is the neighbouring layer, to the coordinator it is all its parts: it restores them and counts their answers.
+/// It shares the life of its silo, so it is never lost without the parts it speaks for.</remarks>
+/// <param name="silo">Where it stands, as placements name it.</param>
+public sealed class RelayState(string silo) : PartState(PartId.Relay(-1))
+{
+    private Placement placement = new([], []);
+    private ImmutableArray<PartId> parts = [];
+    private RollCall? restored;
+    private RollCall? ready;
+    private RollCall? saved;
+    private readonly List<SavedPart> savedParts = [];
+    private Board[][] forward = [];
+    private Board[][] backward = [];
+    private Board[][] evaluation = [];
+    private int chunk;
+
+    /// <summary>What its parts have said and heard so far.</summary>
+    public Traffic Traffic { get; private set; }
+
+    /// <summary>The parts that stand on its silo.</summary>
+    public ImmutableArray<PartId> Parts => parts;
+
+    /// <summary>Takes one message: of its parts, of another relay, or of the coordinator.</summary>
+    public override void Receive(Message message, IOutbox outbox)
+    {
+        // Said by its parts, or their store, to the coordinator, whatever this relay knows: a part without a state may be ahead of it or behind.
+        if (message is NeedRestore or Failure or Report or StoreFailed) Pass(message, outbox);
+        else base.Receive(message, outbox);
+    }
+
+    protected override void Load(Restore restore)
+    {
+        var plan = restore.Plan;
+        placement = restore.Placement;
+        var here = placement.Silos.IndexOf(silo);
+        Id = PartId.Relay(here);
+        parts = [.. plan.Parts.Index().Where(p => placement.SiloOfPart[p.Index] == here).Select(p => p.Item)];
+        restored = new RollCall(plan, parts);
+        ready = new RollCall(plan, parts.Where(p => p.Kind == PartKind.Slice));
+        saved = new RollCall(plan, parts.Where(p => p.Kind == PartKind.Slice));
+
+        // By the senders' layer: up from the Source (0) to the last layer, down from the Loss (depth + 1) to the second.
+        Board[] Boards(int from, int to)
+        {
+            var edge = new Edge(plan, placement, from, to, here);
+            return [.. Enumerable.Range(0, plan.Spec.Data.Microbatches).Select(_ => new Board(edge))];
+        }
+
+        forward = [.. Enumerable.Range(0, plan.Depth + 1).Select(layer => Boards(layer, layer + 1))];
+        backward = [[], [], .. Enumerable.Range(2, plan.Depth).Select(layer => Boards(layer, layer - 1))];
+        evaluation = [.. forward.Select(boards => new[] { new Board(boards[0].Edge) })];
+        chunk = 0;
+    }
+
+    protected override void AnswerRestore(Restore restore, IOutbox outbox)
+    {
+        if (restored!.IsComplete) outbox.Send(Recipients.Coordinator, new Restored(restore.Key with { From = Id }));
+        else outbox.Send(Recipients.Everyone, restore);
+    }
+
+    protected override bool TryCommit(IOutbox outbox)
+    {
+        foreach (var board in forward.Concat(backward).SelectMany(boards => boards)) board.Clear();
+        ready!.Repeat();
+        BeginChunk(0);
+        return true;
+    }
+
+    protected override void Handle(Message message, IOutbox outbox)
+    {
+        switch (message)
+        {
+            case Restored when restored!.TickOff(message.Key.From):
+                Count(1);
+                if (restored.IsComplete) outbox.Send(Recipients.Coordinator, new Restored(message.Key with { From = Id }));
+                break;
+            case Advance:
+                Count(parts.Length);
+                outbox.Send(Recipients.Everyone, message);
+                break;
+            case Evaluate:
+                Count(1);
+                outbox.Send(Recipients.Source, message);
+                break;
+            case Activations { Key.Phase: Phase.Forward } y:
+                Gather(BoardOf(forward, y.Key), y, y.Values, outbox);
+                break;
+            case Activations { Key.Phase: Phase.Evaluate } y when IsCurrentChunk(y.Key):
+                Gather(BoardOf(evaluation, y.Key with { Microbatch = 0 }), y, y.Values, outbox);
+                break;
+            case Deltas delta:
+                Gather(BoardOf(backward, delta.Key), delta, delta.Values, outbox);
+                break;
+            case Ready when ready!.TickOff(message.Key.From):
+                Count(1);
+                if (ready.IsComplete) outbox.Send(Recipients.Coordinator, new Ready(message.Key with { From = Id }));
+                break;
+            case Save:
+                saved!.Repeat();
+                savedParts.Clear();
+                outbox.Send(Recipients.Everyone, message);
+                break;
+            case Saved part when saved!.TickOff(part.Parts[0].Slice):
+                savedParts.Add(part.Parts[0]);
+                if (saved.IsComplete) outbox.Send(Recipients.Coordinator, new Saved(part.Key with { From = Id }, [.. savedParts]));
+                break;
+        }
+    }
+
+    private void Pass(Message message, IOutbox outbox)
+    {
+        if (message is Report) Count(1);
+        outbox.Send(Recipients.Coordinator, message);
+    }
+
+    private void Gather(Board? board, Message message, Payload payload, IOutbox outbox)
+    {
+        // A repeat, and not to be compared: all that wait for this board have been served, so the step may be committed and the sender
+        // may be filling its array anew already.
+        if (board is null || board.IsDone) return;
+        Invariants.OneStepPerSum(message.Key, Term, Version);
+        if (!IsNews(board.Put(message.Key.From, payload), message.Key, payload, outbox)) return;
+        if (message.Key.From.Kind != PartKind.Relay && board.IsGathered) Leave(board, message, payload, outbox);
+        if (board.Slots.IsFull) Arrive(board, message, outbox);
+    }
+
+    // Across the link goes what this silo's senders of the layer made, once to each silo that holds a receiver.
+    private void Leave(Board board, Message message, Payload last, IOutbox outbox)
+    {
+        var edge = board.Edge;
+        if (edge.SilosAcross.Length == 0) return;
+        var payload = edge.SendersHere.Length == 1 ? last : board.Bundle();
+        foreach (var across in edge.SilosAcross) outbox.Send(Recipients.Relay(across), WithPayload(message, edge, payload));
+        Traffic += new Traffic(0, 0, payload.Bytes * edge.SilosAcross.Length, (long)edge.SendersHere.Length * edge.SilosAcross.Length);
+    }
+
+    private void Arrive(Board board, Message message, IOutbox outbox)
+    {
+        var edge = board.Edge;
+        if (edge.ReceiversHere == 0) return;
+        var local = (long)edge.SendersHere.Length * edge.ReceiversHere;
+        Traffic += new Traffic(local, (long)edge.Units.Length * edge.ReceiversHere - local, 0, 0);
+        outbox.Send(edge.Receivers, WithPayload(message, edge, new Payload(board.Slots.TotalUnits, board.Slots.Rows, board.Slots.Values)));
+    }
+
+    private static Message WithPayload(Message message, Edge edge, Payload payload)
+    {
+        var key = message.Key with { From = PartId.Relay(edge.Here, edge.From) };
+        return message is Deltas ? new Deltas(key, payload) : new Activations(key, payload);
+    }
+
+    // Sent before the sender was cut off from its run, or made up: no layer of this plan.
+    private Board? BoardOf(Board[][] boards, MessageKey key)
+    {
+        var layer = key.From.Kind == PartKind.Loss ? Plan.Depth + 1 : key.From.Layer;
+        return layer < boards.Length && key.Microbatch < boards[layer].Length ? boards[layer][key.Microbatch] : null;
+    }
+
+    // As in a slice: chunks come one after the other, so a later one replaces what is there. The array is left to its readers: a repeat
+    // of the earlier chunk may be under way still.
+    private bool IsCurrentChunk(MessageKey key)
+    {
+        if (key.Microbatch > chunk) BeginChunk(key.Microbatch);
+        return key.Microbatch == chunk;
+    }
+
+    private void BeginChunk(int next)
+    {
+        chunk = next;
+        foreach (var boards in evaluation) boards[0].Renew();
+    }
+
+    /// <summary>Counts messages between the coordinator and parts of this silo.</summary>
+    private void Count(int messages) => Traffic += Id.Index == 0 ? new Traffic(messages, 0, 0, 0) : new Traffic(0, messages, 0, 0);
+}

@@ -1,0 +1,72 @@
+using System.Collections.Immutable;
+using BackpropCluster.Core.Protocol;
+using Orleans.Storage;
+
+namespace BackpropCluster.Grains.Checkpoints;
+
+/// <summary>The runs of a cluster, kept where its checkpoints are: a run belongs to the cluster, not to the client that began it.</summary>
+public sealed class RunCatalog(SealedRecords records)
+{
+    // A point begins no run's id.
+    private const string Index = ".cluster/runs";
+    private const int Attempts = 10;
+
+    /// <summary>The ids of all runs, the oldest first.</summary>
+    public async Task<ImmutableArray<string>> Runs() => Open(await records.Read(Index));
+
+    /// <summary>What is known of a run; <see langword="null"/> if there is no such run.</summary>
+    public async Task<RunRecord?> Find(string run)
+    {
+        var known = await records.Read(NameOf(run));
+        return known.RecordExists ? records.Open<RunRecord>(known) : null;
+    }
+
+    /// <summary>Enters a run, or what has become of it.</summary>
+    public async Task Enter(RunRecord record)
+    {
+        var run = record.Plan.Run;
+        await Retry(NameOf(run), _ => record);
+        if (!(await Runs()).Contains(run)) await Retry(Index, known => new RunIndex(Open(known) is var runs && runs.Contains(run) ? runs : [.. runs, run]));
+    }
+
+    private async Task Retry<T>(string name, Func<GrainState<StoredBytes>, T> change)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var known = await records.Read(name);
+            try
+            {
+                await records.Replace(name, known, change(known));
+                return;
+            }
+            catch (InconsistentStateException) when (attempt < Attempts)
+            {
+                // Another silo entered something meanwhile: read again, and add to that.
+            }
+        }
+    }
+
+    private ImmutableArray<string> Open(GrainState<StoredBytes> known) => known.RecordExists ? records.Open<RunIndex>(known).Runs : [];
+
+    private static string NameOf(string run) => $"{run}/checkpoints/run";
+}
+
+/// <summary>A run as its cluster knows it.</summary>
+/// <param name="Plan">Everything that its parts must agree on.</param>
+/// <param name="Deadline">How long a step may take without progress.</param>
+/// <param name="RunFile">The run file's text with every default spelt out.</param>
+/// <param name="Status">Training while nobody has said that it is over.</param>
+/// <param name="Reason">Why it failed.</param>
+/// <param name="Steps">Committed when it ended.</param>
+[GenerateSerializer, Immutable, Alias("run-record")]
+public sealed record RunRecord(
+    [property: Id(0)] RunPlan Plan,
+    [property: Id(1)] TimeSpan Deadline,
+    [property: Id(2)] string RunFile,
+    [property: Id(3)] RunStatus Status,
+    [property: Id(4)] string? Reason,
+    [property: Id(5)] int Steps);
+
+/// <summary>The ids of all runs.</summary>
+[GenerateSerializer, Immutable, Alias("run-index")]
+internal sealed record RunIndex([property: Id(0)] ImmutableArray<string> Runs);

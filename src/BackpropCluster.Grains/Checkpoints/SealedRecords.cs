@@ -1,0 +1,61 @@
+using System.Security.Cryptography;
+using Orleans.Runtime;
+using Orleans.Serialization;
+using Orleans.Storage;
+
+namespace BackpropCluster.Grains.Checkpoints;
+
+/// <summary>Records under names in any grain storage, each sealed (<see cref="StoredBytes"/>).</summary>
+public sealed class SealedRecords(IGrainStorage storage, Serializer serializer)
+{
+    private const string StateName = "checkpoint";
+
+    /// <summary>A record as it lies there, with the tag that replacing it needs.</summary>
+    public async Task<GrainState<StoredBytes>> Read(string name)
+    {
+        var state = new GrainState<StoredBytes>(new StoredBytes());
+        await storage.ReadStateAsync(StateName, IdOf(name), state);
+        state.State ??= new StoredBytes();
+        return state;
+    }
+
+    /// <summary>What a record holds.</summary>
+    /// <param name="record">As it was read.</param>
+    /// <param name="digest">SHA-256 that it must have; <see langword="null"/> where any whole record will do.</param>
+    /// <exception cref="BrokenRecordException">It is not what was written, or another one.</exception>
+    public T Open<T>(GrainState<StoredBytes> record, string? digest = null)
+    {
+        var payload = StoredBytes.Open(record.State!.Bytes);
+        if (digest is not null && DigestOf(record.State.Bytes) != digest) throw new BrokenRecordException("it belongs to another checkpoint");
+        return serializer.Deserialize<T>(payload)!;
+    }
+
+    /// <summary>Replaces a record that was read.</summary>
+    /// <exception cref="InconsistentStateException">Somebody else replaced it meanwhile.</exception>
+    public Task Replace<T>(string name, GrainState<StoredBytes> known, T value)
+    {
+        known.State = new StoredBytes { Bytes = StoredBytes.Seal(serializer.SerializeToArray(value)) };
+        return storage.WriteStateAsync(StateName, IdOf(name), known);
+    }
+
+    /// <summary>Writes a record whose name is used for this value only.</summary>
+    /// <returns>SHA-256 of the record.</returns>
+    public async Task<string> WriteNew<T>(string name, T value)
+    {
+        var known = await Read(name);
+        var bytes = StoredBytes.Seal(serializer.SerializeToArray(value));
+        // The same request twice: what stands there may be part of a checkpoint that counts already.
+        if (!known.RecordExists || DigestOf(known.State!.Bytes) != DigestOf(bytes))
+        {
+            known.State = new StoredBytes { Bytes = bytes };
+            await storage.WriteStateAsync(StateName, IdOf(name), known);
+        }
+
+        return DigestOf(bytes);
+    }
+
+    /// <summary>SHA-256 of a record as it is stored.</summary>
+    public static string DigestOf(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+
+    private static GrainId IdOf(string name) => GrainId.Create("backprop", name);
+}

@@ -1,0 +1,51 @@
+using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Checkpoints;
+
+namespace BackpropCluster.Grains;
+
+/// <summary>Delivers what a coordinator says: to the relay of each silo, which knows the parts there, and to the store.</summary>
+internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, string silo, RelayShells shells, StoreShell store) : IOutbox
+{
+    private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(plan.Run);
+    private Placement placement = new([], []);
+    private IRelayGrain[] relays = [];
+
+    public void Send(Recipients to, Message message)
+    {
+        if (message is Restore restore) Route(restore.Placement);
+
+        switch (to.Kind)
+        {
+            case RecipientKind.Store:
+                store.Take(plan, message, this);
+                break;
+            case RecipientKind.Coordinator:
+                coordinator.Take(message);
+                break;
+            case RecipientKind.Source:
+                ToRelay(placement.SiloOfPart[plan.OrdinalOf(PartId.Source)], message);
+                break;
+            default:
+                for (var other = 0; other < relays.Length; other++) ToRelay(other, message);
+                break;
+        }
+    }
+
+    /// <summary>Lets every silo go that holds something of the run.</summary>
+    public void Release() => Route(new Placement([], []));
+
+    public void Observe(Observation observation) => throw new InvariantViolationException("a coordinator computes nothing that could be observed");
+
+    private void Route(Placement to)
+    {
+        foreach (var relay in placement.Silos.Zip(relays).Where(known => !to.Silos.Contains(known.First))) relay.Second.Release();
+        (placement, relays) = (to, [.. to.Silos.Select(other => grains.GetGrain<IRelayGrain>(PartKeys.Relay(plan.Run, other)))]);
+    }
+
+    // Its own silo's relay is at hand: a message to it would only wait for a thread.
+    private void ToRelay(int other, Message message)
+    {
+        if (placement.Silos[other] == silo) shells.Of(plan.Run).Take(message);
+        else relays[other].Take(message);
+    }
+}

@@ -1,0 +1,26 @@
+using System.Collections.Immutable;
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Grains;
+
+/// <summary>One silo, as others see it.</summary>
+/// <remarks>Key <c>silo/{silo}</c>.</remarks>
+[Alias("backprop.silo")]
+public interface ISiloGrain : IGrainWithStringKey
+{
+    /// <summary>Whether the silo can take part in a run.</summary>
+    /// <returns>What is in the way, in one sentence; <see langword="null"/> if nothing is.</returns>
+    [Alias("Check")] ValueTask<string?> Check(RunPlan plan);
+
+    /// <summary>What the silo is doing.</summary>
+    [Alias("Describe")] ValueTask<SiloDescription> Describe();
+}
+
+/// <summary>What a silo says of itself.</summary>
+/// <param name="Name">As its user named it.</param>
+/// <param name="Silo">As placements name it.</param>
+/// <param name="Parts">How many parts of each run stand there.</param>
+/// <param name="MemoryBytes">Of its process.</param>
+[GenerateSerializer, Immutable, Alias("silo-description")]
+public sealed record SiloDescription(
+    [property: Id(0)] string Name, [property: Id(1)] string Silo, [property: Id(2)] ImmutableDictionary<string, int> Parts, [property: Id(3)] long MemoryBytes);

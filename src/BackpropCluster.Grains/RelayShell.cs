@@ -1,0 +1,125 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
+using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Checkpoints;
+using Microsoft.Extensions.Logging;
+using Orleans.Runtime;
+
+namespace BackpropCluster.Grains;
+
+/// <summary>Shell of <see cref="RelayState"/>: one for each run on a silo, called by all its parts there and by its grain.</summary>
+/// <remarks>Thread-safe: what a part says is gathered on the part's own thread, so within a silo no message is needed before the last
+/// array of a layer is in.</remarks>
+internal sealed class RelayShell
+{
+    private readonly Lock gate = new();
+    private readonly RelayState state;
+    private readonly RelayOutbox outbox;
+    private readonly DataCatalog data;
+    private readonly StoreShell store;
+    private readonly ILogger logger;
+    private SavedModel? model; // of the Restore at work: the cache holds it only weakly, and every slice will ask for it
+
+    private readonly string silo;
+
+    public RelayShell(string run, string silo, IGrainFactory grains, DataCatalog data, StoreShell store, ILogger logger)
+    {
+        (this.silo, this.data, this.store, this.logger) = (silo, data, store, logger);
+        state = new RelayState(silo);
+        outbox = new RelayOutbox(grains, run, silo);
+    }
+
+    public Traffic Traffic
+    {
+        get
+        {
+            lock (gate) return state.Traffic;
+        }
+    }
+
+    /// <summary>The parts of the run on this silo.</summary>
+    public ImmutableArray<PartId> Parts
+    {
+        get
+        {
+            lock (gate) return state.Parts;
+        }
+    }
+
+    /// <summary>Hands a message to the machine; returns at once.</summary>
+    public void Take(Message message)
+    {
+        if (message is Restore restore) _ = Prepare(restore);
+        else Receive(message);
+    }
+
+    /// <summary>Lets go of all parts.</summary>
+    public void Release()
+    {
+        lock (gate) outbox.Release();
+    }
+
+    // What parts will need is read before they are asked to load: files and checkpoints are not read in a grain's turn.
+    private async Task Prepare(Restore restore)
+    {
+        try
+        {
+            await Task.Run(() => NeedsRows(restore) ? data.Open(restore.Plan) : null);
+            var loaded = restore.From is { } from ? await store.Load(restore.Plan, from) : null;
+            lock (gate) model = loaded;
+            Receive(restore);
+        }
+        catch (Exception e) when (e is BrokenCheckpointException or IOException or UnauthorizedAccessException)
+        {
+            // It was whole when the coordinator chose it. Asked again, the store will find the one before.
+            logger.LogWarning(e, "{Part} cannot load the checkpoint of step {Step}", state.Id, restore.From?.Version);
+            outbox.Send(Recipients.Coordinator, new NeedRestore(restore.Key with { From = state.Id }));
+        }
+        catch (DataException e)
+        {
+            outbox.Send(Recipients.Coordinator, new Failure(restore.Key with { From = state.Id }, FailureKind.Data, e.Message.TrimEnd('.')));
+        }
+    }
+
+    private bool NeedsRows(Restore restore) =>
+        restore.Placement.SiloOf(restore.Plan.OrdinalOf(PartId.Source)) == silo || restore.Placement.SiloOf(restore.Plan.OrdinalOf(PartId.Loss)) == silo;
+
+    [SuppressMessage("Design", "CA1031", Justification = "Nobody awaits a one-way message: whatever is thrown must end the run, or it would hang until the deadline, five times.")]
+    private void Receive(Message message)
+    {
+        try
+        {
+            lock (gate)
+            {
+                if (message is Restore restore && restore.Key.Term >= state.Term) outbox.Route(restore);
+                if (message is Advance) model = null;
+                state.Receive(message, outbox);
+            }
+        }
+        catch (Exception e)
+        {
+            logger.LogError(e, "{Part} failed at {Key}", state.Id, message.Key);
+            outbox.Send(Recipients.Coordinator, new Failure(message.Key with { From = state.Id }, FailureKind.Defect, $"{state.Id}: {e.GetType().Name}: {e.Message}"));
+        }
+    }
+}
+
+/// <summary>The relays of one silo.</summary>
+internal sealed class RelayShells(IGrainFactory grains, ILocalSiloDetails silo, DataCatalog data, StoreShell store, ILoggerFactory loggers)
+{
+    private readonly ConcurrentDictionary<string, RelayShell> shells = new();
+
+    /// <summary>Runs that have had parts on this silo, and how many they have now.</summary>
+    public IReadOnlyDictionary<string, int> Parts => shells.ToDictionary(s => s.Key, s => s.Value.Parts.Length);
+
+    public RelayShell Of(string run) =>
+        shells.GetOrAdd(run, r => new RelayShell(r, silo.SiloAddress.ToParsableString(), grains, data, store, loggers.CreateLogger<RelayShell>()));
+
+    /// <summary>Lets go of everything that this silo holds of a run.</summary>
+    public void Release(string run)
+    {
+        if (shells.TryRemove(run, out var shell)) shell.Release();
+    }
+}
