@@ -8,23 +8,23 @@ internal static class Failures
 {
     /// <param name="last">What its coordinator said last.</param>
     /// <param name="run">Its id.</param>
-    /// <param name="directory">Where its folder is; <see langword="null"/> for a run without one.</param>
-    public static CommandFailedException Of(RunProgress last, string run, string? directory = null)
+    /// <param name="resume">The command that goes on with it; <see langword="null"/> for a run that is never saved.</param>
+    public static CommandFailedException Of(RunProgress last, string run, string? resume = null)
     {
-        var resume = $"backprop train --resume {run}" + (directory is null or "runs" ? "" : $" --run-dir {directory}");
         if (last.Status == RunStatus.Interrupted)
-            return directory is null
+            return resume is null
                 ? new(ExitCode.Interrupted, $"interrupted after {last.CommittedSteps} steps; nothing was saved.")
                 : new(ExitCode.Interrupted, $"run {run} was interrupted and saved at step {last.SavedVersion} of {last.Steps}. Go on with: {resume}");
 
         var failure = last.Failure ?? throw new ArgumentException("the run did not fail", nameof(last));
-        var kept = directory is null || last.SavedVersion == 0 ? "Nothing was saved." : $"The checkpoint of step {last.SavedVersion} is kept.";
+        var kept = resume is null || last.SavedVersion == 0 ? "Nothing was saved." : $"The checkpoint of step {last.SavedVersion} is kept.";
         return failure.Kind switch
         {
             FailureKind.NotFinite => new(ExitCode.TrainingFailed, $"run {run} diverged: {failure.Reason}. {last.CommittedSteps} of {last.Steps} steps were committed. {kept} Try a smaller optimizer.learning_rate."),
             FailureKind.Divergence => new(ExitCode.VerificationFailed, $"run {run} contradicts itself: {failure.Reason}. No number of it can be trusted; please report it."),
             FailureKind.Lost => new(ExitCode.ClusterLost, $"run {run} was given up: {failure.Reason}. {kept} When the silos are steady, or with a larger cluster.step_deadline, go on with: {resume}"),
             FailureKind.Fenced => new(ExitCode.ClusterLost, $"run {run} was fenced: {failure.Reason}. Another coordinator leads it; what that one saves counts."),
+            FailureKind.Data => new(ExitCode.File, $"run {run} cannot be trained: {failure.Reason}. {kept} Put the files where every silo can read them, then go on with: {resume}"),
             FailureKind.Store => new(ExitCode.File, $"run {run} cannot be saved: {failure.Reason}. {kept} When the folder can be written again, go on with: {resume}"),
             _ => throw new InvalidOperationException($"run {run} met a bug of ours: {failure.Reason} ({failure.Key})"),
         };

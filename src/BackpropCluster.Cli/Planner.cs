@@ -5,6 +5,7 @@ using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
+using BackpropCluster.Grains.Clustering;
 
 namespace BackpropCluster.Cli;
 
@@ -31,6 +32,7 @@ internal static class Planner
         TrainingRows = data.Training.Count,
         TestRows = data.Test.Count,
         HasClasses = data.HasClasses,
+        Version = ClusterSilo.ProgramVersion,
         DataSha256 = DataFiles.Sha256(spec.Data),
     };
 

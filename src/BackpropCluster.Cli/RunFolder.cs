@@ -31,9 +31,21 @@ internal sealed partial class RunFolder : IDisposable
         CultureInfo.InvariantCulture, $"{now:yyyyMMdd}-{name[..Math.Min(name.Length, LongestNameInId)]}-{RandomNumberGenerator.GetHexString(4, lowercase: true)}");
 
     /// <summary>The folder of a run, which need not exist.</summary>
-    public static string PathOf(string directory, string run) => IdPattern().IsMatch(run)
-        ? System.IO.Path.Combine(directory, run)
+    public static string PathOf(string directory, string run) => System.IO.Path.Combine(directory, CheckedId(run));
+
+    /// <summary>Lets only a run's id pass: it becomes a folder's and a record's name.</summary>
+    public static string CheckedId(string run) => IdPattern().IsMatch(run)
+        ? run
         : throw new CommandFailedException(ExitCode.Usage, $"{Excerpt.Of(run)} is not a run's id: expected small letters, digits, '.', '_' and '-', at most 64. Nothing was started. See: backprop runs list");
+
+    /// <summary>Whether there is a folder of this run.</summary>
+    public static bool Exists(string directory, string run) => File.Exists(System.IO.Path.Combine(PathOf(directory, run), "manifest.json"));
+
+    /// <summary>Asks the process that trains in a folder to save the run and end.</summary>
+    public static void Cancel(string path) => File.WriteAllText(System.IO.Path.Combine(path, "cancel"), "");
+
+    /// <summary>Whether somebody has asked for the end of the run.</summary>
+    public bool IsCancelled => File.Exists(System.IO.Path.Combine(Path, "cancel"));
 
     /// <summary>Makes the folder. Called when the silos stand, so that a run that never began leaves nothing.</summary>
     public static RunFolder Create(string directory, string run, RunFile file) => OrFail(() =>
@@ -55,6 +67,7 @@ internal sealed partial class RunFolder : IDisposable
         var folder = new RunFolder(PathOf(directory, run), Hold(PathOf(directory, run)));
         // How it ended last time is over.
         File.Delete(System.IO.Path.Combine(folder.Path, "summary.json"));
+        File.Delete(System.IO.Path.Combine(folder.Path, "cancel"));
         return folder;
     });
 

@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using BackpropCluster.Grains;
+using BackpropCluster.Grains.Clustering;
 
 namespace BackpropCluster.Cli;
 
@@ -39,9 +40,13 @@ internal static class Shell
         {
             return Say(e.Message, ExitCode.File);
         }
-        catch (Exception e) when (e is PortTakenException or ClusterLostException or RunTakenException)
+        catch (Exception e) when (e is PortTakenException or ClusterUnreachableException or ClusterLostException or RunTakenException)
         {
             return Say(e.Message, ExitCode.ClusterLost);
+        }
+        catch (SiloRefusedException e)
+        {
+            return Say(e.Message, ExitCode.File);
         }
         catch (Core.Protocol.DivergenceException e)
         {

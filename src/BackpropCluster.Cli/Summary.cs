@@ -37,9 +37,9 @@ internal sealed record Summary
     /// <summary>The step whose checkpoint this process began with; 0 for the initial weights.</summary>
     public required int ResumedFrom { get; init; }
 
-    public static Summary Of(RunPlan plan, TrainingOutcome outcome)
+    public static Summary Of(TrainingOutcome outcome)
     {
-        var (last, result) = (outcome.Last, outcome.Result!);
+        var (plan, last, result) = (outcome.Plan, outcome.Last, outcome.Result!);
         // A run that was complete before takes no time to train; a rate of it is 0.
         var seconds = last.Elapsed > TimeSpan.Zero ? last.Elapsed.TotalSeconds : double.PositiveInfinity;
         var traffic = outcome.Traffic;

@@ -9,7 +9,7 @@ using Spectre.Console;
 namespace BackpropCluster.Cli;
 
 /// <summary>What a person sees of a training: the model as a table, a line of progress, the result.</summary>
-internal sealed class TrainReport(RunPlan plan, RunFile file)
+internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionary<string, string> silos, string where)
 {
     private readonly long began = Stopwatch.GetTimestamp();
     private Score last;
@@ -17,6 +17,7 @@ internal sealed class TrainReport(RunPlan plan, RunFile file)
     private int tenths;
     private int warned;
     private int logged;
+    private Placement? placed;
 
     public void Model()
     {
@@ -34,8 +35,35 @@ internal sealed class TrainReport(RunPlan plan, RunFile file)
         table.AddRow("loss", N(plan.Spec.Model.Layers[^1].Units), Words.Of(Words.Losses, plan.Spec.Model.Loss), "", "");
         table.AddRow("total", "", "", N(plan.Spec.Model.Parameters(plan.Features)), N(plan.SliceCount));
         Output.Talk.MarkupLine($"[bold]{plan.Run}[/]: {N(plan.TrainingRows)} training rows, {N(plan.TestRows)} test rows; "
-            + $"{file.Cluster.Silos} silo{(file.Cluster.Silos == 1 ? "" : "s")} in this process, {file.Cluster.Granularity} grains, {N(plan.MessagesPerStep)} messages a step");
+            + $"{where}, {file.Cluster.Granularity} grains, {N(plan.MessagesPerStep)} messages a step");
         Output.Talk.Write(table);
+    }
+
+    // Said before the first step, and again when parts have moved.
+    private void Placed(RunProgress progress)
+    {
+        if (progress.Placement is not { } placement || (placed is not null && placement.Silos.SequenceEqual(placed.Silos) && placement.SiloOfPart.SequenceEqual(placed.SiloOfPart))) return;
+        placed = placement;
+        var rows = plan.Spec.Data.Batch ?? plan.TrainingRows;
+        System.Console.Error.WriteLine($"placement {Words.Of(Words.Placements, plan.Placement)}: {N(placement.BytesThatCross(plan, Math.Min(rows, plan.TrainingRows)))} bytes a step cross between silos");
+        foreach (var (silo, parts) in placement.Silos.Select((silo, i) => (silo, placement.PartsOn(plan, i).ToList())))
+            System.Console.Error.WriteLine($"  {silos.GetValueOrDefault(silo, silo)}: {(parts.Count == 0 ? "nothing" : string.Join(", ", Grouped(parts)))}");
+    }
+
+    // "layer 1 units 0-31": neighbouring slices are told together, and of slices that are not, how many there are.
+    private IEnumerable<string> Grouped(List<PartId> parts)
+    {
+        if (parts.Contains(PartId.Source)) yield return "source";
+        foreach (var layer in parts.Where(p => p.Kind == PartKind.Slice).GroupBy(p => p.Layer))
+        {
+            int[] indices = [.. layer.Select(p => p.Index).Order()];
+            var slices = plan.SlicesOf(layer.Key);
+            yield return indices.Length == slices.Length ? $"layer {layer.Key}"
+                : indices[^1] - indices[0] == indices.Length - 1 ? $"layer {layer.Key} units {slices[indices[0]].First}-{slices[indices[^1]].Last}"
+                : $"layer {layer.Key} {N(indices.Length)} of {N(slices.Length)} slices";
+        }
+
+        if (parts.Contains(PartId.Loss)) yield return "loss";
     }
 
     /// <summary>Says each warning once, also where only JSON is wanted.</summary>
@@ -48,6 +76,7 @@ internal sealed class TrainReport(RunPlan plan, RunFile file)
     /// <summary>On a terminal one line that is drawn anew; elsewhere a line for each tenth of the run.</summary>
     public void Progress(RunProgress progress)
     {
+        Placed(progress);
         if (progress.NewLosses.Length > 0) last = progress.NewLosses[^1];
         if (progress.NewEvaluations.Length > 0) evaluation = progress.NewEvaluations[^1];
         if (progress.CommittedSteps == 0) return;
@@ -80,7 +109,7 @@ internal sealed class TrainReport(RunPlan plan, RunFile file)
         foreach (var e in progress.NewEvaluations) System.Console.Error.WriteLine($"step {N(e.Version)}/{N(progress.Steps)}  test loss {e.Score.Loss.ToString("0.000000", CultureInfo.InvariantCulture)}  {Percent(e.Score.Accuracy)}");
     }
 
-    public void Result(TrainingOutcome outcome, Summary summary, string folder)
+    public void Result(TrainingOutcome outcome, Summary summary, string? folder)
     {
         var console = Output.Console;
         console.MarkupLine($"[bold green]completed[/] {N(summary.Steps)} steps, {N(summary.Epochs)} epochs in {summary.Seconds.ToString("0.00", CultureInfo.InvariantCulture)} s: "
@@ -88,8 +117,8 @@ internal sealed class TrainReport(RunPlan plan, RunFile file)
         Line(console, "train", outcome.Result!.Steps[^1], "the last batch, before its update");
         if (outcome.Result.Evaluations.Length > 0) Line(console, "test", outcome.Result.Evaluations[^1].Score, $"{N(plan.TestRows)} rows");
         console.MarkupLine($"weights  sha256 {outcome.Result.WeightsSha256}");
-        console.MarkupLine($"messages {N(summary.Messages.Local)} local, {N(summary.Messages.Remote)} between silos; recoveries {summary.Recoveries}");
-        console.MarkupLine($"folder   {Markup.Escape(folder)}   (all in {Stopwatch.GetElapsedTime(began).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s)");
+        console.MarkupLine($"messages {N(summary.Messages.Local)} local, {N(summary.Messages.Remote)} between silos; recoveries {summary.Recoveries}, moves {summary.Moves}");
+        console.MarkupLine($"folder   {Markup.Escape(folder ?? "written by another client")}   (all in {Stopwatch.GetElapsedTime(began).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s)");
     }
 
     private static void Line(IAnsiConsole console, string what, Score score, string of) =>

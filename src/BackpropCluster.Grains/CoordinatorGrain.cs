@@ -15,6 +15,9 @@ internal sealed class CoordinatorGrain(
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestWatch = TimeSpan.FromSeconds(1);
 
+    // Time for every client that watches to read the result. One that comes later is served from the last checkpoint.
+    private static readonly TimeSpan KeptWhenOver = TimeSpan.FromSeconds(30);
+
     private CoordinatorState? state;
     private CoordinatorOutbox? outbox;
     private RunRecord? record;
@@ -24,6 +27,7 @@ internal sealed class CoordinatorGrain(
     private int announced;
     private long began;
     private TimeSpan elapsed;
+    private long over;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
@@ -79,12 +83,6 @@ internal sealed class CoordinatorGrain(
         return new(state.IsRidOf(silo));
     }
 
-    public ValueTask Release()
-    {
-        if (state?.Status.IsOver() == true) outbox?.Release();
-        return ValueTask.CompletedTask;
-    }
-
     private async Task Begin(RunRecord run, int term, bool refuse)
     {
         var objections = await members.Check(run.Plan);
@@ -95,7 +93,7 @@ internal sealed class CoordinatorGrain(
         outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, relays, store);
         var next = new CoordinatorState(run.Plan, term, members.Of(run.Plan), run.Deadline);
         objections.ForEach(next.Warn);
-        (state, announced, began, elapsed) = (next, 0, 0, TimeSpan.Zero);
+        (state, announced, began, elapsed, over) = (next, 0, 0, TimeSpan.Zero, 0);
         // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.
         state.Tick(time.GetElapsedTime(0), outbox);
         state.Start(outbox);
@@ -109,7 +107,18 @@ internal sealed class CoordinatorGrain(
         if (!present.SequenceEqual(state.Silos)) state.MembersChanged(present, outbox);
         state.Tick(time.GetElapsedTime(0), outbox);
         if (state.CommittedSteps > announced || state.Status.IsOver()) Announce(state);
-        if (state.Status.IsOver() && entered == RunStatus.Training) await EnterEnd(state, record);
+        if (!state.Status.IsOver()) return;
+        if (entered == RunStatus.Training) await EnterEnd(state, record);
+        if (over == 0) over = time.GetTimestamp();
+        else if (catalog is not null && entered != RunStatus.Training && time.GetElapsedTime(over) > KeptWhenOver) LetGo();
+    }
+
+    // The run belongs to the cluster, and its parameters are in the store: silos need not hold what is over.
+    private void LetGo()
+    {
+        outbox?.Release();
+        (state, outbox, record) = (null, null, null);
+        DeactivateOnIdle();
     }
 
     // Once: a run that is over and called running would be led again by every silo that looks.

@@ -11,7 +11,6 @@ public delegate Table TableReader(DataSpec data);
 /// <summary>The data of the runs on one silo: loaded once, shared by its Source and Loss. Rows never travel through the coordinator.</summary>
 public sealed class DataCatalog(TableReader read)
 {
-    private readonly ConcurrentDictionary<DataSpec, string> digests = new();
     private readonly ConcurrentDictionary<(DataSpec, ulong Seed, int Outputs), Lazy<Dataset>> loaded = new();
 
     /// <summary>A catalog that has a run's data already: silos inside one process need not each read a file that the process has read.</summary>
@@ -27,10 +26,6 @@ public sealed class DataCatalog(TableReader read)
         var (data, seed, outputs) = KeyOf(plan);
         return loaded.GetOrAdd((data, seed, outputs), _ => new(() => Dataset.Prepare(read(data), data, seed, outputs))).Value;
     }
-
-    /// <summary>SHA-256 over the files of some data as they lie on this machine.</summary>
-    /// <exception cref="DataException">One of them cannot be read.</exception>
-    public string Sha256(DataSpec data) => digests.GetOrAdd(data, DataFiles.Sha256);
 
     private static (DataSpec Data, ulong Seed, int Outputs) KeyOf(RunPlan plan) => (plan.Spec.Data, plan.Spec.Seed, plan.Spec.Model.Layers[^1].Units);
 }

@@ -34,9 +34,6 @@ public interface ICoordinatorGrain : IGrainWithStringKey
     /// <summary>A silo wants to leave. Asked again until it may: its parts move at the next step boundary.</summary>
     /// <returns>Whether nothing of the run stands there any more.</returns>
     [Alias("Leave")] ValueTask<bool> Leave(string silo);
-
-    /// <summary>The result was read: what the silos hold of the finished run may go.</summary>
-    [Alias("Release")] ValueTask Release();
 }
 
 /// <summary>A run id is in use by another run file.</summary>

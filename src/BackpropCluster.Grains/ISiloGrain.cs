@@ -19,8 +19,9 @@ public interface ISiloGrain : IGrainWithStringKey
 /// <summary>What a silo says of itself.</summary>
 /// <param name="Name">As its user named it.</param>
 /// <param name="Silo">As placements name it.</param>
+/// <param name="Version">Of its program.</param>
 /// <param name="Parts">How many parts of each run stand there.</param>
 /// <param name="MemoryBytes">Of its process.</param>
 [GenerateSerializer, Immutable, Alias("silo-description")]
 public sealed record SiloDescription(
-    [property: Id(0)] string Name, [property: Id(1)] string Silo, [property: Id(2)] ImmutableDictionary<string, int> Parts, [property: Id(3)] long MemoryBytes);
+    [property: Id(0)] string Name, [property: Id(1)] string Silo, [property: Id(2)] string Version, [property: Id(3)] ImmutableDictionary<string, int> Parts, [property: Id(4)] long MemoryBytes);

@@ -1,29 +1,31 @@
 using System.Collections.Immutable;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Clustering;
 using Orleans.Concurrency;
 using Orleans.Runtime;
 
 namespace BackpropCluster.Grains;
 
 [OnSilo, Reentrant]
-internal sealed class SiloGrain(ILocalSiloDetails local, RelayShells relays, DataCatalog data) : Grain, ISiloGrain
+internal sealed class SiloGrain(ILocalSiloDetails local, RelayShells relays, ProgramVersion version) : Grain, ISiloGrain
 {
     public async ValueTask<string?> Check(RunPlan plan)
     {
+        if (plan.Version.Length > 0 && plan.Version != version.Text) return $"silo {local.Name} runs version {version.Text}, the run was begun by {plan.Version}";
         // Built-in data are the same wherever the program is.
         if (plan.DataSha256.Length == 0) return null;
         try
         {
-            var found = await Task.Run(() => data.Sha256(plan.Spec.Data));
-            return found == plan.DataSha256 ? null : $"silo {local.Name} has other data: its files hash to {found[..12]}…, the run's to {plan.DataSha256[..12]}…";
+            var found = await Task.Run(() => DataFiles.Sha256(plan.Spec.Data));
+            return found == plan.DataSha256 ? null : $"silo {local.Name} has other data: its files hash to {found[..12]}…, those of the run to {plan.DataSha256[..12]}…";
         }
         catch (DataException e)
         {
-            return $"silo {local.Name}: {e.Message.TrimEnd('.')}";
+            return $"silo {local.Name} cannot read {e.File}";
         }
     }
 
     public ValueTask<SiloDescription> Describe() => new(new SiloDescription(
-        local.Name, local.SiloAddress.ToParsableString(), relays.Parts.ToImmutableDictionary(), Environment.WorkingSet));
+        local.Name, local.SiloAddress.ToParsableString(), version.Text, relays.Parts.ToImmutableDictionary(), Environment.WorkingSet));
 }

@@ -1,4 +1,5 @@
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Clustering;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Orleans.Configuration;
@@ -12,7 +13,19 @@ public static class SiloSetup
 {
     /// <summary>Keeps checkpoints in a folder of this machine, those of a run below <c>{folder}/{run}/checkpoints</c>. Without it or another <see cref="IGrainStorage"/>, none are kept.</summary>
     public static IServiceCollection AddCheckpointFolder(this IServiceCollection services, string folder) =>
-        services.AddSingleton(provider => new CheckpointStore(new SealedRecords(new FolderStorage(folder), provider.GetRequiredService<Serializer>())));
+        services.AddCheckpoints(_ => new FolderStorage(folder));
+
+    /// <summary>Keeps checkpoints in any grain storage.</summary>
+    public static IServiceCollection AddCheckpoints(this IServiceCollection services, Func<IServiceProvider, IGrainStorage> storage) => services
+        .AddSingleton(provider => new SealedRecords(storage(provider), provider.GetRequiredService<Serializer>()))
+        .AddSingleton<CheckpointStore>();
+
+    /// <summary>Keeps runs where the checkpoints are: they belong to the cluster then, and go on when the client that began them is gone.</summary>
+    public static ISiloBuilder AddRuns(this ISiloBuilder silo)
+    {
+        silo.Services.AddSingleton<RunCatalog>().AddSingleton<Departure>().AddHostedService<RunKeeper>();
+        return silo;
+    }
 
     /// <summary>Adds what grains of this project need. Clustering and endpoints are the caller's.</summary>
     public static ISiloBuilder AddBackprop(this ISiloBuilder silo)
@@ -24,11 +37,14 @@ public static class SiloSetup
         silo.Services.AddPlacementDirector<OnSiloPlacement, OnSiloDirector>();
         silo.Services.AddSingleton(services => new StoreShell(services.GetService<CheckpointStore>()));
         silo.Services.TryAddSingleton<DataCatalog>();
+        silo.Services.TryAddSingleton(new ProgramVersion(ClusterSilo.ProgramVersion));
         // A dead silo is noticed after about a second, not after fifteen; the step's deadline is the net below.
         silo.Configure<ClusterMembershipOptions>(options =>
         {
             options.ProbeTimeout = TimeSpan.FromSeconds(1);
             options.NumMissedProbesLimit = 3;
+            // A cluster that was killed as a whole may be started again at once: its dead entries are old after three missed signs of life.
+            options.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(3);
         });
         return silo;
     }

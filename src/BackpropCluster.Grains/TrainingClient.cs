@@ -61,9 +61,6 @@ public static class TrainingClient
         }
     }
 
-    /// <summary>Lets the silos forget what they hold of a finished run.</summary>
-    public static ValueTask Release(IGrainFactory grains, string run) => grains.GetGrain<ICoordinatorGrain>(run).Release();
-
     private static async IAsyncEnumerable<RunProgress> Follow(ICoordinatorGrain coordinator, RunLog log)
     {
         while (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations) is { } progress)

@@ -7,6 +7,7 @@ using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
+using BackpropCluster.Grains.Clustering;
 using BackpropCluster.Grains.Bench;
 
 namespace BackpropCluster.Cli.Verbs;

@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.Intrinsics;
 using BackpropCluster.Grains;
+using BackpropCluster.Grains.Clustering;
 
 namespace BackpropCluster.Cli.Verbs;
 

@@ -3,6 +3,7 @@ using BackpropCluster.Cli.Learn;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
+using BackpropCluster.Grains.Clustering;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace BackpropCluster.Cli.Verbs;

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Net;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Clustering;
 
 namespace BackpropCluster.Cli.Verbs;
 
@@ -8,6 +10,32 @@ namespace BackpropCluster.Cli.Verbs;
 internal static class Options
 {
     public static Option<int> Silos() => WholeNumber("--silos", "Silos inside this process.", 1, 1, 64);
+
+    /// <summary>The address of a cluster of silo processes.</summary>
+    public static Option<ClusterAddress?> Cluster(bool required = false) => new("--cluster")
+    {
+        Description = "The cluster: redis://[:password@]host:port[/db], or localhost:PORT for silos on one machine without a store (PORT: the first silo's).",
+        Required = required,
+        CustomParser = result =>
+        {
+            if (ClusterAddress.TryParse(result.Tokens[0].Value, out var address)) return address;
+            // Not what was got: there may be a password in it.
+            result.AddError("--cluster got no address of a cluster, expected redis://[:password@]host:port[/db] or localhost:PORT.");
+            return null;
+        },
+    };
+
+    public static Option<IPAddress> Listen() => new("--listen")
+    {
+        Description = "The address to listen on; 0.0.0.0 listens on all and tells others this host's own.",
+        DefaultValueFactory = _ => IPAddress.Loopback,
+        CustomParser = result =>
+        {
+            if (IPAddress.TryParse(result.Tokens[0].Value, out var address)) return address;
+            result.AddError($"--listen got '{result.Tokens[0].Value}', expected an IP address.");
+            return IPAddress.Loopback;
+        },
+    };
 
     public static Option<bool> Json() => new("--json") { Description = "Print one JSON object on standard output, and nothing else there." };
 

@@ -5,6 +5,7 @@ using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
+using BackpropCluster.Grains.Clustering;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace BackpropCluster.Cli.Verbs;

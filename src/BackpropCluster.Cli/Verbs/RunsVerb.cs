@@ -1,22 +1,109 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains;
+using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Clustering;
 
 namespace BackpropCluster.Cli.Verbs;
 
-/// <summary><c>runs list|show</c>: what ran here, and how it ended.</summary>
+/// <summary><c>runs list|show|cancel</c>: what ran in a folder or a cluster and how it ended; what runs, and its end.</summary>
 internal static class RunsVerb
 {
+    private static readonly TimeSpan CancelBound = TimeSpan.FromSeconds(60);
+
     public static Command Create()
     {
-        var (directory, json) = (Options.RunDirectory(), Options.Json());
-        var list = new Command("list", "List the runs of a folder, the latest last") { directory, json };
-        list.SetAction(parsed => List(parsed.GetValue(directory)!, parsed.GetValue(json)));
-        var (run, showDirectory, showJson) = (Options.Run(), Options.RunDirectory(), Options.Json());
-        var show = new Command("show", "Show one run: its file, how it ended, what it saved") { run, showDirectory, showJson };
-        show.SetAction((parsed, _) => Show(parsed.GetValue(showDirectory)!, parsed.GetValue(run)!, parsed.GetValue(showJson)));
-        return new Command("runs", "Look at what ran") { list, show };
+        var (cluster, directory, json) = (Options.Cluster(), Options.RunDirectory(), Options.Json());
+        var list = new Command("list", "List the runs of a folder or a cluster, the latest last") { cluster, directory, json };
+        list.SetAction((parsed, cancellation) => parsed.GetValue(cluster) is { } address
+            ? ListCluster(address, parsed.GetValue(json), cancellation)
+            : Task.FromResult(List(parsed.GetValue(directory)!, parsed.GetValue(json))));
+        return new Command("runs", "Look at what ran and runs, or end it") { list, ShowCommand(), CancelCommand() };
     }
+
+    private static Command ShowCommand()
+    {
+        var (run, cluster, directory, json) = (Options.Run(), Options.Cluster(), Options.RunDirectory(), Options.Json());
+        var show = new Command("show", "Show one run: its file, how it ended, what it saved") { run, cluster, directory, json };
+        show.SetAction((parsed, cancellation) => parsed.GetValue(cluster) is { } address
+            ? ShowCluster(address, parsed.GetValue(run)!, parsed.GetValue(json), cancellation)
+            : Show(parsed.GetValue(directory)!, parsed.GetValue(run)!, parsed.GetValue(json)));
+        return show;
+    }
+
+    private static Command CancelCommand()
+    {
+        var (run, cluster, directory) = (Options.Run(), Options.Cluster(), Options.RunDirectory());
+        var cancel = new Command("cancel", "End a run at its next step boundary, saved; train --resume goes on with it") { run, cluster, directory };
+        cancel.SetAction((parsed, cancellation) => parsed.GetValue(cluster) is { } address
+            ? CancelCluster(address, parsed.GetValue(run)!, cancellation)
+            : Task.FromResult(Cancel(parsed.GetValue(directory)!, parsed.GetValue(run)!)));
+        return cancel;
+    }
+
+    private static async Task<int> ListCluster(ClusterAddress address, bool json, CancellationToken cancellation)
+    {
+        await using var client = await ClusterClient.Connect(address, cancellation);
+        var runs = await client.Cluster.Runs();
+        if (json) Output.Json(new { runs = runs.Select(r => new { run = r.Run, status = Word(r.Status) }) });
+        else if (runs.IsEmpty) System.Console.Out.WriteLine($"no runs in {address}");
+        else foreach (var run in runs) System.Console.Out.WriteLine($"{run.Run,-40} {Word(run.Status)}");
+        return ExitCode.Done;
+    }
+
+    private static async Task<int> ShowCluster(ClusterAddress address, string run, bool json, CancellationToken cancellation)
+    {
+        await using var client = await ClusterClient.Connect(address, cancellation);
+        var record = await Known(client, address, run);
+        var progress = record.Status.IsOver() ? null : await client.Grains.GetGrain<ICoordinatorGrain>(run).Watch(int.MaxValue, int.MaxValue);
+        var steps = progress?.CommittedSteps ?? record.Steps;
+        if (json)
+        {
+            Output.Json(new { run = new { run, status = Word(record.Status), steps, ofSteps = progress?.Steps, record.Reason, savedStep = progress?.SavedVersion, recoveries = progress?.Recoveries, moves = progress?.Moves }, file = record.RunFile });
+            return ExitCode.Done;
+        }
+
+        System.Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{run,-40} {Word(record.Status),-11} {steps:N0} steps{(progress is null ? "" : $" of {progress.Steps:N0}, saved at {progress.SavedVersion:N0}")}"));
+        if (record.Reason is not null) System.Console.Out.WriteLine($"reason: {record.Reason}");
+        if (record.Status != RunStatus.Completed) System.Console.Out.WriteLine($"{(record.Status.IsOver() ? "go on with" : "watch")}: backprop train --resume {run} --cluster {address}");
+        System.Console.Out.WriteLine();
+        System.Console.Out.Write(record.RunFile);
+        return ExitCode.Done;
+    }
+
+    private static async Task<int> CancelCluster(ClusterAddress address, string run, CancellationToken cancellation)
+    {
+        await using var client = await ClusterClient.Connect(address, cancellation);
+        var record = await Known(client, address, run);
+        if (record.Status.IsOver()) throw new CommandFailedException(ExitCode.Usage, $"run {run} is {Word(record.Status)} already. Nothing was changed.");
+        var coordinator = client.Grains.GetGrain<ICoordinatorGrain>(run);
+        var began = TimeProvider.System.GetTimestamp();
+        while (TimeProvider.System.GetElapsedTime(began) < CancelBound)
+        {
+            await coordinator.Interrupt();
+            if (await coordinator.Watch(int.MaxValue, int.MaxValue) is not { IsOver: true } progress) continue;
+            System.Console.Out.WriteLine($"run {run} is {Word(progress.Status)} at step {progress.CommittedSteps}");
+            return ExitCode.Done;
+        }
+
+        throw new CommandFailedException(ExitCode.ClusterLost, $"run {run} did not end within {CancelBound.TotalSeconds} s. It will at its next step boundary. See: backprop runs show {run} --cluster {address}");
+    }
+
+    private static int Cancel(string directory, string run)
+    {
+        var path = RunFolder.PathOf(directory, run);
+        if (!RunFolder.Exists(directory, run) || !RunFolder.IsHeld(path)) throw new CommandFailedException(ExitCode.Usage, $"no process trains run {run} in {directory}. Nothing was changed. See: backprop runs list --run-dir {directory}");
+        RunFolder.Cancel(path);
+        System.Console.Out.WriteLine($"run {run} ends at its next step boundary");
+        return ExitCode.Done;
+    }
+
+    private static async Task<RunRecord> Known(ClusterClient client, ClusterAddress address, string run) => await client.Cluster.Find(RunFolder.CheckedId(run))
+        ?? throw new CommandFailedException(ExitCode.Usage, $"there is no run {run} in {address}. Nothing was changed. See: backprop runs list --cluster {address}");
+
+    private static string Word(RunStatus status) => status.IsOver() ? status.ToString().ToLowerInvariant() : "running";
 
     private static int List(string directory, bool json)
     {

@@ -40,6 +40,9 @@ public sealed record RunPlan
     /// <summary>SHA-256 over the data's files as they lie; empty for built-in data. A silo whose files differ takes no part.</summary>
     [Id(10)] public string DataSha256 { get; init; } = "";
 
+    /// <summary>Of the program that made the plan. Another version may add up in another way, so its silos take no part.</summary>
+    [Id(11)] public string Version { get; init; } = "";
+
     public int Depth => Spec.Model.Layers.Length;
 
     /// <summary>The slices of layer 1, 2, … in order of their units.</summary>

@@ -11,8 +11,8 @@ public sealed class RunCatalog(SealedRecords records)
     private const string Index = ".cluster/runs";
     private const int Attempts = 10;
 
-    /// <summary>The ids of all runs, the oldest first.</summary>
-    public async Task<ImmutableArray<string>> Runs() => Open(await records.Read(Index));
+    /// <summary>All runs, the oldest first.</summary>
+    public async Task<ImmutableArray<RunEntry>> Runs() => Open(await records.Read(Index));
 
     /// <summary>What is known of a run; <see langword="null"/> if there is no such run.</summary>
     public async Task<RunRecord?> Find(string run)
@@ -24,9 +24,9 @@ public sealed class RunCatalog(SealedRecords records)
     /// <summary>Enters a run, or what has become of it.</summary>
     public async Task Enter(RunRecord record)
     {
-        var run = record.Plan.Run;
-        await Retry(NameOf(run), _ => record);
-        if (!(await Runs()).Contains(run)) await Retry(Index, known => new RunIndex(Open(known) is var runs && runs.Contains(run) ? runs : [.. runs, run]));
+        var entry = new RunEntry(record.Plan.Run, record.Status);
+        await Retry(NameOf(entry.Run), _ => record);
+        await Retry(Index, known => new RunIndex(Open(known) is var runs && runs.Any(r => r.Run == entry.Run) ? [.. runs.Select(r => r.Run == entry.Run ? entry : r)] : [.. runs, entry]));
     }
 
     private async Task Retry<T>(string name, Func<GrainState<StoredBytes>, T> change)
@@ -46,7 +46,7 @@ public sealed class RunCatalog(SealedRecords records)
         }
     }
 
-    private ImmutableArray<string> Open(GrainState<StoredBytes> known) => known.RecordExists ? records.Open<RunIndex>(known).Runs : [];
+    private ImmutableArray<RunEntry> Open(GrainState<StoredBytes> known) => known.RecordExists ? records.Open<RunIndex>(known).Runs : [];
 
     private static string NameOf(string run) => $"{run}/checkpoints/run";
 }
@@ -67,6 +67,11 @@ public sealed record RunRecord(
     [property: Id(4)] string? Reason,
     [property: Id(5)] int Steps);
 
-/// <summary>The ids of all runs.</summary>
+/// <summary>A run in the index of all runs.</summary>
+/// <param name="Run">Its id.</param>
+/// <param name="Status">As in <see cref="RunRecord"/>.</param>
+[GenerateSerializer, Immutable, Alias("run-entry")]
+public sealed record RunEntry([property: Id(0)] string Run, [property: Id(1)] RunStatus Status);
+
 [GenerateSerializer, Immutable, Alias("run-index")]
-internal sealed record RunIndex([property: Id(0)] ImmutableArray<string> Runs);
+internal sealed record RunIndex([property: Id(0)] ImmutableArray<RunEntry> Runs);

@@ -42,5 +42,13 @@ public sealed class StoredBytes
     private static NotSupportedException NotOurs(Type type) => new($"this storage keeps {nameof(StoredBytes)}, not {type.Name}");
 }
 
+/// <summary>Hands a record to a storage that brings a serializer of its own: bytes stay bytes.</summary>
+public sealed class StoredBytesSerializer : IGrainStorageSerializer
+{
+    public BinaryData Serialize<T>(T? input) => BinaryData.FromBytes(StoredBytes.Of(input));
+
+    public T Deserialize<T>(BinaryData input) => StoredBytes.As<T>(input.ToArray());
+}
+
 /// <summary>A stored record is not what was written.</summary>
 public sealed class BrokenRecordException(string fact) : Exception(fact);

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Hosting;
 using Orleans.Configuration;
 using Orleans.Runtime;
 
-namespace BackpropCluster.Grains;
+namespace BackpropCluster.Grains.Clustering;
 
 /// <summary>Some silos inside this process, talking over loopback as silos on several machines would.</summary>
 public sealed class EmbeddedCluster : IAsyncDisposable
@@ -99,7 +99,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
                 catch (SocketException e)
                 {
                     listener.Dispose();
-                    throw new PortTakenException(port, e);
+                    throw new PortTakenException(port, IPAddress.Loopback, "--silo-port", e);
                 }
 
                 listeners.Add(listener);
@@ -115,16 +115,9 @@ public sealed class EmbeddedCluster : IAsyncDisposable
 }
 
 /// <summary>Leaves signals to the program.</summary>
-internal sealed class NoLifetime : IHostLifetime
+public sealed class NoLifetime : IHostLifetime
 {
     public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-}
-
-/// <summary>A port that a silo was told to listen on is in use.</summary>
-public sealed class PortTakenException(int port, Exception cause)
-    : Exception($"port {port} on 127.0.0.1 cannot be used: {cause.Message}. Nothing was started. End what listens there, or choose another --silo-port.", cause)
-{
-    public int Port => port;
 }

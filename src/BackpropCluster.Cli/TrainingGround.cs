@@ -1,0 +1,117 @@
+using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains;
+using BackpropCluster.Grains.Clustering;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace BackpropCluster.Cli;
+
+/// <summary>What a user asked <c>train</c> for.</summary>
+/// <param name="Path">The run file, if one was named.</param>
+/// <param name="Sets">Values to replace.</param>
+/// <param name="Resume">The run to go on with, if one was named.</param>
+/// <param name="Directory">Where run folders are.</param>
+internal sealed record TrainRequest(string? Path, string[]? Sets, string? Resume, string Directory);
+
+/// <summary>A run and the silos that it is trained on: some inside this process, or a cluster's.</summary>
+internal sealed class TrainingGround : IAsyncDisposable
+{
+    private readonly IAsyncDisposable silos;
+    private readonly TrainRequest request;
+
+    private TrainingGround(RunFile file, RunPlan plan, TrainRequest request, IAsyncDisposable silos, IGrainFactory grains) =>
+        (File, Plan, this.request, this.silos, Grains) = (file, plan, request, silos, grains);
+
+    public RunFile File { get; }
+
+    public RunPlan Plan { get; }
+
+    public IGrainFactory Grains { get; }
+
+    /// <summary>Names of the silos, by their address in placements.</summary>
+    public required IReadOnlyDictionary<string, string> Silos { get; init; }
+
+    /// <summary>Where the silos are, for people.</summary>
+    public required string Where { get; init; }
+
+    /// <summary>The cluster; <see langword="null"/> for silos inside this process.</summary>
+    public ClusterAddress? Cluster { get; private init; }
+
+    /// <summary>The command that goes on with the run.</summary>
+    public string GoOn => $"backprop train --resume {Plan.Run}" + (Cluster is null ? "" : $" --cluster {Cluster}") + (request.Directory == "runs" ? "" : $" --run-dir {request.Directory}");
+
+    /// <summary>Starts silos inside this process.</summary>
+    public static async Task<TrainingGround> Embedded(TrainRequest request, int port, CancellationToken cancellation)
+    {
+        var file = request.Resume is { } begun ? Resumed(request, RunFolder.Read(request.Directory, begun, null), sets => RunFolder.Read(request.Directory, begun, sets)) : RunFileLoader.Load(request.Path!, request.Sets);
+        var run = request.Resume ?? NewRun(request, file);
+        var data = Planner.Load(file);
+        var plan = Planner.Plan(run, file, data);
+        var cluster = await EmbeddedCluster.Start(
+            file.Cluster.Silos, port == 0 ? null : port, services => services.AddSingleton(DataCatalog.Holding(plan, data)).AddCheckpointFolder(request.Directory), cancellation);
+        return new TrainingGround(file, plan, request, cluster, cluster.Grains)
+        {
+            Silos = cluster.Silos.Select((silo, i) => (silo, Name: $"silo-{i + 1}")).ToDictionary(s => s.silo, s => s.Name),
+            Where = $"{file.Cluster.Silos} silo{(file.Cluster.Silos == 1 ? "" : "s")} in this process",
+        };
+    }
+
+    /// <summary>Connects to a cluster. A run that it knows already is only watched, or gone on with where it ended early.</summary>
+    public static async Task<TrainingGround> OfCluster(TrainRequest request, ClusterAddress address, CancellationToken cancellation)
+    {
+        // What can be wrong with the file is said before anybody is waited for.
+        var file = request.Resume is null ? RunFileLoader.Load(request.Path!, request.Sets) : null;
+        var client = await ClusterClient.Connect(address, cancellation);
+        try
+        {
+            var run = request.Resume ?? NewRun(request, file!);
+            if (file is null)
+            {
+                var record = await client.Cluster.Find(RunFolder.CheckedId(run))
+                    ?? throw new CommandFailedException(ExitCode.Usage, $"there is no run {run} in {address}. Nothing was started. See: backprop runs list --cluster {address}");
+                file = Resumed(request, RunFile.Read($"{run}/run.yaml", record.RunFile, []), sets => RunFile.Read($"{run}/run.yaml", record.RunFile, sets ?? []));
+            }
+
+            var silos = await client.WaitForSilos(file.Cluster.Silos, cancellation);
+            return new TrainingGround(file, Planner.Plan(run, file, Planner.Load(file)), request, client, client.Grains)
+            {
+                Silos = silos.ToDictionary(s => s.Silo, s => s.Name),
+                Where = $"{silos.Count} silos of {address}",
+                Cluster = address,
+            };
+        }
+        catch
+        {
+            await client.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>The folder that the run is written into; <see langword="null"/> where another client writes a cluster's run there already.</summary>
+    public RunFolder? OpenFolder()
+    {
+        var exists = RunFolder.Exists(request.Directory, Plan.Run);
+        if (Cluster is not null && exists && RunFolder.IsHeld(RunFolder.PathOf(request.Directory, Plan.Run))) return null;
+        return exists ? RunFolder.Reopen(request.Directory, Plan.Run) : RunFolder.Create(request.Directory, Plan.Run, File);
+    }
+
+    public ValueTask DisposeAsync() => silos.DisposeAsync();
+
+    private static string NewRun(TrainRequest request, RunFile file)
+    {
+        var run = RunFolder.NewId(file.Spec.Name, TimeProvider.System.GetUtcNow());
+        return !Directory.Exists(RunFolder.PathOf(request.Directory, run)) ? run
+            : throw new CommandFailedException(ExitCode.File, $"{RunFolder.PathOf(request.Directory, run)} exists already. Nothing was started. Start the command again.");
+    }
+
+    private static RunFile Resumed(TrainRequest request, RunFile begun, Func<string[]?, RunFile> read)
+    {
+        var file = request.Path is null ? read(request.Sets) : RunFileLoader.Load(request.Path, request.Sets);
+        // All lines but the last two, which say where and how often to save, decide about the result.
+        string[] Deciding(RunFile f) => (f with { Cluster = begun.Cluster }).ToYaml().Split('\n');
+        var difference = Deciding(begun).Zip(Deciding(file)).FirstOrDefault(lines => lines.First != lines.Second);
+        return difference == default && Deciding(begun).Length == Deciding(file).Length
+            ? file
+            : throw new CommandFailedException(ExitCode.Usage, $"run {request.Resume} was begun with '{difference.First?.Trim()}', this file says '{difference.Second?.Trim()}': it would be another run. Nothing was started. Train it as a new run, or change only cluster, training.checkpoint_every and training.log_every.");
+    }
+}

@@ -1,0 +1,73 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Net;
+using BackpropCluster.Grains.Clustering;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace BackpropCluster.Cli.Verbs;
+
+/// <summary><c>silo --cluster URL</c>: one member of a cluster, until a signal asks it to leave.</summary>
+internal static class SiloVerb
+{
+    private static readonly TimeSpan LeaveBound = TimeSpan.FromSeconds(25);
+
+    public static Command Create()
+    {
+        var cluster = Options.Cluster(required: true);
+        var name = new Option<string?>("--name") { Description = "A name for people; the machine's and the port where none is given." };
+        var siloPort = Options.WholeNumber("--silo-port", "Where other silos reach it; 0 takes a free one, or for the first silo of localhost:PORT that port.", 0, 0, 65_535);
+        var gatewayPort = Options.WholeNumber("--gateway-port", "Where clients reach it; 0 takes a free one.", 0, 0, 65_535);
+        var listen = Options.Listen();
+        var httpPort = Options.WholeNumber("--http-port", "Serves /health/live and /health/ready; 0 serves nothing.", 0, 0, 65_535);
+        var directory = Options.RunDirectory();
+        var silo = new Command("silo", "Be one member of a cluster; leaves it cleanly at SIGTERM or Ctrl-C") { cluster, name, siloPort, gatewayPort, listen, httpPort, directory };
+        silo.SetAction((parsed, cancellation) =>
+        {
+            var options = new ClusterSiloOptions
+            {
+                Cluster = parsed.GetValue(cluster)!,
+                Name = parsed.GetValue(name),
+                SiloPort = parsed.GetValue(siloPort),
+                GatewayPort = parsed.GetValue(gatewayPort),
+                Listen = parsed.GetValue(listen)!,
+                RunDirectory = parsed.GetValue(directory)!,
+                Configure = services => services.AddLogging(logging => logging
+                    .SetMinimumLevel(LogLevel.Warning)
+                    // Orleans warns of what is ordinary here: a silo that was started again, a watchdog that waits since the machine booted.
+                    .AddFilter("Orleans", LogLevel.Error)
+                    .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss ", true))
+                    .Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace)),
+            };
+            return Run(options, parsed.GetValue(httpPort), cancellation);
+        });
+        return silo;
+    }
+
+    private static async Task<int> Run(ClusterSiloOptions options, int httpPort, CancellationToken cancellation)
+    {
+        ClusterSilo? silo = null;
+        await using var health = httpPort == 0 ? null : await HealthServer.Start(options.Listen, httpPort, () => silo?.IsActive == true);
+        await using (silo = await ClusterSilo.Start(options, cancellation))
+        {
+            Say(string.Create(
+                CultureInfo.InvariantCulture,
+                $"silo {silo.Details.Name} is a member of {options.Cluster} ({string.Join(", ", silo.Members.Order(StringComparer.Ordinal))}); silos reach it at {silo.Details.SiloAddress.Endpoint}, clients at {silo.Details.GatewayAddress?.Endpoint}"));
+            await Until(cancellation);
+            var name = silo.Details.Name;
+            Say($"silo {name} gives its slices away");
+            Say($"silo {name} has left{(await silo.Leave(LeaveBound) ? "" : "; some runs had not moved their parts and recover")}");
+        }
+
+        return ExitCode.Done;
+    }
+
+    private static async Task Until(CancellationToken cancellation)
+    {
+        var asked = new TaskCompletionSource();
+        await using var registration = cancellation.UnsafeRegister(_ => asked.TrySetResult(), null);
+        await asked.Task;
+    }
+
+    private static void Say(string line) => System.Console.Error.WriteLine(line);
+}

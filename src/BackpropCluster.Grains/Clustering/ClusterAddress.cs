@@ -1,0 +1,111 @@
+using System.Globalization;
+using System.Net;
+using Microsoft.Extensions.Hosting;
+using Orleans.Configuration;
+using Orleans.Hosting;
+using StackExchange.Redis;
+
+namespace BackpropCluster.Grains.Clustering;
+
+/// <summary>Where a cluster is found: <c>redis://[:password@]host:port[/db]</c>, or <c>localhost:PORT</c> for silos on one machine without a store.</summary>
+/// <remarks>Printed without its password, wherever it is printed.</remarks>
+public sealed class ClusterAddress
+{
+    private const string Id = "backprop";
+    private static readonly TimeSpan ConnectBound = TimeSpan.FromSeconds(5);
+
+    private readonly string shown;
+    private readonly string? password;
+    private readonly DnsEndPoint endPoint;
+
+    private ClusterAddress(string shown, DnsEndPoint endPoint, bool isRedis, string? password, int database) =>
+        (this.shown, this.endPoint, IsRedis, this.password, Database) = (shown, endPoint, isRedis, password, database);
+
+    /// <summary>Whether the members and the runs are kept in Redis; else the first silo keeps the members and the run folder the runs.</summary>
+    public bool IsRedis { get; }
+
+    /// <summary>The first silo's port, where there is no store.</summary>
+    public int FirstPort => endPoint.Port;
+
+    private int Database { get; }
+
+    /// <summary>Reads an address; false if it is none.</summary>
+    public static bool TryParse(string text, out ClusterAddress address)
+    {
+        address = null!;
+        if (text.StartsWith("localhost:", StringComparison.Ordinal))
+        {
+            if (!int.TryParse(text.AsSpan("localhost:".Length), NumberStyles.None, CultureInfo.InvariantCulture, out var port) || port is < 1 or > 65_535) return false;
+            address = new(text, new DnsEndPoint("localhost", port), isRedis: false, null, 0);
+            return true;
+        }
+
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme != "redis" || uri.Host.Length == 0 || uri.Port < 1) return false;
+        var path = uri.AbsolutePath.Trim('/');
+        var database = 0;
+        if (path.Length > 0 && !int.TryParse(path, NumberStyles.None, CultureInfo.InvariantCulture, out database)) return false;
+        var colon = uri.UserInfo.IndexOf(':', StringComparison.Ordinal);
+        if (uri.UserInfo.Length > 0 && colon != 0) return false;
+        var shown = string.Create(CultureInfo.InvariantCulture, $"redis://{uri.Host}:{uri.Port}{(database > 0 ? $"/{database}" : "")}");
+        address = new(shown, new DnsEndPoint(uri.Host, uri.Port), isRedis: true, uri.UserInfo.Length > 1 ? Uri.UnescapeDataString(uri.UserInfo[1..]) : null, database);
+        return true;
+    }
+
+    /// <summary>Connects to the store, which says early and clearly what Orleans would say late.</summary>
+    /// <exception cref="ClusterUnreachableException">It does not answer, or not to this password.</exception>
+    public async Task<IConnectionMultiplexer> Connect()
+    {
+        try
+        {
+            // Connected now, or not at all; from then on it connects again by itself.
+            var redis = await ConnectionMultiplexer.ConnectAsync(Options(abort: true));
+            await redis.GetDatabase().PingAsync();
+            return redis;
+        }
+        catch (Exception e) when (e is RedisException or TimeoutException)
+        {
+            // StackExchange's own text names options; this one names nothing but the place.
+            var refused = e is RedisServerException || e.Message.Contains("NOAUTH", StringComparison.Ordinal) || e.Message.Contains("WRONGPASS", StringComparison.Ordinal)
+                || e is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure };
+            throw new ClusterUnreachableException(refused
+                ? $"{this} refuses the password{(password is null ? ": none was given" : "")}. Nothing was started. Write redis://:password@host:port."
+                : $"{this} does not answer. Nothing was started. Start Redis there, or correct --cluster.");
+        }
+    }
+
+    /// <summary>Lets a silo find the others.</summary>
+    internal void Configure(ISiloBuilder silo, IConnectionMultiplexer? redis)
+    {
+        silo.Configure<ClusterOptions>(options => (options.ClusterId, options.ServiceId) = (Id, Id));
+        if (redis is not null) silo.UseRedisClustering(options => (options.ConfigurationOptions, options.CreateMultiplexer) = (Options(abort: false), _ => Task.FromResult((redis, true))));
+        else silo.UseDevelopmentClustering(new IPEndPoint(IPAddress.Loopback, FirstPort));
+    }
+
+    /// <summary>Lets a client find a silo.</summary>
+    internal void Configure(IClientBuilder client, IConnectionMultiplexer? redis)
+    {
+        client.Configure<ClusterOptions>(options => (options.ClusterId, options.ServiceId) = (Id, Id));
+        if (redis is not null) client.UseRedisClustering(options => (options.ConfigurationOptions, options.CreateMultiplexer) = (Options(abort: false), _ => Task.FromResult((redis, true))));
+        else client.UseStaticClustering(LocalGateway.Of(FirstPort) ?? throw new ClusterUnreachableException($"no silo has been started at {this}. Nothing was started. Start one with: backprop silo --cluster {this}"));
+    }
+
+    /// <summary>For the grain storage, which connects through what is connected already.</summary>
+    internal ConfigurationOptions StorageOptions() => Options(abort: false);
+
+    /// <summary>The address without its password.</summary>
+    public override string ToString() => shown;
+
+    private ConfigurationOptions Options(bool abort) => new()
+    {
+        EndPoints = { endPoint },
+        Password = password,
+        DefaultDatabase = Database,
+        AbortOnConnectFail = abort,
+        ConnectTimeout = (int)ConnectBound.TotalMilliseconds,
+        ConnectRetry = 1,
+        ClientName = Id,
+    };
+}
+
+/// <summary>A cluster that cannot be talked to.</summary>
+public sealed class ClusterUnreachableException(string message) : Exception(message);

@@ -1,0 +1,100 @@
+using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Orleans.Hosting;
+using Orleans.Runtime;
+using StackExchange.Redis;
+
+namespace BackpropCluster.Grains.Clustering;
+
+/// <summary>Talks to a cluster from outside. The runs stay there when it goes.</summary>
+public sealed class ClusterClient : IAsyncDisposable
+{
+    private static readonly TimeSpan ConnectBound = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan SilosBound = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(200);
+
+    private readonly IHost host;
+    private readonly IConnectionMultiplexer? redis;
+    private readonly ClusterAddress address;
+
+    private ClusterClient(IHost host, IConnectionMultiplexer? redis, ClusterAddress address) => (this.host, this.redis, this.address) = (host, redis, address);
+
+    public IGrainFactory Grains => host.Services.GetRequiredService<IGrainFactory>();
+
+    public IClusterGrain Cluster => Grains.GetGrain<IClusterGrain>(0);
+
+    /// <summary>Connects to some silo of the cluster.</summary>
+    /// <exception cref="ClusterUnreachableException">None answers within twenty seconds.</exception>
+    public static async Task<ClusterClient> Connect(ClusterAddress address, CancellationToken cancellation = default)
+    {
+        var redis = address.IsRedis ? await address.Connect() : null;
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        var until = TimeProvider.System.GetTimestamp();
+        using var pause = new PeriodicTimer(LookEvery);
+        builder.UseOrleansClient(client =>
+        {
+            address.Configure(client, redis);
+            client.UseConnectionRetryFilter(async (_, stop) =>
+                TimeProvider.System.GetElapsedTime(until) < ConnectBound && await pause.WaitForNextTickAsync(stop));
+        });
+        var host = builder.Build();
+        try
+        {
+            await host.StartAsync(cancellation);
+            return new ClusterClient(host, redis, address);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            host.Dispose();
+            if (redis is not null) await redis.DisposeAsync();
+            throw new ClusterUnreachableException($"no silo of {address} answers within {ConnectBound.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s. Nothing was started. Start silos with: backprop silo --cluster {address}");
+        }
+    }
+
+    /// <summary>Waits until enough silos are members.</summary>
+    /// <returns>What they say of themselves, by name.</returns>
+    /// <exception cref="ClusterUnreachableException">There are too few within twenty seconds.</exception>
+    public async Task<IReadOnlyList<SiloDescription>> WaitForSilos(int wanted, CancellationToken cancellation)
+    {
+        var began = TimeProvider.System.GetTimestamp();
+        using var pause = new PeriodicTimer(LookEvery);
+        while (true)
+        {
+            var silos = await Silos();
+            if (silos.Count >= wanted) return silos;
+            if (TimeProvider.System.GetElapsedTime(began) > SilosBound)
+                throw new ClusterUnreachableException(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{address} has {silos.Count} of {wanted} silos ({string.Join(", ", silos.Select(s => s.Name))}); {wanted - silos.Count} did not come within {SilosBound.TotalSeconds} s. Nothing was started. Start more with: backprop silo --cluster {address}, or lower cluster.silos."));
+            await pause.WaitForNextTickAsync(cancellation);
+        }
+    }
+
+    /// <summary>The silos that are members now.</summary>
+    public async Task<IReadOnlyList<SiloDescription>> Silos()
+    {
+        var hosts = await Grains.GetGrain<IManagementGrain>(0).GetHosts(onlyActive: true);
+        var described = await Task.WhenAll(hosts.Keys.Select(async silo =>
+        {
+            try
+            {
+                return await Grains.GetGrain<ISiloGrain>($"silo/{silo.ToParsableString()}").Describe();
+            }
+            catch (Exception e) when (e is OrleansException or TimeoutException)
+            {
+                return null; // it is just going, or was just lost
+            }
+        }));
+        return [.. described.OfType<SiloDescription>().OrderBy(s => s.Name, StringComparer.Ordinal)];
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        using var bound = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        await host.StopAsync(bound.Token);
+        host.Dispose();
+        if (redis is not null) await redis.DisposeAsync();
+    }
+}

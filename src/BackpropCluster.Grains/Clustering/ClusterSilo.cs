@@ -1,0 +1,175 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Net;
+using System.Reflection;
+using BackpropCluster.Grains.Checkpoints;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Orleans.Configuration;
+using Orleans.Hosting;
+using Orleans.Runtime;
+using Orleans.Storage;
+using StackExchange.Redis;
+
+namespace BackpropCluster.Grains.Clustering;
+
+/// <summary>What a silo process is told.</summary>
+public sealed record ClusterSiloOptions
+{
+    public required ClusterAddress Cluster { get; init; }
+
+    /// <summary>For people; machine name and port where none is given.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Where other silos reach it; 0 takes a free one, or for the first silo of a cluster without a store the cluster's.</summary>
+    public int SiloPort { get; init; }
+
+    /// <summary>Where clients reach it; 0 takes a free one.</summary>
+    public int GatewayPort { get; init; }
+
+    /// <summary>Nothing listens beyond loopback unless this says so.</summary>
+    public IPAddress Listen { get; init; } = IPAddress.Loopback;
+
+    /// <summary>Where runs are kept if the cluster has no store; the same for all silos of the machine.</summary>
+    public string RunDirectory { get; init; } = "runs";
+
+    public string Version { get; init; } = ClusterSilo.ProgramVersion;
+
+    /// <summary>Further services, such as loggers.</summary>
+    public Action<IServiceCollection>? Configure { get; init; }
+}
+
+/// <summary>One member of a cluster.</summary>
+public sealed class ClusterSilo : IAsyncDisposable
+{
+    private static readonly TimeSpan StopBound = TimeSpan.FromSeconds(15);
+
+    private readonly IHost host;
+    private readonly IConnectionMultiplexer? redis;
+    private readonly LocalGateway? first;
+
+    private ClusterSilo(IHost host, IConnectionMultiplexer? redis, LocalGateway? first) => (this.host, this.redis, this.first) = (host, redis, first);
+
+    /// <summary>Of this program. Silos of one cluster must have the same.</summary>
+    public static string ProgramVersion { get; } = typeof(ClusterSilo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+
+    public ILocalSiloDetails Details => host.Services.GetRequiredService<ILocalSiloDetails>();
+
+    public IGrainFactory Grains => host.Services.GetRequiredService<IGrainFactory>();
+
+    /// <summary>Whether it is a member that takes part in runs.</summary>
+    public bool IsActive => host.Services.GetRequiredService<ISiloStatusOracle>().CurrentStatus == SiloStatus.Active && !Departure.HasBegun;
+
+    /// <summary>Names of the members, this one's too.</summary>
+    public IEnumerable<string> Members
+    {
+        get
+        {
+            var oracle = host.Services.GetRequiredService<ISiloStatusOracle>();
+            return oracle.GetActiveSilos().Select(silo => oracle.TryGetSiloName(silo, out var name) ? name : silo.ToParsableString());
+        }
+    }
+
+    private Departure Departure => host.Services.GetRequiredService<Departure>();
+
+    /// <summary>Starts a silo; it is a member when this returns.</summary>
+    /// <exception cref="ClusterUnreachableException">The store does not answer, or the cluster is of another version.</exception>
+    /// <exception cref="PortTakenException">A port is in use.</exception>
+    [SuppressMessage("Reliability", "CA2000", Justification = "The silo owns its claim; where there is no silo, Close ends it.")]
+    public static async Task<ClusterSilo> Start(ClusterSiloOptions options, CancellationToken cancellation = default)
+    {
+        var redis = options.Cluster.IsRedis ? await options.Cluster.Connect() : null;
+        var isAsked = options.SiloPort == 0 || options.SiloPort == options.Cluster.FirstPort;
+        var first = redis is null && isAsked ? LocalGateway.Claim(options.Cluster.FirstPort) : null;
+        ClusterSilo? silo = null;
+        try
+        {
+            var siloPort = Ports.Take(options.Listen, first is null ? options.SiloPort : options.Cluster.FirstPort, "--silo-port");
+            var gatewayPort = Ports.Take(options.Listen, options.GatewayPort, "--gateway-port");
+            silo = new ClusterSilo(Build(options, siloPort, gatewayPort, redis), redis, first);
+            await silo.host.StartAsync(cancellation);
+            await silo.RefuseOtherVersions(options.Version);
+            first?.Open(gatewayPort);
+            return silo;
+        }
+        catch (Exception e)
+        {
+            if (silo is not null) await silo.DisposeAsync();
+            else await Close(redis, first);
+            // Without a store the first silo keeps the members: what Orleans says where it is missing is a page long.
+            if (e is OrleansException or TimeoutException && redis is null && first is null)
+                throw new ClusterUnreachableException($"no silo answers at {options.Cluster}. Nothing was started. Start the first one with --silo-port {options.Cluster.FirstPort}.");
+            throw;
+        }
+    }
+
+    /// <summary>Gives its slices away, then leaves the cluster.</summary>
+    /// <returns>Whether every run had moved its parts before the bound; the others recover.</returns>
+    public async Task<bool> Leave(TimeSpan bound)
+    {
+        var moved = await Departure.Leave(bound);
+        await Stop();
+        return moved;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Stop();
+        host.Dispose();
+        await Close(redis, first);
+    }
+
+    private static async Task Close(IConnectionMultiplexer? redis, LocalGateway? first)
+    {
+        if (redis is not null) await redis.DisposeAsync();
+        first?.Dispose();
+    }
+
+    private async Task Stop()
+    {
+        using var bound = new CancellationTokenSource(StopBound);
+        await host.StopAsync(bound.Token);
+    }
+
+    private static IHost Build(ClusterSiloOptions options, int siloPort, int gatewayPort, IConnectionMultiplexer? redis)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        options.Configure?.Invoke(builder.Services);
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
+        builder.Services.AddSingleton(new ProgramVersion(options.Version));
+        builder.UseOrleans(silo =>
+        {
+            options.Cluster.Configure(silo, redis);
+            silo.ConfigureEndpoints(Ports.Advertised(options.Listen), siloPort, gatewayPort, listenOnAnyHostAddress: options.Listen.Equals(IPAddress.Any));
+            silo.Configure<SiloOptions>(o => o.SiloName = options.Name ?? $"{Environment.MachineName}-{siloPort}");
+            if (redis is not null) AddRedis(silo, options.Cluster, redis);
+            else silo.Services.AddCheckpointFolder(options.RunDirectory);
+            silo.AddBackprop().AddRuns();
+        });
+        return builder.Build();
+    }
+
+    private static void AddRedis(ISiloBuilder silo, ClusterAddress address, IConnectionMultiplexer redis)
+    {
+        silo.AddRedisGrainStorage("backprop", options =>
+        {
+            options.CreateMultiplexer = _ => Task.FromResult((redis, true));
+            options.ConfigurationOptions = address.StorageOptions();
+            options.GrainStorageSerializer = new StoredBytesSerializer();
+        });
+        silo.Services.AddCheckpoints(services => services.GetRequiredKeyedService<IGrainStorage>("backprop"));
+    }
+
+    private async Task RefuseOtherVersions(string version)
+    {
+        var oracle = host.Services.GetRequiredService<ISiloStatusOracle>();
+        foreach (var other in oracle.GetActiveSilos().Where(other => !other.Equals(Details.SiloAddress)))
+        {
+            var described = await Grains.GetGrain<ISiloGrain>($"silo/{other.ToParsableString()}").Describe();
+            if (described.Version != version)
+                throw new ClusterUnreachableException($"silo {described.Name} of this cluster runs version {described.Version}, this program is {version}. Nothing was started. Use one version for all silos.");
+        }
+    }
+}
+
+/// <summary>The version that a silo goes by.</summary>
+internal sealed record ProgramVersion(string Text);

@@ -1,0 +1,23 @@
+using System.Collections.Immutable;
+using BackpropCluster.Grains.Checkpoints;
+using Orleans.Concurrency;
+
+namespace BackpropCluster.Grains.Clustering;
+
+/// <summary>The runs of a cluster, for clients.</summary>
+/// <remarks>Key 0. Any silo answers.</remarks>
+[Alias("backprop.cluster")]
+public interface IClusterGrain : IGrainWithIntegerKey
+{
+    [Alias("Runs")] ValueTask<ImmutableArray<RunEntry>> Runs();
+
+    [Alias("Find")] ValueTask<RunRecord?> Find(string run);
+}
+
+[StatelessWorker]
+internal sealed class ClusterGrain(RunCatalog catalog) : Grain, IClusterGrain
+{
+    public async ValueTask<ImmutableArray<RunEntry>> Runs() => await catalog.Runs();
+
+    public async ValueTask<RunRecord?> Find(string run) => await catalog.Find(run);
+}
