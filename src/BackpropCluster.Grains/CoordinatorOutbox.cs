@@ -8,7 +8,7 @@ internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, stri
 {
     private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(plan.Run);
     private Placement placement = new([], []);
-    private IRelayGrain[] relays = [];
+    private IRelayGrain?[] relays = []; // none where no part stands
 
     public void Send(Recipients to, Message message)
     {
@@ -39,14 +39,17 @@ internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, stri
 
     private void Route(Placement to)
     {
-        foreach (var relay in placement.Silos.Zip(relays).Where(known => !to.Silos.Contains(known.First))) relay.Second.Release();
-        (placement, relays) = (to, [.. to.Silos.Select(other => grains.GetGrain<IRelayGrain>(PartKeys.Relay(plan.Run, other)))]);
+        foreach (var (other, relay) in placement.Silos.Zip(relays))
+            if (!to.Uses(other)) relay?.Release();
+        (placement, relays) = (to, [.. to.Silos.Select(other => to.Uses(other) ? grains.GetGrain<IRelayGrain>(PartKeys.Relay(plan.Run, other)) : null)]);
     }
 
-    // Its own silo's relay is at hand: a message to it would only wait for a thread.
+    // A relay without parts would be waited for by nobody, so it could fall behind what is committed, ask for Restore and stop all others.
+    // The own silo's relay is at hand: a message to it would only wait for a thread.
     private void ToRelay(int other, Message message)
     {
+        if (relays[other] is not { } relay) return;
         if (placement.Silos[other] == silo) shells.Of(plan.Run).Take(message);
-        else relays[other].Take(message);
+        else relay.Take(message);
     }
 }

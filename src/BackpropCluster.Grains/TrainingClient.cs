@@ -88,7 +88,7 @@ public static class TrainingClient
 
     private static async Task<Traffic> Traffic(IGrainFactory grains, RunPlan plan, RunProgress last)
     {
-        var parts = await Task.WhenAll(last.Placement!.Silos.Select(silo => grains.GetGrain<IRelayGrain>(PartKeys.Relay(plan.Run, silo)).Traffic().AsTask()));
+        var parts = await Task.WhenAll(last.Placement!.Silos.Where(last.Placement.Uses).Select(silo => grains.GetGrain<IRelayGrain>(PartKeys.Relay(plan.Run, silo)).Traffic().AsTask()));
         return parts.Aggregate(default(Traffic), (sum, traffic) => sum + traffic);
     }
 }
