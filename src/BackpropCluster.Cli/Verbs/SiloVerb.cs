@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Net;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -36,6 +37,7 @@ internal static class SiloVerb
                     .SetMinimumLevel(LogLevel.Warning)
                     // Orleans warns of what is ordinary here: a silo that was started again, a watchdog that waits since the machine booted.
                     .AddFilter("Orleans", LogLevel.Error)
+                    .AddFilter("BackpropCluster", LogLevel.Information)
                     .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss ", true))
                     .Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace)),
             };
@@ -46,6 +48,7 @@ internal static class SiloVerb
 
     private static async Task<int> Run(ClusterSiloOptions options, int httpPort, CancellationToken cancellation)
     {
+        using var export = TelemetryExport.FromEnvironment(options.Name ?? Environment.MachineName);
         ClusterSilo? silo = null;
         await using var health = httpPort == 0 ? null : await HealthServer.Start(options.Listen, httpPort, () => silo?.IsActive == true);
         await using (silo = await ClusterSilo.Start(options, cancellation))

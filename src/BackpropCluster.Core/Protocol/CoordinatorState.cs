@@ -33,6 +33,7 @@ public sealed class CoordinatorState
     private bool interrupting;
     private bool handingOver;
     private bool moving;
+    private int disturbed; // the first step after parts were restored anew: a user will want to see it
     private CheckpointId? from;
     private TimeSpan now;
     private TimeSpan? lastSave;
@@ -63,6 +64,9 @@ public sealed class CoordinatorState
     /// <summary>The step at work, from 1.</summary>
     public int Step => version + 1;
 
+    /// <summary>Whether the loss of the step at work is known.</summary>
+    public bool IsReported => report is not null;
+
     public int Steps => order.Steps;
     public int Epoch => order.EpochOf(IsOver ? Math.Max(version, 1) : Math.Min(Step, Steps));
     public IReadOnlyList<Score> Losses => scores.Losses;
@@ -72,6 +76,9 @@ public sealed class CoordinatorState
     /// <summary>Times that parts were moved at a step boundary because silos came or left. No step is computed again for it.</summary>
     public int Moves { get; private set; }
     public int ReplayedSteps => scores.Replayed;
+
+    /// <summary>The term that this coordinator led first.</summary>
+    private int FirstTerm { get; set; }
 
     /// <summary>The version that this coordinator began with: 0, or that of a checkpoint.</summary>
     public int FirstVersion { get; private set; } = -1;
@@ -242,7 +249,7 @@ public sealed class CoordinatorState
         }
 
         (version, from) = (led.Checkpoint?.Version ?? 0, led.Id);
-        if (FirstVersion < 0) FirstVersion = version;
+        if (FirstVersion < 0) (FirstVersion, FirstTerm) = (version, Term);
         SavedVersion = version;
         warnings.AddRange(led.Warnings.Except(warnings));
         Restore(outbox);
@@ -256,6 +263,7 @@ public sealed class CoordinatorState
         // Where all leave, the last step boundary is theirs still.
         Placement = Placement.Of(plan, staying.IsEmpty ? Silos : staying, moving ? null : Placement);
         moving = false;
+        if (plan.Spec.Trace != TraceSpec.None && Term != FirstTerm) disturbed = Step;
         outbox.Send(Recipients.Everyone, new Restore(KeyOf(Step, Phase.Forward), plan, Placement, from));
     }
 
@@ -373,7 +381,7 @@ public sealed class CoordinatorState
     }
 
     private MessageKey KeyOf(int step, Phase phase) =>
-        new(plan.Fingerprint, Term, step, phase, 0, PartId.Coordinator, plan.Spec.Trace.Samples(step) ? TraceOf(step) : default);
+        new(plan.Fingerprint, Term, step, phase, 0, PartId.Coordinator, plan.Spec.Trace.Samples(step) || step == disturbed ? TraceOf(step) : default);
 
     // Ids by address, like all randomness: a trace has the same id wherever the step is computed.
     private TraceContext TraceOf(int step)
