@@ -65,6 +65,7 @@ internal sealed partial class RunFolder : IDisposable
     /// <summary>Takes the folder back if it was made here: the run never began.</summary>
     public void Undo()
     {
+        Dispose();
         if (isNew) Directory.Delete(Path, recursive: true);
     }
 
