@@ -1,15 +1,12 @@
 using System.Net;
-using System.Net.Sockets;
 
 namespace BackpropCluster.Tests.Processes;
 
 /// <summary>What a silo says of its health: it lives from its start to its end, and is ready while it is a member that takes part.</summary>
 [Collection(SharedCluster.Name)]
-public sealed class HealthTests : IDisposable
+public sealed class HealthTests
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
     private readonly SharedCluster cluster;
-    private readonly HttpClient http = new() { Timeout = Bound };
 
     public HealthTests(SharedCluster cluster)
     {
@@ -17,15 +14,13 @@ public sealed class HealthTests : IDisposable
         this.cluster = cluster;
     }
 
-    public void Dispose() => http.Dispose();
-
     [Fact]
     public async Task ASiloIsReadyWhileItIsAMemberAndNotWhileItLeaves()
     {
         var port = RedisServer.FreePort();
         var silo = await cluster.AddSilo("--http-port", $"{port}");
-        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (await Get(port, "live"), await Get(port, "ready")));
-        Assert.Equal(HttpStatusCode.NotFound, await Get(port, ""));
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (await Health.Get(port, "live"), await Health.Get(port, "ready")));
+        Assert.Equal(HttpStatusCode.NotFound, await Health.Get(port, ""));
 
         var watched = new Watched();
         var file = await ProcessRuns.Lasting(cluster.Client.Grains, cluster.Folder, TimeSpan.FromSeconds(3));
@@ -39,7 +34,7 @@ public sealed class HealthTests : IDisposable
         {
             silo.Process.Signal("TERM");
             await silo.Process.Says("gives its slices away");
-            Assert.Equal((HttpStatusCode.OK, HttpStatusCode.ServiceUnavailable), (await Get(port, "live"), await Get(port, "ready")));
+            Assert.Equal((HttpStatusCode.OK, HttpStatusCode.ServiceUnavailable), (await Health.Get(port, "live"), await Health.Get(port, "ready")));
         }
         finally
         {
@@ -49,43 +44,5 @@ public sealed class HealthTests : IDisposable
         Assert.Equal(0, (await silo.Process.Ends()).ExitCode);
         cluster.Silos.Remove(silo);
         await training;
-    }
-
-    [Fact]
-    public async Task ASiloLivesAndIsNotReadyBeforeItIsAMember()
-    {
-        // It takes connections and says nothing, so a silo waits for it as long as it waits for a store.
-        using var silent = new TcpListener(IPAddress.Loopback, 0);
-        silent.Start();
-        var port = RedisServer.FreePort();
-        await using var silo = Child.Backprop(cluster.Folder, "silo", "--cluster", $"redis://{silent.LocalEndpoint}", "--http-port", $"{port}");
-        await Answers(silo, port);
-        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.ServiceUnavailable), (await Get(port, "live"), await Get(port, "ready")));
-        Mistake.Assert(await silo.Ends(), 4, $"redis://{silent.LocalEndpoint} does not answer");
-    }
-
-    private async Task<HttpStatusCode> Get(int port, string what)
-    {
-        using var answer = await http.GetAsync(new Uri($"http://127.0.0.1:{port}/health/{what}"), TestContext.Current.CancellationToken);
-        return answer.StatusCode;
-    }
-
-    private async Task Answers(Child silo, int port)
-    {
-        using var bound = new CancellationTokenSource(Bound);
-        using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
-        while (true)
-        {
-            try
-            {
-                await Get(port, "live");
-                return;
-            }
-            catch (HttpRequestException)
-            {
-                Assert.False(bound.IsCancellationRequested, $"port {port} did not answer within {Bound.TotalSeconds} s; the silo said: {silo.Talk}");
-                await pause.WaitForNextTickAsync(CancellationToken.None);
-            }
-        }
     }
 }
