@@ -23,7 +23,8 @@ internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, stri
                 coordinator.Take(message);
                 break;
             case RecipientKind.Source:
-                ToRelay(placement.SiloOfPart[plan.OrdinalOf(PartId.Source)], message);
+                for (var other = 0; other < relays.Length; other++)
+                    if (placement.HasSource(plan, other)) ToRelay(other, message);
                 break;
             default:
                 for (var other = 0; other < relays.Length; other++) ToRelay(other, message);

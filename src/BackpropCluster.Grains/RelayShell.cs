@@ -84,7 +84,7 @@ internal sealed class RelayShell
     }
 
     private bool NeedsRows(Restore restore) =>
-        restore.Placement.SiloOf(restore.Plan.OrdinalOf(PartId.Source)) == silo || restore.Placement.SiloOf(restore.Plan.OrdinalOf(PartId.Loss)) == silo;
+        restore.Placement.PartsOn(restore.Plan, restore.Placement.Silos.IndexOf(silo)).Any(part => part.Kind != PartKind.Slice);
 
     [SuppressMessage("Design", "CA1031", Justification = "Nobody awaits a one-way message: whatever is thrown must end the run, or it would hang until the deadline, five times.")]
     private void Receive(Message message)

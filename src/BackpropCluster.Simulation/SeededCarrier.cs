@@ -35,7 +35,8 @@ public sealed class SeededCarrier
         (this.plan, this.create, this.disturbance, this.store) = (plan, create, disturbance, store ?? new MemoryStore());
         chance = new AddressedRandom(seed, RandomPurpose.Simulation, 0);
         silos = [.. Enumerable.Range(0, Math.Max(relays, 1)).Select(SiloName)];
-        parts = plan.Parts.Concat(Enumerable.Range(0, relays).Select(silo => PartId.Relay(silo))).ToDictionary(p => p, create);
+        // With relays, each silo may have a Source: they are told apart by the silo's number.
+        parts = plan.Parts.Concat(Enumerable.Range(0, relays).SelectMany(silo => new[] { PartId.Relay(silo), PartId.Source with { Index = silo } })).Distinct().ToDictionary(p => p, create);
         coordinator = new CoordinatorState(plan, term: 0, silos, Deadline);
         outbox = relays == 0 ? new CarrierOutbox(this) : new RelayedOutbox(this);
     }
@@ -196,13 +197,14 @@ public sealed class SeededCarrier
 
         private void FromCoordinator(Recipients to, Message message)
         {
-            if (to.Kind == RecipientKind.Source) Add(PartId.Relay(SiloOf(PartId.Source)), message);
-            else for (var silo = 0; silo < Carrier.silos.Length; silo++) Add(PartId.Relay(silo), message);
+            for (var silo = 0; silo < Carrier.silos.Length; silo++)
+                if (to.Kind != RecipientKind.Source || Carrier.coordinator.Placement!.HasSource(Plan, silo)) Add(PartId.Relay(silo), message);
         }
 
         private void ToPartsHere(Recipients to, Message message)
         {
-            foreach (var part in Plan.Parts.Where(p => SiloOf(p) == Speaker.Index && IsMeant(p, to))) Add(part, message);
+            foreach (var part in Carrier.coordinator.Placement!.PartsOn(Plan, Speaker.Index).Where(p => IsMeant(p, to)))
+                Add(part.Kind == PartKind.Source ? part with { Index = Speaker.Index } : part, message);
         }
 
         private static bool IsMeant(PartId part, Recipients to) => to.Kind switch
@@ -213,6 +215,6 @@ public sealed class SeededCarrier
             _ => part.Kind == PartKind.Loss,
         };
 
-        private int SiloOf(PartId part) => Carrier.coordinator.Placement!.SiloOfPart[Plan.OrdinalOf(part)];
+        private int SiloOf(PartId part) => part.Kind == PartKind.Source ? part.Index : Carrier.coordinator.Placement!.SiloOfPart[Plan.OrdinalOf(part)];
     }
 }

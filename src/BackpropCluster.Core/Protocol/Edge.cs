@@ -2,7 +2,7 @@ namespace BackpropCluster.Core.Protocol;
 
 /// <summary>The way from one layer to a neighbouring one, seen from one silo: who sends, who receives, and where each stands.</summary>
 /// <remarks>The Source is layer 0 and the Loss the layer above the last, so rows go up an edge like activations and ∂E/∂y comes down one
-/// like deltas.</remarks>
+/// like deltas. Each silo that wants rows has a Source of its own, so from layer 0 nothing crosses.</remarks>
 internal sealed class Edge
 {
     private readonly int[][] sendersOn;
@@ -12,11 +12,13 @@ internal sealed class Edge
         (From, Here) = (from, here);
         var senders = PartsOf(plan, from);
         Units = from == 0 || from > plan.Depth ? [plan.UnitsOf(senders[0])] : plan.SliceUnits(from);
-        sendersOn = [.. placement.Silos.Select((_, silo) => Enumerable.Range(0, senders.Length).Where(i => SiloOf(senders[i]) == silo).ToArray())];
+        sendersOn = [.. placement.Silos.Select((_, silo) => from == 0
+            ? placement.HasSource(plan, silo) ? [0] : []
+            : Enumerable.Range(0, senders.Length).Where(i => SiloOf(senders[i]) == silo).ToArray())];
         UnitsHere = SendersHere.Sum(s => Units[s]);
         var receivers = PartsOf(plan, to);
         ReceiversHere = receivers.Count(r => SiloOf(r) == here);
-        SilosAcross = [.. receivers.Select(SiloOf).Distinct().Where(silo => silo != here).Order()];
+        SilosAcross = from == 0 ? [] : [.. receivers.Select(SiloOf).Distinct().Where(silo => silo != here).Order()];
         Receivers = to == 0 ? Recipients.Source : to > plan.Depth ? Recipients.Loss : Recipients.SlicesOf(to);
 
         int SiloOf(PartId part) => placement.SiloOfPart[plan.OrdinalOf(part)];
@@ -71,7 +73,7 @@ internal sealed class Board(Edge edge)
     public SlotOutcome Put(PartId from, Payload payload)
     {
         if (from.Kind == PartKind.Relay) return Slots.PutMany(edge.SendersOn(from.Index), payload);
-        var outcome = Slots.Put(from.Index, payload);
+        var outcome = Slots.Put(from.Kind == PartKind.Slice ? from.Index : 0, payload);
         if (outcome == SlotOutcome.Filled) missingHere--;
         return outcome;
     }

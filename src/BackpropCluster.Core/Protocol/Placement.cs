@@ -31,23 +31,37 @@ public sealed record Placement([property: Id(0)] ImmutableArray<string> Silos, [
     /// <param name="plan">The run.</param>
     /// <param name="silos">The members.</param>
     /// <param name="before">Where parts stand now: with <see cref="PlacementRule.Spread"/> one whose silo is still a member stays there.</param>
-    public static Placement Of(RunPlan plan, ImmutableArray<string> silos, Placement? before = null) => new(silos, plan.Placement switch
+    public static Placement Of(RunPlan plan, ImmutableArray<string> silos, Placement? before = null)
     {
-        PlacementRule.Pack => [.. plan.Parts.Select(_ => 0)],
-        PlacementRule.ByLayer => ByLayer(plan, silos.Length),
-        PlacementRule.ByShard => ByShard(plan, silos.Length),
-        _ => Spread(plan, silos, before),
-    });
+        var chosen = plan.Placement switch
+        {
+            PlacementRule.Pack => new int[plan.PartCount],
+            PlacementRule.ByLayer => ByLayer(plan, silos.Length),
+            PlacementRule.ByShard => ByShard(plan, silos.Length),
+            _ => Spread(plan, silos, before),
+        };
+        chosen[plan.OrdinalOf(PartId.Source)] = chosen[plan.OrdinalOf(PartId.Slice(1, 0))];
+        return new Placement(silos, [.. chosen]);
+    }
 
     public string SiloOf(int ordinal) => Silos[SiloOfPart[ordinal]];
 
     /// <summary>Whether any part stands on a silo.</summary>
     public bool Uses(string silo) => Silos.IndexOf(silo) is >= 0 and var index && SiloOfPart.Contains(index);
 
-    /// <summary>The parts on one silo.</summary>
-    public IEnumerable<PartId> PartsOn(RunPlan plan, int silo) => plan.Parts.Where((_, ordinal) => SiloOfPart[ordinal] == silo);
+    /// <summary>Whether rows are wanted on a silo: each one that holds units of layer 1 has a Source of its own, since all have the data
+    /// and which rows a step takes is known everywhere. Rows would else be most of what crosses.</summary>
+    public bool HasSource(RunPlan plan, int silo) => plan.SlicesOf(1).Any(s => SiloOfPart[plan.OrdinalOf(PartId.Slice(1, s.Index))] == silo);
 
-    /// <summary>Bytes of arrays that cross between silos in one step of so many rows: each array once to each other silo that holds a receiver.</summary>
+    /// <summary>The parts on one silo.</summary>
+    public IEnumerable<PartId> PartsOn(RunPlan plan, int silo)
+    {
+        var slicesAndLoss = plan.Parts.Where((part, ordinal) => part.Kind != PartKind.Source && SiloOfPart[ordinal] == silo);
+        return HasSource(plan, silo) ? slicesAndLoss.Prepend(PartId.Source) : slicesAndLoss;
+    }
+
+    /// <summary>Bytes of arrays that cross between silos in one step of so many rows: each array once to each other silo that holds a
+    /// receiver. Rows do not cross.</summary>
     public long BytesThatCross(RunPlan plan, int rows)
     {
         PartId[] parts = [.. plan.Parts];
@@ -57,6 +71,7 @@ public sealed record Placement([property: Id(0)] ImmutableArray<string> Silos, [
         {
             var (layer, silo) = (LayerOf(part, plan), SiloOfPart[ordinal]);
             long array = plan.UnitsOf(part) * (long)rows * sizeof(double);
+            if (layer == 0) continue;
             if (layer <= plan.Depth) bytes += array * silosOf[layer + 1].Count(s => s != silo);
             if (layer >= 2) bytes += array * silosOf[layer - 1].Count(s => s != silo);
         }
@@ -65,7 +80,7 @@ public sealed record Placement([property: Id(0)] ImmutableArray<string> Silos, [
     }
 
     // Largest part first, each to the silo with the least so far, the earlier silo among equals.
-    private static ImmutableArray<int> Spread(RunPlan plan, ImmutableArray<string> silos, Placement? before)
+    private static int[] Spread(RunPlan plan, ImmutableArray<string> silos, Placement? before)
     {
         PartId[] parts = [.. plan.Parts];
         var load = new long[silos.Length];
@@ -82,11 +97,11 @@ public sealed record Placement([property: Id(0)] ImmutableArray<string> Silos, [
             load[chosen[p]] += plan.MultiplyAddsOf(parts[p]);
         }
 
-        return [.. chosen];
+        return chosen;
     }
 
     // A stage ends where the multiply-adds so far are nearest to its share of all of them.
-    private static ImmutableArray<int> ByLayer(RunPlan plan, int silos)
+    private static int[] ByLayer(RunPlan plan, int silos)
     {
         long[] work = [.. Enumerable.Range(1, plan.Depth).Select(layer => plan.SlicesOf(layer).Sum(s => plan.MultiplyAddsOf(PartId.Slice(layer, s.Index))))];
         var (total, below) = (work.Sum(), 0L);
@@ -101,7 +116,7 @@ public sealed record Placement([property: Id(0)] ImmutableArray<string> Silos, [
         return [.. plan.Parts.Select(p => stageOfLayer[LayerOf(p, plan)])];
     }
 
-    private static ImmutableArray<int> ByShard(RunPlan plan, int silos) =>
+    private static int[] ByShard(RunPlan plan, int silos) =>
         [.. plan.Parts.Select(p => p.Kind == PartKind.Slice ? (int)((long)p.Index * silos / plan.SlicesOf(p.Layer).Length) : 0)];
 
     private static int LayerOf(PartId part, RunPlan plan) => part.Kind switch { PartKind.Source => 0, PartKind.Loss => plan.Depth + 1, _ => part.Layer };

@@ -19,6 +19,7 @@ public sealed class RelayState(string silo) : PartState(PartId.Relay(-1))
     private Board[][] backward = [];
     private Board[][] evaluation = [];
     private int chunk;
+    private bool isFirstSource; // the others are the same Source again, and say nothing new
 
     /// <summary>What its parts have said and heard so far.</summary>
     public Traffic Traffic { get; private set; }
@@ -40,7 +41,8 @@ public sealed class RelayState(string silo) : PartState(PartId.Relay(-1))
         placement = restore.Placement;
         var here = placement.Silos.IndexOf(silo);
         Id = PartId.Relay(here);
-        parts = [.. plan.Parts.Index().Where(p => placement.SiloOfPart[p.Index] == here).Select(p => p.Item)];
+        parts = [.. placement.PartsOn(plan, here)];
+        isFirstSource = placement.SiloOfPart[plan.OrdinalOf(PartId.Source)] == here;
         restored = new RollCall(plan, parts);
         ready = new RollCall(plan, parts.Where(p => p.Kind == PartKind.Slice));
         saved = new RollCall(plan, parts.Where(p => p.Kind == PartKind.Slice));
@@ -77,15 +79,15 @@ public sealed class RelayState(string silo) : PartState(PartId.Relay(-1))
         switch (message)
         {
             case Restored when restored!.TickOff(message.Key.From):
-                Count(1);
+                CountUnlessAgain(message.Key.From);
                 if (restored.IsComplete) outbox.Send(Recipients.Coordinator, new Restored(message.Key with { From = Id }));
                 break;
             case Advance:
-                Count(parts.Length);
+                Count(parts.Length - (parts.Contains(PartId.Source) && !isFirstSource ? 1 : 0));
                 outbox.Send(Recipients.Everyone, message);
                 break;
             case Evaluate:
-                Count(1);
+                CountUnlessAgain(PartId.Source);
                 outbox.Send(Recipients.Source, message);
                 break;
             case Activations { Key.Phase: Phase.Forward } y:
@@ -175,6 +177,8 @@ public sealed class RelayState(string silo) : PartState(PartId.Relay(-1))
         chunk = next;
         foreach (var boards in evaluation) boards[0].Renew();
     }
+
+    private void CountUnlessAgain(PartId part) => Count(part.Kind == PartKind.Source && !isFirstSource ? 0 : 1);
 
     /// <summary>Counts messages between the coordinator and parts of this silo.</summary>
     private void Count(int messages) => Traffic += Id.Index == 0 ? new Traffic(messages, 0, 0, 0) : new Traffic(0, messages, 0, 0);

@@ -87,7 +87,7 @@ public sealed record RunPlan
     {
         switch (part.Kind)
         {
-            case PartKind.Source: return Features;
+            case PartKind.Source: return 0;
             case PartKind.Loss: return Spec.Model.Layers[^1].Units;
             default:
                 // z and ∂W over the inputs; S and ∂V over the units above.

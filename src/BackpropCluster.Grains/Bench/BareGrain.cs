@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using BackpropCluster.Core.Protocol;
 using Orleans.Concurrency;
@@ -56,6 +57,22 @@ internal sealed class BareGrain : Grain, IBareGrain
         if (--running > 0) return;
         if (--rounds > 0) BeginRound();
         else finished.SetResult();
+    }
+
+    public ValueTask<Payload> Echo(Payload payload) => new(payload);
+
+    public async Task<double> TimeEcho(IBareGrain other, Payload payload, int turns)
+    {
+        var seconds = new double[turns];
+        for (var turn = 0; turn < turns; turn++)
+        {
+            var start = Stopwatch.GetTimestamp();
+            await other.Echo(payload);
+            seconds[turn] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
+
+        Array.Sort(seconds);
+        return seconds[turns / 2];
     }
 
     private void BeginRound()

@@ -22,4 +22,10 @@ public interface IBareGrain : IGrainWithStringKey
 
     /// <summary>For the driver: one grain has got all messages of the round.</summary>
     [OneWay, Alias("Done")] void Done();
+
+    /// <summary>Answers with what it got.</summary>
+    [Alias("Echo")] ValueTask<Payload> Echo(Payload payload);
+
+    /// <summary>Seconds that a payload takes to another grain and back; the median of some turns.</summary>
+    [Alias("TimeEcho")] Task<double> TimeEcho(IBareGrain other, Payload payload, int turns);
 }

@@ -29,6 +29,9 @@ public sealed class ClusterAddress
 
     private int Database { get; }
 
+    /// <summary>A cluster on this machine without a store.</summary>
+    public static ClusterAddress Local(int firstPort) => new(string.Create(CultureInfo.InvariantCulture, $"localhost:{firstPort}"), new DnsEndPoint("localhost", firstPort), isRedis: false, null, 0);
+
     /// <summary>Reads an address; false if it is none.</summary>
     public static bool TryParse(string text, out ClusterAddress address)
     {
@@ -36,7 +39,7 @@ public sealed class ClusterAddress
         if (text.StartsWith("localhost:", StringComparison.Ordinal))
         {
             if (!int.TryParse(text.AsSpan("localhost:".Length), NumberStyles.None, CultureInfo.InvariantCulture, out var port) || port is < 1 or > 65_535) return false;
-            address = new(text, new DnsEndPoint("localhost", port), isRedis: false, null, 0);
+            address = Local(port);
             return true;
         }
 

@@ -4,8 +4,11 @@ using System.Net.Sockets;
 namespace BackpropCluster.Grains.Clustering;
 
 /// <summary>Finds out whether a port is free before a silo is built on it.</summary>
-internal static class Ports
+public static class Ports
 {
+    /// <summary>A port on loopback that nothing listens on now.</summary>
+    public static int Free() => Take(IPAddress.Loopback, 0, "--silo-port");
+
     /// <summary>The port that was asked for, or a free one where 0 was.</summary>
     /// <exception cref="PortTakenException">The port is in use.</exception>
     public static int Take(IPAddress listen, int wanted, string option)
