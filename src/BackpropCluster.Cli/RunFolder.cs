@@ -22,6 +22,7 @@ internal sealed partial class RunFolder : IDisposable
     private StreamWriter? metrics;
     private HashSet<string>? knownTraces;
     private int steps;
+    private bool isNew;
 
     private RunFolder(string path, FileStream held) => (Path, this.held) = (path, held);
 
@@ -53,7 +54,7 @@ internal sealed partial class RunFolder : IDisposable
     {
         var path = PathOf(directory, run);
         Directory.CreateDirectory(path);
-        var folder = new RunFolder(path, Hold(path));
+        var folder = new RunFolder(path, Hold(path)) { isNew = true };
         File.WriteAllText(System.IO.Path.Combine(path, "run.yaml"), file.ToYaml());
         var version = typeof(RunFolder).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion;
         var manifest = new Manifest(
@@ -61,6 +62,13 @@ internal sealed partial class RunFolder : IDisposable
         File.WriteAllText(System.IO.Path.Combine(path, "manifest.json"), JsonSerializer.Serialize(manifest, Output.Camel));
         return folder;
     });
+
+    /// <summary>Takes the folder back if it was made here: the run never began.</summary>
+    public void Undo()
+    {
+        Dispose();
+        if (isNew) Directory.Delete(Path, recursive: true);
+    }
 
     /// <summary>Takes an existing folder to train on in it.</summary>
     public static RunFolder Reopen(string directory, string run) => OrFail(() =>

@@ -86,7 +86,12 @@ internal static class Shell
     private static string Report(Exception e)
     {
         var path = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"backprop-report-{Environment.ProcessId}.txt"));
-        File.WriteAllText(path, $"{Environment.CommandLine}{Environment.NewLine}{Environment.Version}{Environment.NewLine}{e}{Environment.NewLine}");
+        File.WriteAllText(path, $"{string.Join(' ', Environment.GetCommandLineArgs().Select(WithoutPassword))}{Environment.NewLine}{Environment.Version}{Environment.NewLine}{e}{Environment.NewLine}");
         return path;
     }
+
+    // A report is sent to others.
+    private static string WithoutPassword(string argument) => argument.IndexOf("redis:", StringComparison.Ordinal) is >= 0 and var at
+        ? argument[..at] + (ClusterAddress.TryParse(argument[at..], out var address) ? address.ToString() : "redis:…")
+        : argument;
 }

@@ -1,6 +1,7 @@
 using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
+using BackpropCluster.Grains.Checkpoints;
 using BackpropCluster.Grains.Clustering;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -65,15 +66,20 @@ internal sealed class TrainingGround : IAsyncDisposable
         try
         {
             var run = request.Resume ?? NewRun(request, file!);
+            RunRecord? record = null;
             if (file is null)
             {
-                var record = await client.Cluster.Find(RunFolder.CheckedId(run))
+                record = await client.Cluster.Find(RunFolder.CheckedId(run))
                     ?? throw new CommandFailedException(ExitCode.Usage, $"there is no run {run} in {address}. Nothing was started. See: backprop runs list --cluster {address}");
                 file = Resumed(request, RunFile.Read($"{run}/run.yaml", record.RunFile, []), sets => RunFile.Read($"{run}/run.yaml", record.RunFile, sets ?? []));
             }
 
             var silos = await client.WaitForSilos(file.Cluster.Silos, cancellation);
-            return new TrainingGround(file, Planner.Plan(run, file, Planner.Load(file)), request, client, client.Grains)
+            var plan = Planner.Plan(run, file, Planner.Load(file));
+            // Its silos may hold the rows that it began with, or may read these: two halves of a run on different data.
+            if (record is not null && record.Plan.DataSha256 != plan.DataSha256)
+                throw new CommandFailedException(ExitCode.File, $"the data of run {run} changed since it began: they hash to {plan.DataSha256[..12]}…, expected {record.Plan.DataSha256[..12]}…. Nothing was started. Restore the files, or train anew.");
+            return new TrainingGround(file, plan, request, client, client.Grains)
             {
                 Silos = silos.ToDictionary(s => s.Silo, s => s.Name),
                 Where = $"{silos.Count} silos of {address}",

@@ -44,7 +44,17 @@ internal static class TrainVerb
         using var cancelled = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         if (!json) report.Model();
 
-        var outcome = await TrainingClient.Train(ground.Grains, plan, file.Cluster.StepDeadline, Watch, file.ToYaml(), cancelled.Token);
+        TrainingOutcome outcome;
+        try
+        {
+            outcome = await TrainingClient.Train(ground.Grains, plan, file.Cluster.StepDeadline, Watch, file.ToYaml(), cancelled.Token);
+        }
+        catch (Exception e) when (e is SiloRefusedException or RunTakenException)
+        {
+            folder?.Undo();
+            throw;
+        }
+
         if (outcome.Result is null)
         {
             folder?.End(new { run, status = outcome.Last.Status == Core.Protocol.RunStatus.Interrupted ? "interrupted" : "failed", steps = outcome.Last.CommittedSteps, reason = outcome.Last.Failure?.Reason });

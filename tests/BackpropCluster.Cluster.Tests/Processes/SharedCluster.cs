@@ -42,6 +42,25 @@ public sealed class SharedCluster : IAsyncLifetime
         return silo;
     }
 
+    /// <summary>Asks a silo to leave.</summary>
+    internal async Task<Ended> Leave(SiloProcess silo)
+    {
+        var ended = await silo.Leave();
+        Silos.Remove(silo);
+        return ended;
+    }
+
+    /// <summary>A silo as placements name it.</summary>
+    internal async Task<string> PlacementNameOf(SiloProcess silo) => (await Client.Silos()).Single(s => s.Name == silo.Name).Silo;
+
+    /// <summary>The first silo that something is true of.</summary>
+    internal async Task<SiloProcess> Find(Func<SiloProcess, Task<bool>> isTrue)
+    {
+        foreach (var silo in Silos)
+            if (await isTrue(silo)) return silo;
+        throw new InvalidOperationException("there is no such silo");
+    }
+
     internal static ClusterAddress AddressOf(string url) =>
         ClusterAddress.TryParse(url, out var address) ? address : throw new ArgumentException($"{url} is no address of a cluster", nameof(url));
 

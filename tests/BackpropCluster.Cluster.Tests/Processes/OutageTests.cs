@@ -1,0 +1,64 @@
+using System.Text.RegularExpressions;
+
+namespace BackpropCluster.Tests.Processes;
+
+/// <summary>A cluster with a Redis of its own, which goes and comes back; and what of it may be read afterwards.</summary>
+public sealed partial class OutageTests : IDisposable
+{
+    private readonly Backprop backprop = new();
+
+    public OutageTests() => RedisServer.Need();
+
+    public void Dispose() => backprop.Dispose();
+
+    [Fact]
+    public async Task AStoreThatGoesAndComesBackIsSaidWithoutItsPassword()
+    {
+        await using var redis = await RedisServer.Start();
+        await using var silo = await SiloProcess.Start(redis.Url(), "alone", backprop.Folder, "--http-port", $"{RedisServer.FreePort()}");
+        ProcessRuns.Write(backprop.Folder);
+        string[] train = ["train", "seven.yaml", "--set", "cluster.silos=1", "--cluster", redis.Url()];
+        var trained = await backprop.Run([.. train, "--json"]);
+        var hash = trained.Json.GetProperty("weightsSha256").GetString();
+
+        await redis.Stop();
+        var stopped = await Task.WhenAll(backprop.Run(train), backprop.Run("silo", "--cluster", redis.Url()), backprop.Run("runs", "list", "--cluster", redis.Url()));
+        Assert.All(stopped, ended => Mistake.Assert(ended, 4, $"{redis.Shown()} does not answer. Nothing was started."));
+        await silo.Process.Says("runs cannot be looked after: ");
+
+        await redis.StartAgain();
+        var again = await backprop.Run(train);
+        Assert.Contains($"sha256 {hash}", again.Output, StringComparison.Ordinal);
+        var wrong = await backprop.Run("cluster", "status", "--cluster", redis.Url(password: redis.Password + "!"));
+        var left = await silo.Leave();
+        Assert.Equal(0, left.ExitCode);
+        Assert.Single(left.Talk.Split('\n'), line => line.Contains("runs cannot be looked after: ", StringComparison.Ordinal));
+        Assert.DoesNotContain("   at ", left.Talk, StringComparison.Ordinal);
+
+        foreach (var ended in new[] { trained, again, wrong, left }.Concat(stopped)) Mistake.AssertSecret(redis.Password, ended.Output + ended.Talk, $"'{ended.Talk}'");
+        var files = backprop.LeftBehind.Select(path => Path.Combine(backprop.Folder, path)).Where(File.Exists).ToList();
+        Assert.Contains(files, file => file.EndsWith("manifest.json", StringComparison.Ordinal));
+        foreach (var file in files) Mistake.AssertSecret(redis.Password, await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken), file);
+    }
+
+    [Fact]
+    public async Task AReportOfADefectHoldsNoPassword()
+    {
+        await using var redis = await RedisServer.Start();
+        await using var silo = await SiloProcess.Start(redis.Url(), "alone", backprop.Folder);
+        // Nobody but this test writes such a thing there, and the program does not expect it.
+        await using (var store = await SharedCluster.AddressOf(redis.Url()).Connect())
+            await store.GetDatabase().StringSetAsync("backprop/state/backprop/.cluster/runs/checkpoint", "not what a silo writes");
+
+        var ended = await backprop.Run("runs", "list", "--cluster", redis.Url());
+        Mistake.Assert(ended, 1, "a bug of ours: ");
+        var report = Report().Match(ended.Talk).Groups[1].Value;
+        var text = await File.ReadAllTextAsync(report, TestContext.Current.CancellationToken);
+        File.Delete(report);
+        Assert.Contains($"runs list --cluster {redis.Shown()}", text, StringComparison.Ordinal);
+        Mistake.AssertSecret(redis.Password, text + ended.Talk + silo.Process.Talk, "the report");
+    }
+
+    [GeneratedRegex(@"The report is (\S+);")]
+    private static partial Regex Report();
+}

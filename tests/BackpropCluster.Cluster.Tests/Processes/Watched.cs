@@ -1,0 +1,61 @@
+using BackpropCluster.Grains;
+
+namespace BackpropCluster.Tests.Processes;
+
+/// <summary>A run as its client is told of it, across coordinators.</summary>
+internal sealed class Watched
+{
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(45);
+    private readonly Lock gate = new();
+    private RunProgress? last;
+    private int movesBefore;
+    private TaskCompletionSource news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Times that parts moved, told by all coordinators: each begins at zero.</summary>
+    public int Moves => movesBefore + (last?.Moves ?? 0);
+
+    /// <summary>The most that any coordinator told.</summary>
+    public int Recoveries { get; private set; }
+
+    public int ReplayedSteps { get; private set; }
+
+    public int CommittedSteps => last?.CommittedSteps ?? 0;
+
+    public string CoordinatorSilo => last!.Placement!.CoordinatorSilo;
+
+    public void Take(RunProgress progress)
+    {
+        lock (gate)
+        {
+            if (last is not null && progress.Moves < last.Moves) movesBefore += last.Moves;
+            (Recoveries, ReplayedSteps) = (Math.Max(Recoveries, progress.Recoveries), Math.Max(ReplayedSteps, progress.ReplayedSteps));
+            last = progress;
+            news.SetResult();
+            news = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+    }
+
+    /// <summary>Waits until the run has come to something.</summary>
+    /// <param name="when">What.</param>
+    /// <param name="awaited">The same in words.</param>
+    /// <param name="training">The run's end, before which it must happen.</param>
+    public async Task Until(Func<RunProgress, bool> when, string awaited, Task training)
+    {
+        using var bound = new CancellationTokenSource(Bound);
+        while (true)
+        {
+            Task next;
+            lock (gate)
+            {
+                if (last is not null && when(last)) return;
+                next = news.Task;
+            }
+
+            if (training.IsCompleted) await training;
+            Assert.False(training.IsCompleted, $"the run was over before {awaited}");
+            Task either = Task.WhenAny(next, training);
+            await either.WaitAsync(bound.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Assert.False(bound.IsCancellationRequested, $"within {Bound.TotalSeconds} s it did not come about that {awaited}; the run is {last?.Status} at step {last?.CommittedSteps}");
+        }
+    }
+}
