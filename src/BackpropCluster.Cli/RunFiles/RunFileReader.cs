@@ -36,7 +36,7 @@ internal static partial class RunFileReader
             Model = model,
             Optimizer = OptimizerKeys.Read(file),
             Training = training,
-            Trace = TraceKeys.Read(file, model, cluster.Granularity),
+            Trace = TraceKeys.Read(file, model, (data.Batch ?? table.Rows) / data.Microbatches, cluster.Granularity),
         };
         return new RunFile(spec, cluster, table);
     }

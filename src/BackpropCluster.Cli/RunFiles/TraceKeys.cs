@@ -11,6 +11,7 @@ internal static class TraceKeys
 
     // A neuron's numbers are told where somebody could read them; copying those of a wide model would be the step's largest cost.
     private const int AutoNeurons = 500;
+    private const int AutoRows = 8;
 
     private static readonly TraceSpec Standard = new(3, 50);
 
@@ -25,11 +26,11 @@ internal static class TraceKeys
 
     public static string[] Words => [.. Details.Select(d => d.Item1)];
 
-    public static TraceSpec Read(Section file, ModelSpec model, Granularity granularity)
+    public static TraceSpec Read(Section file, ModelSpec model, int rows, Granularity granularity)
     {
         var trace = file.Group("trace", "first", "every", "detail", "max_spans");
         var detail = trace.Choice("detail", Detail.Auto, Details);
-        var numbers = detail == Detail.Numbers || (detail == Detail.Auto && granularity == Granularity.Neuron && model.Layers.Sum(l => l.Units) <= AutoNeurons);
+        var numbers = detail == Detail.Numbers || (detail == Detail.Auto && granularity == Granularity.Neuron && model.Layers.Sum(l => l.Units) <= AutoNeurons && rows <= AutoRows);
         return new TraceSpec(
             trace.Whole("first", Standard.First, 0, int.MaxValue),
             trace.Whole("every", Standard.Every, 0, int.MaxValue),

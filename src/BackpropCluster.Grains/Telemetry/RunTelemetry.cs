@@ -11,6 +11,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private readonly StepTracer tracer = new(plan);
     private readonly List<byte[]> traces = [];
     private int forgotten;
+    private long keptBytes;
     private RunStatus status = RunStatus.Leading;
     private long since = TraceClock.Now;
     private long stepBegan = TraceClock.Now;
@@ -26,8 +27,11 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     /// <summary>Traces after the first so many, and how many came before them.</summary>
     public (byte[][] New, int Earlier) TracesSince(int seen)
     {
-        var known = Math.Clamp(seen - forgotten, 0, traces.Count);
-        return ([.. traces.Skip(known)], forgotten + known);
+        lock (traces)
+        {
+            var known = Math.Clamp(seen - forgotten, 0, traces.Count);
+            return ([.. traces.Skip(known)], forgotten + known);
+        }
     }
 
     /// <summary>Called after each message and tick.</summary>
@@ -39,7 +43,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         reported = state.IsReported;
         if (state.Status != status) Changed(state, now);
         Count(state);
-        foreach (var spans in tracer.Finish(state)) Keep(spans);
+        tracer.Finish(state, Keep);
     }
 
     private void Committed(CoordinatorState state, long now)
@@ -121,12 +125,18 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private void Keep(IReadOnlyList<TraceSpan> spans)
     {
         // A line for each silo; root and phases are told by the coordinator's.
-        var lines = spans.GroupBy(s => s.Find(TraceWords.Silo)?.Text ?? silo).SelectMany(g => OtlpJson.Line(g, TraceResource.OfSilo(g.Key)).ToArray());
-        traces.Add([.. lines]);
-        while (traces.Count > 1 && traces.Sum(t => t.Length) > KeptTraceBytes)
+        using var lines = new MemoryStream();
+        foreach (var ofSilo in spans.GroupBy(s => s.Find(TraceWords.Silo)?.Text ?? silo)) lines.Write(OtlpJson.Line(ofSilo, TraceResource.OfSilo(ofSilo.Key)).Span);
+        var bytes = lines.ToArray();
+        lock (traces)
         {
-            traces.RemoveAt(0);
-            forgotten++;
+            traces.Add(bytes);
+            keptBytes += bytes.Length;
+            for (; traces.Count > 1 && keptBytes > KeptTraceBytes; forgotten++)
+            {
+                keptBytes -= traces[0].Length;
+                traces.RemoveAt(0);
+            }
         }
     }
 

@@ -18,19 +18,21 @@ internal sealed class StepTracer(RunPlan plan)
     private static readonly long Plausible = (long)TimeSpan.FromMilliseconds(100).TotalNanoseconds;
     private readonly SortedDictionary<int, OpenTrace> open = [];
     private readonly List<(string Name, long Start)> before = [];
+    private Task written = Task.CompletedTask;
+    private int writing;
 
-    /// <summary>Traces that wait for silos to tell.</summary>
-    public int Pending => open.Count;
+    /// <summary>Traces that wait for silos to tell, or to be written.</summary>
+    public int Pending => open.Count + Volatile.Read(ref writing);
 
     /// <summary>Begins the trace of a step; its context goes along with every message.</summary>
     public TraceContext Begin(MessageKey key)
     {
         if (open.Remove(key.Step, out var earlier)) earlier.Root.Dispose();
-        var root = Spans.BeginRoot(TraceWords.TrainStep);
+        var root = Spans.Begin(TraceWords.TrainStep);
         var now = TraceClock.Now;
         open[key.Step] = new OpenTrace(root, now, [.. before.Select(b => (b.Name, b.Start, now))]);
         before.Clear();
-        return Spans.Carried(root);
+        return root.Carried;
     }
 
     /// <summary>Something that happened at the boundary after a step: belongs to that step's trace, if it has one.</summary>
@@ -51,22 +53,36 @@ internal sealed class StepTracer(RunPlan plan)
     }
 
     /// <summary>Finishes what is complete, and what has waited too long.</summary>
-    /// <returns>The spans of each finished trace, the root first.</returns>
-    public IEnumerable<IReadOnlyList<TraceSpan>> Finish(CoordinatorState state)
+    /// <param name="state">The coordinator.</param>
+    /// <param name="keep">Takes the spans of each finished trace, the root first; on another thread.</param>
+    public void Finish(CoordinatorState state, Action<IReadOnlyList<TraceSpan>> keep)
     {
-        if (open.Count == 0 || state.Placement is not { } placement) yield break;
+        if (open.Count == 0 || state.Placement is not { } placement) return;
         var silos = placement.Silos.Where((_, silo) => placement.PartsOn(plan, silo).Any(p => p.Kind != PartKind.Source)).Count();
         foreach (var (step, trace) in open.Where(t => t.Value.Told.Count >= silos || TraceClock.Now - t.Value.Began > Patience).ToList())
         {
             // Its boundary may still be going on: an evaluation, a checkpoint.
             if (state.Step == step + 1 && state.Status is RunStatus.Evaluating or RunStatus.Saving && trace.Told.Count >= silos) continue;
             open.Remove(step);
-            if (trace.Told.Count > 0 && step <= state.Losses.Count) yield return Emit(step, trace, state);
+            if (trace.Told.Count > 0 && step <= state.Losses.Count) Write(new TracedStep(step, (int)Math.Ceiling((double)step * plan.Spec.Training.Epochs / state.Steps), state.Losses[step - 1], placement), trace, keep);
             else trace.Root.Dispose();
         }
     }
 
-    private List<TraceSpan> Emit(int step, OpenTrace trace, CoordinatorState state)
+    // Beside the run: a trace is put together while the next steps are computed, one after the other.
+    private void Write(TracedStep step, OpenTrace trace, Action<IReadOnlyList<TraceSpan>> keep)
+    {
+        Interlocked.Increment(ref writing);
+        written = written.ContinueWith(
+            _ =>
+            {
+                keep(Emit(step, trace));
+                Interlocked.Decrement(ref writing);
+            },
+            CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+    }
+
+    private List<TraceSpan> Emit(TracedStep step, OpenTrace trace)
     {
         var told = trace.Told.SelectMany(t => Shifted(t, trace.Began).Select(span => (t.Silo, Span: span))).ToList();
         told = [.. Merged(told).OrderBy(t => t.Span.Start)];
@@ -74,22 +90,22 @@ internal sealed class StepTracer(RunPlan plan)
         var end = Math.Max(told.Max(t => t.Span.End), trace.Boundary.Select(b => b.End).DefaultIfEmpty(0).Max());
         var context = trace.Root.Context;
         var emitted = new List<TraceSpan>();
-        TraceAttribute[] common = [TraceAttribute.Of(TraceWords.Run, plan.Run), TraceAttribute.Of(TraceWords.Step, step), TraceAttribute.Of(TraceWords.Epoch, EpochOf(step, state))];
+        TraceAttribute[] common = [TraceAttribute.Of(TraceWords.Run, plan.Run), TraceAttribute.Of(TraceWords.Step, step.Step), TraceAttribute.Of(TraceWords.Epoch, step.Epoch)];
         foreach (var (name, from, to) in trace.Before) emitted.Add(Spans.Emit(context, name, from, to, common));
-        var forwards = new Dictionary<(PartId, int), ActivityContext>();
-        foreach (var phase in told.GroupBy(t => t.Span.Phase).OrderBy(g => g.Key)) EmitPhase(phase, context, common, forwards, emitted, state.Losses[step - 1]);
+        var forwards = new Dictionary<(PartId, int), string>();
+        foreach (var phase in told.GroupBy(t => t.Span.Phase).OrderBy(g => g.Key)) EmitPhase(phase, context, common, forwards, emitted, step.Score);
         foreach (var (name, from, to) in trace.Boundary) emitted.Add(Spans.Emit(context, name, from, to, common));
-        var score = state.Losses[step - 1];
+        var score = step.Score;
         emitted.Insert(0, Spans.End(trace.Root, start, end, [
             .. common, TraceAttribute.Of("backprop.loss", score.Loss), TraceAttribute.Of("backprop.rows", score.Rows), TraceAttribute.Of("backprop.messages", plan.MessagesPerStep),
-            TraceAttribute.Of(TraceWords.Bytes, state.Placement!.BytesThatCross(plan, score.Rows)), TraceAttribute.Of("backprop.silos", trace.Told.Count),
+            TraceAttribute.Of(TraceWords.Bytes, step.Placement.BytesThatCross(plan, score.Rows)), TraceAttribute.Of("backprop.silos", trace.Told.Count),
         ]));
         Count(told.Select(t => t.Span));
         return emitted;
     }
 
     private void EmitPhase(
-        IGrouping<StepPhase, (string Silo, SliceSpan Span)> phase, ActivityContext root, TraceAttribute[] common, Dictionary<(PartId, int), ActivityContext> forwards, List<TraceSpan> emitted, Core.Learning.Score score)
+        IGrouping<StepPhase, (string Silo, SliceSpan Span)> phase, ActivityContext root, TraceAttribute[] common, Dictionary<(PartId, int), string> forwards, List<TraceSpan> emitted, Core.Learning.Score score)
     {
         var (start, end) = (phase.Min(t => t.Span.Start), phase.Max(t => t.Span.End));
         if (phase.Key == StepPhase.Loss)
@@ -104,10 +120,10 @@ internal sealed class StepTracer(RunPlan plan)
         var context = new ActivityContext(root.TraceId, ActivitySpanId.CreateFromString(parent.SpanId), ActivityTraceFlags.Recorded);
         foreach (var (silo, span) in phase)
         {
-            ActivityContext? forward = phase.Key == StepPhase.Backward && forwards.TryGetValue((span.Part, span.Microbatch), out var known) ? known : null;
+            var forward = phase.Key == StepPhase.Backward ? forwards.GetValueOrDefault((span.Part, span.Microbatch)) : null;
             var made = Spans.Emit(context, SpanNames.Of(plan, span), span.Start, span.End, [.. common, .. SpanNames.Attributes(plan, span, silo)], Awaited(span), forward);
             emitted.Add(made);
-            if (phase.Key == StepPhase.Forward) forwards[(span.Part, span.Microbatch)] = new(root.TraceId, ActivitySpanId.CreateFromString(made.SpanId), ActivityTraceFlags.Recorded);
+            if (phase.Key == StepPhase.Forward) forwards[(span.Part, span.Microbatch)] = made.SpanId;
         }
     }
 
@@ -137,9 +153,9 @@ internal sealed class StepTracer(RunPlan plan)
         Metrics.Spans.Add(rolled, new KeyValuePair<string, object?>("fate", "rolled_up"));
     }
 
-    private int EpochOf(int step, CoordinatorState state) => (int)Math.Ceiling((double)step * plan.Spec.Training.Epochs / state.Steps);
+    private sealed record TracedStep(int Step, int Epoch, Core.Learning.Score Score, Placement Placement);
 
-    private sealed record OpenTrace(Activity Root, long Began, ImmutableArray<(string Name, long Start, long End)> Before)
+    private sealed record OpenTrace(RootSpan Root, long Began, ImmutableArray<(string Name, long Start, long End)> Before)
     {
         public List<StepSpans> Told { get; } = [];
 
