@@ -43,9 +43,11 @@ public sealed class CoordinatorState
     /// <param name="term">The highest term known so far; the first Restore carries the next one.</param>
     /// <param name="silos">Names of the silos that may hold parts.</param>
     /// <param name="deadline">How long a step may take without any progress before it is recovered.</param>
-    public CoordinatorState(RunPlan plan, int term, ImmutableArray<string> silos, TimeSpan deadline)
+    /// <param name="attempts">From where it counts its requests to lead: far from where any other coordinator of the run does. The store
+    /// answers to the run, and a term that was given to another one is not to be led in.</param>
+    public CoordinatorState(RunPlan plan, int term, ImmutableArray<string> silos, TimeSpan deadline, int attempts = 0)
     {
-        (this.plan, Term, Silos, this.deadline) = (plan, term, silos, deadline);
+        (this.plan, Term, Silos, this.deadline, attempt) = (plan, term, silos, deadline, attempts);
         order = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows);
         restored = new RollCall(plan, plan.Parts);
         ready = new RollCall(plan, plan.Parts.Where(p => p.Kind == PartKind.Slice));
@@ -108,8 +110,8 @@ public sealed class CoordinatorState
             return;
         }
 
-        // Before the terms are compared: the answer brings a new one. Its step is the attempt; an earlier one's answer names a term
-        // that the store has left behind.
+        // Before the terms are compared: the answer brings a new one. Its step is the attempt; an earlier one's answer, or another
+        // coordinator's, names a term that the store has left behind or gives to somebody else.
         if (Status == RunStatus.Leading && message is Led led && led.Key.Run == plan.Fingerprint && led.Key.Step == attempt)
         {
             TakeLead(led, outbox);
