@@ -348,9 +348,12 @@ public sealed class CoordinatorState
 
     private void StoreFailed(StoreFailed failed, IOutbox outbox)
     {
+        // Not of before a recovery: what was asked for then is not wanted any more, and the new request to lead may be why it was refused.
+        var isWanted = failed.Key.Phase == Phase.Save ? Status == RunStatus.Saving && failed.Key.Step == version : Status == RunStatus.Leading && failed.Key.Step == attempt;
+        if (!isWanted) return;
         if (failed.IsFenced) Fail(new Failure(failed.Key, FailureKind.Fenced, failed.Reason));
         else if (Status == RunStatus.Leading) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
-        else if (Status == RunStatus.Saving && failed.Key.Step == version)
+        else
         {
             warnings.Add($"version {version} could not be saved: {failed.Reason}");
             if (++failedSaves >= MaxFailedSaves) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
