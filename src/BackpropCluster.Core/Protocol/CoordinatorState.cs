@@ -26,6 +26,7 @@ public sealed class CoordinatorState
     private readonly SavedParts saved;
     private Score? report;
     private int chunk;
+    private readonly int firstAttempt;
     private int version;
     private int attempt;
     private int fruitless;
@@ -47,7 +48,7 @@ public sealed class CoordinatorState
     /// answers to the run, and a term that was given to another one is not to be led in.</param>
     public CoordinatorState(RunPlan plan, int term, ImmutableArray<string> silos, TimeSpan deadline, int attempts = 0)
     {
-        (this.plan, Term, Silos, this.deadline, attempt) = (plan, term, silos, deadline, attempts);
+        (this.plan, Term, Silos, this.deadline, attempt, firstAttempt) = (plan, term, silos, deadline, attempts, attempts);
         order = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows);
         restored = new RollCall(plan, plan.Parts);
         ready = new RollCall(plan, plan.Parts.Where(p => p.Kind == PartKind.Slice));
@@ -110,11 +111,11 @@ public sealed class CoordinatorState
             return;
         }
 
-        // Before the terms are compared: the answer brings a new one. Its step is the attempt; an earlier one's answer, or another
-        // coordinator's, names a term that the store has left behind or gives to somebody else.
-        if (Status == RunStatus.Leading && message is Led led && led.Key.Run == plan.Fingerprint && led.Key.Step == attempt)
+        // Before the terms are compared: the answer brings a new one. Its step is the attempt; another coordinator's is not its business.
+        if (message is Led led && led.Key.Run == plan.Fingerprint && led.Key.Step > firstAttempt && led.Key.Step <= attempt)
         {
-            TakeLead(led, outbox);
+            if (Status == RunStatus.Leading && led.Key.Step == attempt) TakeLead(led, outbox);
+            else LeaveBehind(led, outbox);
             return;
         }
 
@@ -248,6 +249,15 @@ public sealed class CoordinatorState
         SavedVersion = version;
         warnings.AddRange(led.Warnings.Except(warnings));
         Restore(outbox);
+    }
+
+    // An earlier request reached the store late. If after the newest one, the store has left the term behind that this coordinator leads
+    // in or will be given: its next checkpoint would be fenced by nobody but itself.
+    private void LeaveBehind(Led late, IOutbox outbox)
+    {
+        if (late.Key.Term <= Term) return;
+        Term = late.Key.Term;
+        if (Status != RunStatus.Leading) Recover(outbox);
     }
 
     private void Restore(IOutbox outbox)

@@ -6,6 +6,25 @@ namespace BackpropCluster.Tests.Explorer;
 /// <summary>Histories that the explorer found and shrank, message by message: what they broke stays mended.</summary>
 public class FoundDefectTests
 {
+    // The request to lead took longer than the deadline, so a second one was made, which the store answered first. Then the first one
+    // raised the term once more. In the term between, the next checkpoint would be fenced, by nobody but the coordinator itself.
+    [Fact]
+    public void ACoordinatorWhoseOwnLateRequestRaisedTheTermLeadsAgain()
+    {
+        var run = LedRun.After(steps: 2);
+        run.Receive(Given(run, attempt: 1, term: 7));
+        Assert.Equal((8, 1), (run.Outbox.Only<Restore>().Key.Term, run.Coordinator.Recoveries));
+    }
+
+    [Fact]
+    public void ALateAnswerThatNamesALowerTermChangesNothing()
+    {
+        var run = LedRun.After(steps: 2);
+        run.Receive(Given(run, attempt: 1, term: 1));
+        run.Outbox.AssertSilent();
+        Assert.Equal((RunStatus.Training, 1), (run.Coordinator.Status, run.Coordinator.Term));
+    }
+
     // The head was to be moved when the deadline passed; the store granted the new term first and refused the old one's head after that.
     [Theory]
     [InlineData(true)]
