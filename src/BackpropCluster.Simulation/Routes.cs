@@ -22,7 +22,8 @@ internal class DirectRoutes(RunPlan plan, Cluster cluster, UnderWay underWay, Ru
 
     public void Send(Recipients to, Message message)
     {
-        if (message is Restore restore && Speaker.Part.Kind == PartKind.Coordinator) rules.Restoring(cluster.Leaders[Speaker.Place], restore);
+        if (message is Lead lead) rules.Leading(Speaker.Place, lead);
+        else if (message is Restore restore && Speaker.Part.Kind == PartKind.Coordinator) rules.Restoring(cluster.Leaders[Speaker.Place], restore);
         else if (message is Activations { Key: { Phase: Phase.Forward, From.Kind: PartKind.Source } } rows) rules.RowsSent(rows);
         Route(to, message);
     }

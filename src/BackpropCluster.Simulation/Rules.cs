@@ -20,14 +20,15 @@ internal sealed class Rules(RunPlan plan, MemoryStore store, Golden? golden)
     private readonly List<int> committedInTerm = []; // −1 where nobody led
     private readonly Dictionary<int, int> leaderOfTerm = [];
     private readonly Dictionary<(int Step, int Microbatch), int[]> rowsOfStep = [];
+    private readonly Dictionary<int, int> newestRequest = []; // to lead, by the coordinator's number
+    private Led? given;
+    private int holder;
+    private bool holderKnows;
     private int committed;
     private int excused;
 
     /// <summary>Updates committed by any coordinator.</summary>
     public int Committed => committed;
-
-    /// <summary>The number of the coordinator that the store gave its highest term.</summary>
-    public int Holder { get; private set; }
 
     /// <summary>A checkpoint is missing by no fault of the protocol: refused by the store, or damaged there.</summary>
     public void Excuse() => excused++;
@@ -46,6 +47,9 @@ internal sealed class Rules(RunPlan plan, MemoryStore store, Golden? golden)
     public void LeaderMoved(Leader leader)
     {
         var state = leader.State;
+        // It may be fenced by a late request of its own of whose answer it has not heard; that is safe, and nobody could tell.
+        if (state.Failure?.Kind == FailureKind.Fenced && holder == leader.Number && (holderKnows || given!.Key.Step == newestRequest[holder]))
+            throw new InvariantViolationException($"coordinator {leader.Number} was fenced although nobody else leads: {state.Failure.Key}");
         if (state.Status is RunStatus.Leading) return;
         var version = state.Step - 1;
         while (committedInTerm.Count <= state.Term) committedInTerm.Add(-1);
@@ -64,10 +68,16 @@ internal sealed class Rules(RunPlan plan, MemoryStore store, Golden? golden)
             throw new InvariantViolationException($"{again} steps are computed again although every {every} are saved ({excused} checkpoints could not be written or read)");
     }
 
+    /// <summary>A coordinator asks for the lead.</summary>
+    public void Leading(int leader, Lead request) => newestRequest[leader] = request.Key.Step;
+
+    /// <summary>A coordinator hears an answer to such a request.</summary>
+    public void Heard(int leader, Led led) => holderKnows |= leader == holder && led.Key == given!.Key;
+
     /// <summary>Who leads is given the newest checkpoint that is whole.</summary>
     public void Led(int leader, Led led)
     {
-        Holder = leader;
+        (holder, given, holderKnows) = (leader, led, false);
         var newest = store.NewestWhole(plan);
         if (led.Id != newest) throw new InvariantViolationException($"term {led.Key.Term} is led from checkpoint {led.Id?.Version ?? 0} although that of step {newest?.Version ?? 0} is whole");
     }

@@ -228,6 +228,7 @@ public sealed class SeededCarrier
         Tally.Deliveries++;
         if (cluster.Receiver(envelope.To.Place, choice) is not { } leader) return;
         routes.Speaker = new(leader.Number, PartId.Coordinator);
+        if (envelope.Message is Led led) rules.Heard(leader.Number, led);
         leader.State.Receive(envelope.Message!, routes);
         rules.LeaderMoved(leader);
         if (cluster.HasRelays) cluster.SeeLeaversOff(leader, routes);
