@@ -101,7 +101,9 @@ internal sealed class CoordinatorGrain(
         (record, entered) = (run, RunStatus.Training);
         telemetry = new RunTelemetry(run.Plan, members.LocalName, logger);
         outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, relays, store, telemetry.Tracer);
-        var next = new CoordinatorState(run.Plan, term, members.Of(run.Plan), run.Deadline);
+        // Answers of the store come to the run, whoever of its coordinators asked: each counts its requests from a place of its own.
+        var attempts = HashCode.Combine(GrainContext.ActivationId, time.GetTimestamp()) & 0x3fff_ffff;
+        var next = new CoordinatorState(run.Plan, term, members.Of(run.Plan), run.Deadline, attempts);
         objections.ForEach(next.Warn);
         (state, announced, began, elapsed, over) = (next, 0, 0, TimeSpan.Zero, 0);
         // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.

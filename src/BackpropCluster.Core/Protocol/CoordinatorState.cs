@@ -26,6 +26,7 @@ public sealed class CoordinatorState
     private readonly SavedParts saved;
     private Score? report;
     private int chunk;
+    private readonly int firstAttempt;
     private int version;
     private int attempt;
     private int fruitless;
@@ -44,9 +45,11 @@ public sealed class CoordinatorState
     /// <param name="term">The highest term known so far; the first Restore carries the next one.</param>
     /// <param name="silos">Names of the silos that may hold parts.</param>
     /// <param name="deadline">How long a step may take without any progress before it is recovered.</param>
-    public CoordinatorState(RunPlan plan, int term, ImmutableArray<string> silos, TimeSpan deadline)
+    /// <param name="attempts">From where it counts its requests to lead: far from where any other coordinator of the run does. The store
+    /// answers to the run, and a term that was given to another one is not to be led in.</param>
+    public CoordinatorState(RunPlan plan, int term, ImmutableArray<string> silos, TimeSpan deadline, int attempts = 0)
     {
-        (this.plan, Term, Silos, this.deadline) = (plan, term, silos, deadline);
+        (this.plan, Term, Silos, this.deadline, attempt, firstAttempt) = (plan, term, silos, deadline, attempts, attempts);
         order = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows);
         restored = new RollCall(plan, plan.Parts);
         ready = new RollCall(plan, plan.Parts.Where(p => p.Kind == PartKind.Slice));
@@ -115,11 +118,11 @@ public sealed class CoordinatorState
             return;
         }
 
-        // Before the terms are compared: the answer brings a new one. Its step is the attempt; an earlier one's answer names a term
-        // that the store has left behind.
-        if (Status == RunStatus.Leading && message is Led led && led.Key.Run == plan.Fingerprint && led.Key.Step == attempt)
+        // Before the terms are compared: the answer brings a new one. Its step is the attempt; another coordinator's is not its business.
+        if (message is Led led && led.Key.Run == plan.Fingerprint && led.Key.Step > firstAttempt && led.Key.Step <= attempt)
         {
-            TakeLead(led, outbox);
+            if (Status == RunStatus.Leading && led.Key.Step == attempt) TakeLead(led, outbox);
+            else LeaveBehind(led, outbox);
             return;
         }
 
@@ -255,6 +258,15 @@ public sealed class CoordinatorState
         Restore(outbox);
     }
 
+    // An earlier request reached the store late. If after the newest one, the store has left the term behind that this coordinator leads
+    // in or will be given: its next checkpoint would be fenced by nobody but itself.
+    private void LeaveBehind(Led late, IOutbox outbox)
+    {
+        if (late.Key.Term <= Term) return;
+        Term = late.Key.Term;
+        if (Status != RunStatus.Leading) Recover(outbox);
+    }
+
     private void Restore(IOutbox outbox)
     {
         (Status, report, progressed) = (RunStatus.Restoring, null, true);
@@ -354,9 +366,12 @@ public sealed class CoordinatorState
 
     private void StoreFailed(StoreFailed failed, IOutbox outbox)
     {
+        // Not of before a recovery: what was asked for then is not wanted any more, and the new request to lead may be why it was refused.
+        var isWanted = failed.Key.Phase == Phase.Save ? Status == RunStatus.Saving && failed.Key.Step == version : Status == RunStatus.Leading && failed.Key.Step == attempt;
+        if (!isWanted) return;
         if (failed.IsFenced) Fail(new Failure(failed.Key, FailureKind.Fenced, failed.Reason));
         else if (Status == RunStatus.Leading) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
-        else if (Status == RunStatus.Saving && failed.Key.Step == version)
+        else
         {
             warnings.Add($"version {version} could not be saved: {failed.Reason}");
             if (++failedSaves >= MaxFailedSaves) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
