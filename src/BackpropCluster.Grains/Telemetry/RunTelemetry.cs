@@ -8,7 +8,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
 {
     // What nobody fetches is forgotten, the oldest first: a run may go on for days without a client.
     private const int KeptTraceBytes = 16 << 20;
-    private readonly StepTracer tracer = new(plan);
+    private readonly StepTracer tracer = new(plan, () => TraceClock.Now);
     private readonly List<byte[]> traces = [];
     private int forgotten;
     private long keptBytes;
