@@ -35,7 +35,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
         if (open.Remove(key.Step, out var earlier)) earlier.Root.Dispose();
         var root = Spans.Begin(TraceWords.TrainStep);
         var now = clock();
-        open[key.Step] = new OpenTrace(root, now, [.. before.Select(b => (b.Name, b.Start, now))]);
+        open[key.Step] = new OpenTrace(root, key.Term, now, [.. before.Select(b => (b.Name, b.Start, now))]);
         before.Clear();
         return root.Carried;
     }
@@ -54,7 +54,8 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
 
     public void Add(StepSpans spans)
     {
-        if (open.TryGetValue(spans.Key.Step, out var trace)) trace.Told.Add(spans);
+        // Of an earlier term: that attempt at the step was given up, and its trace with it.
+        if (open.TryGetValue(spans.Key.Step, out var trace) && spans.Key.Term == trace.Term) trace.Told.Add(spans);
     }
 
     /// <summary>Finishes what is complete, and what has waited too long.</summary>
@@ -162,7 +163,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
 
     private sealed record TracedStep(int Step, int Epoch, Core.Learning.Score Score, Placement Placement);
 
-    private sealed record OpenTrace(RootSpan Root, long Began, ImmutableArray<(string Name, long Start, long End)> Before)
+    private sealed record OpenTrace(RootSpan Root, int Term, long Began, ImmutableArray<(string Name, long Start, long End)> Before)
     {
         public List<StepSpans> Told { get; } = [];
 
