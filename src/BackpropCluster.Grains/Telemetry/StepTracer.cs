@@ -20,6 +20,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
     private static readonly long Plausible = (long)TimeSpan.FromMilliseconds(100).TotalNanoseconds;
     private readonly SortedDictionary<int, OpenTrace> open = [];
     private readonly List<(string Name, long Start)> before = [];
+    private readonly HashSet<int> rolledLayers = RollUp.Layers(plan);
     private Task written = Task.CompletedTask;
     private int writing;
 
@@ -138,11 +139,13 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
     private static TraceEvent? Awaited(SliceSpan span) => span.AwaitedLast.Length == 0 ? null
         : new TraceEvent((ulong)span.Start, "all arrays in", [TraceAttribute.Of("backprop.awaited_last", span.AwaitedLast), TraceAttribute.Of("backprop.waited_ns", span.Waited)]);
 
-    // One roll-up of a layer tells of all silos.
-    private static IEnumerable<(string Silo, SliceSpan Span)> Merged(List<(string Silo, SliceSpan Span)> told) => told
-        .Where(t => t.Span.Count == 1)
-        .Concat(told.Where(t => t.Span.Count > 1).GroupBy(t => (t.Span.Phase, t.Span.Part.Layer, t.Span.Microbatch))
+    // One roll-up of a layer tells of all silos. A silo that holds one slice of such a layer tells of that one.
+    private IEnumerable<(string Silo, SliceSpan Span)> Merged(List<(string Silo, SliceSpan Span)> told) => told
+        .Where(t => !IsRolled(t.Span))
+        .Concat(told.Where(t => IsRolled(t.Span)).GroupBy(t => (t.Span.Phase, t.Span.Part.Layer, t.Span.Microbatch))
             .Select(g => (g.Select(t => t.Silo).Distinct().Count() == 1 ? g.First().Silo : $"{g.Count()} silos", g.Select(t => t.Span).Aggregate((a, b) => a.With(b)))));
+
+    private bool IsRolled(SliceSpan span) => span.Phase != StepPhase.Loss && rolledLayers.Contains(span.Part.Layer);
 
     private static IEnumerable<SliceSpan> Shifted(StepSpans told, long began)
     {
