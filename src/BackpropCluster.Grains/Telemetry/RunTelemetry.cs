@@ -17,6 +17,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private long stepBegan = TraceClock.Now;
     private int step = 1;
     private bool reported;
+    private long reportedAt;
     private int recoveries, moves, replayed, evaluations, saved, warnings;
     private long stale;
 
@@ -38,7 +39,12 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     public void Saw(CoordinatorState state)
     {
         var now = TraceClock.Now;
-        if (state.IsReported && !reported) Phase("forward", now - stepBegan);
+        if (state.IsReported && !reported)
+        {
+            Phase("forward", now - stepBegan);
+            reportedAt = now;
+        }
+
         if (state.Step != step) Committed(state, now);
         reported = state.IsReported;
         if (state.Status != status) Changed(state, now);
@@ -53,6 +59,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         {
             var score = state.Losses[step - 1];
             Metrics.StepDuration.Record((now - stepBegan) / 1e9);
+            if (reported) Phase("backward", now - reportedAt);
             Metrics.Steps.Add(1);
             Metrics.Rows.Add(score.Rows);
             Metrics.Loss.Record(score.Loss, Set("train"));
