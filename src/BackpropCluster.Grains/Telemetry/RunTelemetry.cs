@@ -75,6 +75,9 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         (status, since) = (state.Status, now);
         switch (before)
         {
+            case RunStatus.Leading when state.Status == RunStatus.Restoring:
+                logger.LogInformation("run {Run} is led here in term {Term}, from step {Step} on {Silos} silos", plan.Run, state.Term, state.Step - 1, state.Placement!.Silos.Length);
+                break;
             case RunStatus.Evaluating:
                 Phase("evaluate", now - began);
                 tracer.After(step - 1, "evaluate", began, now);
