@@ -14,7 +14,7 @@ public sealed class SampledTraceTests : IDisposable
     public async Task OfAThousandStepsExactlyTheChosenTwoPercentHaveATraceAndNoOtherRootExists()
     {
         await using var receiver = await OtlpReceiver.Start();
-        var run = await TracedRun.Train(backprop, receiver, "mazur", "cluster.granularity=neuron", "training.epochs=1000", "trace.first=0", "trace.every=50");
+        var run = await TracedRun.Train(backprop, receiver.Variables, "mazur", "cluster.granularity=neuron", "training.epochs=1000", "trace.first=0", "trace.every=50");
         Assert.Equal(1000, run.Result.GetProperty("steps").GetInt32());
         var chosen = Enumerable.Range(1, 20).Select(k => 50L * k).ToList();
         foreach (var spans in (IReadOnlyList<TraceSpan>[])[run.Spans, receiver.Spans])
@@ -43,7 +43,7 @@ public sealed class SampledTraceTests : IDisposable
     {
         await using var receiver = await OtlpReceiver.Start();
         var run = await TracedRun.Train(
-            backprop, receiver, "xor", $"model.layers[0].units={hidden}", $"trace.max_spans={maxSpans}", "training.epochs=2", "trace.first=2", "cluster.granularity=neuron", "cluster.silos=3", "cluster.step_deadline=30s");
+            backprop, receiver.Variables, "xor", $"model.layers[0].units={hidden}", $"trace.max_spans={maxSpans}", "training.epochs=2", "trace.first=2", "cluster.granularity=neuron", "cluster.silos=3", "cluster.step_deadline=30s");
         Assert.Equal(hidden + 1, run.Result.GetProperty("slices").GetInt32());
         var traces = WholeTrace.Steps(receiver.Spans);
         Assert.Equal([1, 2], traces.Select(t => WholeTrace.Check(t).Step));

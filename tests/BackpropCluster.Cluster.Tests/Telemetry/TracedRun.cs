@@ -24,9 +24,9 @@ internal sealed class TracedRun(string directory, JsonElement result)
     }
 
     /// <summary>Trains an example on silos inside one process.</summary>
-    public static async Task<TracedRun> Train(Backprop backprop, OtlpReceiver? receiver, string example, params IEnumerable<string> sets) =>
-        new(backprop.Folder, (await backprop.Run(receiver?.Variables ?? [], null, Arguments(example, sets))).Json);
+    public static async Task<TracedRun> Train(Backprop backprop, (string Name, string Value)[] environment, string example, params IEnumerable<string> sets) =>
+        new(backprop.Folder, (await backprop.Run(environment, null, Arguments(example, sets))).Json);
 
-    public static string[] Arguments(string example, IEnumerable<string> sets) =>
-        ["train", System.IO.Path.Combine(Backprop.Root, "examples", $"{example}.yaml"), "--json", .. sets.SelectMany(set => new[] { "--set", set })];
+    public static string[] Arguments(string example, IEnumerable<string> sets, params IEnumerable<string> more) =>
+        ["train", System.IO.Path.Combine(Backprop.Root, "examples", $"{example}.yaml"), "--json", .. sets.SelectMany(set => new[] { "--set", set }), .. more];
 }

@@ -17,7 +17,7 @@ public sealed class TutorialRun : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await using var receiver = await OtlpReceiver.Start();
-        Run = await TracedRun.Train(backprop, receiver, "mazur", "cluster.granularity=neuron", "training.epochs=3", "trace.first=1", "trace.every=0");
+        Run = await TracedRun.Train(backprop, receiver.Variables, "mazur", "cluster.granularity=neuron", "training.epochs=3", "trace.first=1", "trace.every=0");
         // The process has ended: what it sent is here.
         Exported = receiver.Spans;
     }
@@ -88,13 +88,21 @@ public sealed class TutorialTraceTests(TutorialRun tutorial) : IClassFixture<Tut
     [Fact]
     public async Task WithNothingSetNothingIsSentAnywhereAndTheFileIsTheSame()
     {
-        // Where OTLP goes by default. A port that somebody else holds cannot be watched.
-        using var http = DefaultPort.Watch(4318);
-        using var grpc = DefaultPort.Watch(4317);
+        using var trap = new Trap();
         using var backprop = new Backprop();
-        var run = await TracedRun.Train(backprop, null, "mazur", "cluster.granularity=neuron", "training.epochs=3", "trace.first=1", "trace.every=0");
+        var run = await TracedRun.Train(backprop, trap.Variables, "mazur", "cluster.granularity=neuron", "training.epochs=3", "trace.first=1", "trace.every=0");
         Assert.Equal(tutorial.Run.Result.GetProperty("weightsSha256").GetString(), run.Result.GetProperty("weightsSha256").GetString());
         WholeTrace.CheckTutorial([.. run.Spans]);
-        Assert.Equal((false, false), (http.WasCalled, grpc.WasCalled));
+        Assert.False(trap.WasCalled);
+    }
+
+    /// <summary>So that the test above can fail: one variable, and the trap is called.</summary>
+    [Fact]
+    public async Task TheTrapOfThatTestCatchesWhatIsSent()
+    {
+        using var trap = new Trap();
+        using var backprop = new Backprop();
+        await TracedRun.Train(backprop, [.. trap.Variables, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "200")], "mazur", "training.epochs=1");
+        Assert.True(trap.WasCalled);
     }
 }
