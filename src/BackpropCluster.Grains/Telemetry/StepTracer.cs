@@ -11,8 +11,8 @@ namespace BackpropCluster.Grains.Telemetry;
 /// whatever is lost on the way.</remarks>
 internal sealed class StepTracer(RunPlan plan, Func<long> clock)
 {
-    // A silo that was lost tells nothing any more; what the others told is shown without it. Counted from the step's commit: a step may
-    // take longer. The last step's update is told when the parameters are read, which of many slices takes its time.
+    // A silo that was lost tells nothing any more; what the others told is shown without it. Counted from the step's end: it may take
+    // longer, and so may its checkpoint. The last step's update is told when the parameters are read, which of many slices takes its time.
     private static readonly long Patience = (long)TimeSpan.FromSeconds(3).TotalNanoseconds;
     private static readonly long PatienceAtTheEnd = (long)TimeSpan.FromSeconds(25).TotalNanoseconds;
 
@@ -68,10 +68,10 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
         var silos = placement.Silos.Where((_, silo) => placement.PartsOn(plan, silo).Any(p => p.Kind != PartKind.Source)).Count();
         foreach (var (step, trace) in open.ToList())
         {
-            if (step < state.Step && trace.Committed == 0) trace.Committed = clock();
-            if (trace.Told.Count < silos && (trace.Committed == 0 || clock() - trace.Committed <= (state.Status.IsOver() ? PatienceAtTheEnd : Patience))) continue;
-            // Its boundary may still be going on: an evaluation, a checkpoint.
-            if (state.Step == step + 1 && state.Status is RunStatus.Evaluating or RunStatus.Saving && trace.Told.Count >= silos) continue;
+            // Its boundary is going on: an evaluation, a checkpoint. Of many slices each applies the step's update with its part of that.
+            if (state.Step == step + 1 && state.Status is RunStatus.Evaluating or RunStatus.Saving) continue;
+            if (step < state.Step && trace.Over == 0) trace.Over = clock();
+            if (trace.Told.Count < silos && (trace.Over == 0 || clock() - trace.Over <= (state.Status.IsOver() ? PatienceAtTheEnd : Patience))) continue;
             open.Remove(step);
             if (trace.Told.Count > 0 && step <= state.Losses.Count) Write(new TracedStep(step, (int)Math.Ceiling((double)step * plan.Spec.Training.Epochs / state.Steps), state.Losses[step - 1], placement), trace, keep);
             else trace.Root.Dispose();
@@ -170,8 +170,8 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
     {
         public List<StepSpans> Told { get; } = [];
 
-        /// <summary>When the step was seen to be committed; 0 before.</summary>
-        public long Committed { get; set; }
+        /// <summary>When the step was seen to be over, its boundary too; 0 before.</summary>
+        public long Over { get; set; }
 
         public List<(string Name, long Start, long End)> Boundary { get; } = [];
     }
