@@ -65,11 +65,11 @@ public sealed class CollectorTests : IDisposable
 
     private async Task TrainsToTheReference((string, string)[] variables)
     {
-        var run = await Train(variables, "xor", "training.epochs=300", "trace.every=1");
-        var file = Cli.RunFileLoader.Load(Path.Combine(Backprop.Root, "examples", "xor.yaml"), ["training.epochs=300"]);
+        var run = await Train(variables, "xor", "training.epochs=100", "trace.every=1");
+        var file = Cli.RunFileLoader.Load(Path.Combine(Backprop.Root, "examples", "xor.yaml"), ["training.epochs=100"]);
         Assert.Equal(ProcessRuns.Reference(file).WeightsSha256, run.Result.GetProperty("weightsSha256").GetString());
         // The run's own file does not depend on anybody.
-        Assert.Equal(Enumerable.Range(1, 300).Select(step => (long?)step), WholeTrace.Steps(run.Spans).Select(t => WholeTrace.Check(t).Step));
+        Assert.Equal(Enumerable.Range(1, 100).Select(step => (long?)step), WholeTrace.Steps(run.Spans).Select(t => WholeTrace.Check(t).Step));
     }
 
     private Task<TracedRun> Train((string, string)[] variables, string example, params string[] sets) => TracedRun.Train(backprop, variables, example, sets);

@@ -40,7 +40,8 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     public (string Name, string Value)[] Variables =>
     [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", app.Urls.Single()),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "1000"),
+        // A batch that timed out is lost: a busy machine must not lose one of a collector that answers.
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", manner == Collector.Answers ? "10000" : "500"),
         ("OTEL_BSP_SCHEDULE_DELAY", "100"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "500"),
     ];

@@ -69,6 +69,26 @@ public sealed class StepTracerTests
         Assert.Equal(17, Assert.Single(run.Finish()).Count);
     }
 
+    /// <summary>The slices of a wide model apply a step's update while they are saved, which may take long as well.</summary>
+    [Fact]
+    public void AStepWhoseCheckpointTakesLongKeepsItsTrace()
+    {
+        var plan = Tutorial(silos: 2).Plan;
+        var run = new LedRun(plan with { Checkpoints = new CheckpointRule(1, TimeSpan.Zero) }, 2);
+        var step = run.Step;
+        run.Tracer.Add(run.Tell(0, step));
+        run.Commit();
+        Assert.Equal(RunStatus.Saving, run.State.Status);
+        Assert.Empty(run.Finish());
+        run.Now += 60 * Second;
+        Assert.Empty(run.Finish());
+        run.State.Receive(new StoreFailed(step with { From = PartId.Store, Phase = Phase.Save }, false, "the disk is full"), run);
+        Assert.Equal(RunStatus.Training, run.State.Status);
+        Assert.Empty(run.Finish());
+        run.Tracer.Add(run.Tell(1, step));
+        Assert.Equal(17, Assert.Single(run.Finish()).Count);
+    }
+
     [Fact]
     public void ASiloThatTellsNothingIsWaitedForThreeSecondsAfterTheCommitAndThenItIsSaid()
     {
