@@ -49,7 +49,7 @@ internal sealed class LocalRedis : IAsyncDisposable
         if (!process.HasExited)
         {
             process.Kill();
-            await process.WaitForExitAsync();
+            await process.WaitForExitAsync().WaitAsync(StartBound);
         }
 
         process.Dispose();
@@ -65,7 +65,7 @@ internal sealed class LocalRedis : IAsyncDisposable
             using var probe = new TcpClient();
             try
             {
-                await probe.ConnectAsync(IPAddress.Loopback, port, cancellation);
+                await probe.ConnectAsync(IPAddress.Loopback, port, cancellation).AsTask().WaitAsync(StartBound, cancellation);
                 return true;
             }
             catch (SocketException)
