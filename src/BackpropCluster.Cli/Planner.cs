@@ -38,7 +38,7 @@ internal static class Planner
 
     private static Dataset Prepare(RunSpec spec, Table table) => Dataset.Prepare(table, spec.Data, spec.Seed, spec.Model.Layers[^1].Units);
 
-    // Id and everything that can change a number: two runs that differ in either must never take each other's messages.
+    // Id and everything that can change a number, so what is traced is left out: two runs that differ in either must never take each other's messages.
     private static ulong Fingerprint(string run, RunSpec spec) =>
-        BitConverter.ToUInt64(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(new { run, spec })));
+        BitConverter.ToUInt64(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(new { run, spec = spec with { Trace = TraceSpec.None } })));
 }

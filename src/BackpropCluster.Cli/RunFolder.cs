@@ -20,6 +20,7 @@ internal sealed partial class RunFolder : IDisposable
     // Two processes that train one run would fight over its head, step after step.
     private readonly FileStream held;
     private StreamWriter? metrics;
+    private HashSet<string>? knownTraces;
     private int steps;
     private bool isNew;
 
@@ -120,6 +121,7 @@ internal sealed partial class RunFolder : IDisposable
 
     public void Write(RunProgress progress)
     {
+        Write(progress.NewTraces);
         // Written anew also when a run goes on: its coordinator tells all scores from the first step. Not before it does, or a run
         // that cannot be led would lose what is there.
         if (progress.NewLosses.IsEmpty && progress.NewEvaluations.IsEmpty) return;
@@ -140,6 +142,25 @@ internal sealed partial class RunFolder : IDisposable
             while (evaluations.TryPeek(out var next) && next.Version <= steps)
                 Line(new { kind = "evaluation", step = evaluations.Dequeue().Version, loss = next.Score.Loss, accuracy = next.Score.Accuracy });
         }
+    }
+
+    // A line that was torn by a crash goes before others follow it, and a trace that stands there already is not written again: a
+    // coordinator tells a client that comes back all that it still has.
+    private void Write(IReadOnlyList<byte[]> traces)
+    {
+        if (traces.Count == 0) return;
+        var path = System.IO.Path.Combine(Path, Traces.TraceFile.FileName);
+        if (knownTraces is null)
+        {
+            var known = File.Exists(path) ? File.ReadAllText(path) : "";
+            known = known[..(known.LastIndexOf('\n') + 1)];
+            if (known.Length > 0) File.WriteAllText(path, known);
+            knownTraces = [.. TraceId().Matches(known).Select(m => m.Groups[1].Value)];
+        }
+
+        using var file = new FileStream(path, FileMode.Append, FileAccess.Write);
+        foreach (var trace in traces)
+            if (knownTraces.Add(TraceId().Match(System.Text.Encoding.UTF8.GetString(trace)).Groups[1].Value)) file.Write(trace);
     }
 
     /// <summary>How the run ended: what <c>train --json</c> prints, or less where it did not complete.</summary>
@@ -179,6 +200,9 @@ internal sealed partial class RunFolder : IDisposable
 
     [GeneratedRegex(@"^[a-z0-9][a-z0-9._-]{0,63}\z")]
     private static partial Regex IdPattern();
+
+    [GeneratedRegex("\"traceId\":\"([0-9a-f]{32})\"")]
+    private static partial Regex TraceId();
 
     private sealed record Manifest(int Format, string Run, string? Backprop, string Runtime, string? Orleans, string Host, int Processors, string DataSha256);
 }

@@ -113,11 +113,11 @@ internal sealed class TrainingGround : IAsyncDisposable
     private static RunFile Resumed(TrainRequest request, RunFile begun, Func<string[]?, RunFile> read)
     {
         var file = request.Path is null ? read(request.Sets) : RunFileLoader.Load(request.Path, request.Sets);
-        // All lines but the last two, which say where and how often to save, decide about the result.
-        string[] Deciding(RunFile f) => (f with { Cluster = begun.Cluster }).ToYaml().Split('\n');
+        // All lines decide about the result, but those that say where, how often to save and what to trace.
+        string[] Deciding(RunFile f) => (f with { Cluster = begun.Cluster, Spec = f.Spec with { Trace = begun.Spec.Trace } }).ToYaml().Split('\n');
         var difference = Deciding(begun).Zip(Deciding(file)).FirstOrDefault(lines => lines.First != lines.Second);
         return difference == default && Deciding(begun).Length == Deciding(file).Length
             ? file
-            : throw new CommandFailedException(ExitCode.Usage, $"run {request.Resume} was begun with '{difference.First?.Trim()}', this file says '{difference.Second?.Trim()}': it would be another run. Nothing was started. Train it as a new run, or change only cluster, training.checkpoint_every and training.log_every.");
+            : throw new CommandFailedException(ExitCode.Usage, $"run {request.Resume} was begun with '{difference.First?.Trim()}', this file says '{difference.Second?.Trim()}': it would be another run. Nothing was started. Train it as a new run, or change only cluster, trace, training.checkpoint_every and training.log_every.");
     }
 }

@@ -137,13 +137,29 @@ public enum StopMetric
     TestLoss,
 }
 
-/// <summary>Which steps carry a trace context in their keys: the first <see cref="First"/>, and then every <see cref="Every"/>th.</summary>
+/// <summary>Which steps carry a trace context in their keys: the first <see cref="First"/>, and then every <see cref="Every"/>th. Cannot change a
+/// result.</summary>
+/// <param name="First">From step 1.</param>
+/// <param name="Every">0 traces none beyond the first.</param>
+/// <param name="Detail">What parts tell of such a step.</param>
+/// <param name="MaxSpans">Spans of one trace; what exceeds them is rolled up, layer by layer.</param>
 [GenerateSerializer, Immutable, Alias("trace-spec")]
-public sealed record TraceSpec([property: Id(0)] int First, [property: Id(1)] int Every)
+public sealed record TraceSpec(
+    [property: Id(0)] int First, [property: Id(1)] int Every, [property: Id(2)] TraceDetail Detail = TraceDetail.Numbers, [property: Id(3)] int MaxSpans = 2000)
 {
     public static TraceSpec None { get; } = new(0, 0);
 
     public bool Samples(int step) => step <= First || (Every > 0 && step % Every == 0);
+}
+
+/// <summary>What parts tell of a traced step.</summary>
+public enum TraceDetail : byte
+{
+    /// <summary>That they computed, and of what shape.</summary>
+    Times,
+
+    /// <summary>Every number as well, as the tutorial does: for small models, since all are copied.</summary>
+    Numbers,
 }
 
 /// <summary>When a slice's outgoing weights change, seen from its own backward pass (design §3).</summary>

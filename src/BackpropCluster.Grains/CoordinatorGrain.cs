@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Telemetry;
 using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
 using Orleans.Runtime;
@@ -20,6 +21,7 @@ internal sealed class CoordinatorGrain(
 
     private CoordinatorState? state;
     private CoordinatorOutbox? outbox;
+    private RunTelemetry? telemetry;
     private RunRecord? record;
     private RunStatus entered;
     private Task waking = Task.CompletedTask;
@@ -55,19 +57,26 @@ internal sealed class CoordinatorGrain(
         await waking;
     }
 
-    public async ValueTask<RunProgress?> Watch(int seenSteps, int seenEvaluations)
+    public async ValueTask<RunProgress?> Watch(int seenSteps, int seenEvaluations, int seenTraces)
     {
         if (state?.Status.IsOver() == false)
             await news.Task.WaitAsync(LongestWatch, time).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
-        return state is null or { Status: RunStatus.HandedOver } ? null : ProgressSince(state, seenSteps, seenEvaluations);
+        return state is null or { Status: RunStatus.HandedOver } ? null : ProgressSince(state, seenSteps, seenEvaluations, seenTraces);
     }
 
     public void Take(Message message)
     {
         if (state is null || outbox is null) return;
         state.Receive(message, outbox);
+        telemetry!.Saw(state);
         if (began == 0 && state.Status == RunStatus.Training) began = time.GetTimestamp();
         if (state.Status.IsOver()) Announce(state);
+    }
+
+    public void Traced(StepSpans spans)
+    {
+        telemetry?.Tracer.Add(spans);
+        if (state is not null) telemetry!.Saw(state);
     }
 
     public ValueTask Interrupt()
@@ -90,8 +99,11 @@ internal sealed class CoordinatorGrain(
         if (catalog is not null) await catalog.Enter(run);
         outbox?.Release();
         (record, entered) = (run, RunStatus.Training);
-        outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, relays, store);
-        var next = new CoordinatorState(run.Plan, term, members.Of(run.Plan), run.Deadline);
+        telemetry = new RunTelemetry(run.Plan, members.LocalName, logger);
+        outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, relays, store, telemetry.Tracer);
+        // Answers of the store come to the run, whoever of its coordinators asked: each counts its requests from a place of its own.
+        var attempts = HashCode.Combine(GrainContext.ActivationId, time.GetTimestamp()) & 0x3fff_ffff;
+        var next = new CoordinatorState(run.Plan, term, members.Of(run.Plan), run.Deadline, attempts);
         objections.ForEach(next.Warn);
         (state, announced, began, elapsed, over) = (next, 0, 0, TimeSpan.Zero, 0);
         // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.
@@ -106,6 +118,7 @@ internal sealed class CoordinatorGrain(
         var present = members.Of(record.Plan);
         if (!present.SequenceEqual(state.Silos)) state.MembersChanged(present, outbox);
         state.Tick(time.GetElapsedTime(0), outbox);
+        telemetry!.Saw(state);
         if (state.CommittedSteps > announced || state.Status.IsOver()) Announce(state);
         if (!state.Status.IsOver()) return;
         if (entered == RunStatus.Training) await EnterEnd(state, record);
@@ -117,7 +130,7 @@ internal sealed class CoordinatorGrain(
     private void LetGo()
     {
         outbox?.Release();
-        (state, outbox, record) = (null, null, null);
+        (state, outbox, telemetry, record) = (null, null, null, null);
         DeactivateOnIdle();
     }
 
@@ -147,24 +160,31 @@ internal sealed class CoordinatorGrain(
 
     private TimeSpan Elapsed => elapsed != TimeSpan.Zero ? elapsed : began == 0 ? TimeSpan.Zero : time.GetElapsedTime(began);
 
-    private RunProgress ProgressSince(CoordinatorState s, int seenSteps, int seenEvaluations) => new()
+    private RunProgress ProgressSince(CoordinatorState s, int seenSteps, int seenEvaluations, int seenTraces)
     {
-        Status = s.Status,
-        Term = s.Term,
-        CommittedSteps = s.CommittedSteps,
-        Steps = s.Steps,
-        Epoch = s.Epoch,
-        NewLosses = [.. s.Losses.Skip(seenSteps)],
-        NewEvaluations = [.. s.Evaluations.Skip(seenEvaluations)],
-        Recoveries = s.Recoveries,
-        Moves = s.Moves,
-        ReplayedSteps = s.ReplayedSteps,
-        StaleMessages = s.StaleMessages,
-        Elapsed = Elapsed,
-        Failure = s.Failure,
-        Placement = s.Placement,
-        FirstVersion = Math.Max(s.FirstVersion, 0),
-        SavedVersion = s.SavedVersion,
-        Warnings = [.. s.Warnings],
-    };
+        var (traces, earlier) = telemetry!.TracesSince(seenTraces);
+        return new()
+        {
+            Status = s.Status,
+            Term = s.Term,
+            CommittedSteps = s.CommittedSteps,
+            Steps = s.Steps,
+            Epoch = s.Epoch,
+            NewLosses = [.. s.Losses.Skip(seenSteps)],
+            NewEvaluations = [.. s.Evaluations.Skip(seenEvaluations)],
+            Recoveries = s.Recoveries,
+            Moves = s.Moves,
+            ReplayedSteps = s.ReplayedSteps,
+            StaleMessages = s.StaleMessages,
+            Elapsed = Elapsed,
+            Failure = s.Failure,
+            Placement = s.Placement,
+            FirstVersion = Math.Max(s.FirstVersion, 0),
+            SavedVersion = s.SavedVersion,
+            Warnings = [.. s.Warnings],
+            NewTraces = [.. traces],
+            EarlierTraces = earlier,
+            PendingTraces = telemetry.PendingTraces,
+        };
+    }
 }

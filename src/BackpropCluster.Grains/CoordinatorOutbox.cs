@@ -1,10 +1,11 @@
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Grains;
 
 /// <summary>Delivers what a coordinator says: to the relay of each silo, which knows the parts there, and to the store.</summary>
-internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, string silo, RelayShells shells, StoreShell store) : IOutbox
+internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, string silo, RelayShells shells, StoreShell store, StepTracer tracer) : IOutbox
 {
     private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(plan.Run);
     private Placement placement = new([], []);
@@ -13,6 +14,7 @@ internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, stri
     public void Send(Recipients to, Message message)
     {
         if (message is Restore restore) Route(restore.Placement);
+        if (message is Advance { Key.Trace.IsSampled: true } advance) message = advance with { Key = advance.Key with { Trace = tracer.Begin(advance.Key) } };
 
         switch (to.Kind)
         {

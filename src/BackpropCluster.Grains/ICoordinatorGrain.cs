@@ -1,4 +1,5 @@
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Telemetry;
 using Orleans.Concurrency;
 
 namespace BackpropCluster.Grains;
@@ -23,10 +24,16 @@ public interface ICoordinatorGrain : IGrainWithStringKey
 
     /// <summary>What happened since the caller last looked; answers as soon as there is news, and after a second at the latest.</summary>
     /// <returns><see langword="null"/> if this activation leads no run: the one that did is gone, or is about to.</returns>
-    [Alias("Watch")] ValueTask<RunProgress?> Watch(int seenSteps, int seenEvaluations);
+    /// <param name="seenSteps">How many scores of steps the caller has.</param>
+    /// <param name="seenEvaluations">How many of evaluations.</param>
+    /// <param name="seenTraces">How many traces; the oldest are forgotten where nobody asks for them.</param>
+    [Alias("Watch")] ValueTask<RunProgress?> Watch(int seenSteps, int seenEvaluations, int seenTraces = int.MaxValue);
 
     /// <summary>Takes what a relay or the store says.</summary>
     [OneWay, Alias("Take")] void Take(Message message);
+
+    /// <summary>Takes what the parts of a silo did in a traced step.</summary>
+    [OneWay, Alias("Traced")] void Traced(StepSpans spans);
 
     /// <summary>Ends the run at the next step boundary, after a checkpoint; <see cref="Watch"/> tells when that is done.</summary>
     [Alias("Interrupt")] ValueTask Interrupt();

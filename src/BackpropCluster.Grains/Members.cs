@@ -14,6 +14,8 @@ internal sealed class Members(ILocalSiloDetails local, ISiloStatusOracle members
     /// <summary>This silo, as placements name it.</summary>
     public string Local { get; } = local.SiloAddress.ToParsableString();
 
+    public string LocalName { get; } = local.Name;
+
     /// <summary>Asks every member whether it can take part; waits for all answers.</summary>
     /// <returns>What is in the way, one sentence a silo.</returns>
     public async Task<List<string>> Check(RunPlan plan)

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace BackpropCluster.Grains;
@@ -8,6 +9,8 @@ namespace BackpropCluster.Grains;
 /// <summary>What Source, slice and Loss grains have in common: a machine, an outbox, and what happens when the machine throws.</summary>
 internal sealed class PartShell(PartState state, PartOutbox outbox, ILogger logger)
 {
+    private bool traced;
+
     public PartState State => state;
 
     public IOutbox Outbox => outbox;
@@ -19,6 +22,9 @@ internal sealed class PartShell(PartState state, PartOutbox outbox, ILogger logg
         try
         {
             if (message is Restore restore) outbox.Route(restore.Plan);
+            // Of the message after a traced one too: with it the update of a traced step is applied.
+            outbox.TurnBegan = traced || message.Key.Trace.IsSampled ? TraceClock.Now : 0;
+            traced = message.Key.Trace.IsSampled;
             state.Receive(message, outbox);
         }
         catch (Exception e)
@@ -44,7 +50,14 @@ internal sealed class PartOutbox(string run, RelayShells relays, ITrainingObserv
         else relay.Take(message);
     }
 
-    public void Observe(Observation observation) => observer.Observe(observation);
+    /// <summary>When the turn at work began, where a trace is recorded.</summary>
+    public long TurnBegan { get; set; }
+
+    public void Observe(Observation observation)
+    {
+        observer.Observe(observation);
+        relay.Hear(observation, TurnBegan);
+    }
 }
 
 /// <summary>Makes shells: the services of a silo that parts need.</summary>

@@ -1,10 +1,11 @@
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Grains;
 
 /// <summary>Delivers what a relay says: one-way calls to the parts of its silo, to the relays of others, and to the coordinator.</summary>
 /// <remarks>Not thread-safe: used under its relay's lock.</remarks>
-internal sealed class RelayOutbox(IGrainFactory grains, string run, string silo) : IOutbox
+internal sealed class RelayOutbox(IGrainFactory grains, string run, string silo, SiloTracer tracer) : IOutbox
 {
     private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(run);
     private Dictionary<PartId, IPartGrain> parts = [];
@@ -12,6 +13,9 @@ internal sealed class RelayOutbox(IGrainFactory grains, string run, string silo)
     private ISourceGrain? source;
     private ILossGrain? loss;
     private IRelayGrain[] relays = [];
+
+    /// <summary>The run, known from the first Restore on.</summary>
+    public RunPlan? Plan { get; private set; }
 
     /// <summary>Learns who stands where in a new term. What stood here and does not any more is let go.</summary>
     public void Route(Restore restore)
@@ -21,6 +25,7 @@ internal sealed class RelayOutbox(IGrainFactory grains, string run, string silo)
         // A part of the same number may be cut otherwise than before, and is another grain then.
         foreach (var (part, grain) in before)
             if (!grain.Equals(parts.GetValueOrDefault(part))) grain.Release();
+        Plan = plan;
         layers = [.. Enumerable.Range(1, plan.Depth).Select(layer => parts.Where(p => p.Key.Kind == PartKind.Slice && p.Key.Layer == layer).Select(p => (ISliceGrain)p.Value).ToArray())];
         source = parts.GetValueOrDefault(PartId.Source) as ISourceGrain;
         loss = parts.GetValueOrDefault(PartId.Loss) as ILossGrain;
@@ -59,7 +64,7 @@ internal sealed class RelayOutbox(IGrainFactory grains, string run, string silo)
         }
     }
 
-    public void Observe(Observation observation) => throw new InvariantViolationException("a relay computes nothing that could be observed");
+    public void Observe(Observation observation) => tracer.Hear(observation, 0);
 
     private static void Hand(IPartGrain part, Message message)
     {

@@ -1,11 +1,10 @@
-using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Telemetry;
 using Microsoft.Extensions.Logging;
-using Orleans.Runtime;
 
 namespace BackpropCluster.Grains;
 
@@ -20,22 +19,26 @@ internal sealed class RelayShell
     private readonly DataCatalog data;
     private readonly StoreShell store;
     private readonly ILogger logger;
+    private readonly SiloTracer tracer;
     private SavedModel? model; // of the Restore at work: the cache holds it only weakly, and every slice will ask for it
 
     private readonly string silo;
 
-    public RelayShell(string run, string silo, IGrainFactory grains, DataCatalog data, StoreShell store, ILogger logger)
+    public RelayShell(string run, string silo, string name, IGrainFactory grains, DataCatalog data, StoreShell store, ILogger logger)
     {
         (this.silo, this.data, this.store, this.logger) = (silo, data, store, logger);
         state = new RelayState(silo);
-        outbox = new RelayOutbox(grains, run, silo);
+        tracer = new SiloTracer(name, spans => grains.GetGrain<ICoordinatorGrain>(run).Traced(spans));
+        outbox = new RelayOutbox(grains, run, silo, tracer);
     }
 
-    public Traffic Traffic
+    public Traffic Traffic => TrafficByKind.Sum;
+
+    public TrafficByKind TrafficByKind
     {
         get
         {
-            lock (gate) return state.Traffic;
+            lock (gate) return new TrafficByKind(state.OfActivations, state.OfDeltas, state.OfWords);
         }
     }
 
@@ -54,6 +57,9 @@ internal sealed class RelayShell
         if (message is Restore restore) _ = Prepare(restore);
         else Receive(message);
     }
+
+    /// <summary>Takes what a part tells of a traced step.</summary>
+    public void Hear(Observation observation, long turnBegan) => tracer.Hear(observation, turnBegan);
 
     /// <summary>Lets go of all parts.</summary>
     public void Release()
@@ -95,7 +101,9 @@ internal sealed class RelayShell
             {
                 if (message is Restore restore && restore.Key.Term >= state.Term) outbox.Route(restore);
                 if (message is Advance) model = null;
+                if (message is Advance { Key.Trace.IsSampled: true }) tracer.Begin(message.Key);
                 state.Receive(message, outbox);
+                if (message is Restore) tracer.Route(outbox.Plan!, state.Parts);
             }
         }
         catch (Exception e)
@@ -103,23 +111,5 @@ internal sealed class RelayShell
             logger.LogError(e, "{Part} failed at {Key}", state.Id, message.Key);
             outbox.Send(Recipients.Coordinator, new Failure(message.Key with { From = state.Id }, FailureKind.Defect, $"{state.Id}: {e.GetType().Name}: {e.Message}"));
         }
-    }
-}
-
-/// <summary>The relays of one silo.</summary>
-internal sealed class RelayShells(IGrainFactory grains, ILocalSiloDetails silo, DataCatalog data, StoreShell store, ILoggerFactory loggers)
-{
-    private readonly ConcurrentDictionary<string, RelayShell> shells = new();
-
-    /// <summary>Runs that have had parts on this silo, and how many they have now.</summary>
-    public IReadOnlyDictionary<string, int> Parts => shells.ToDictionary(s => s.Key, s => s.Value.Parts.Length);
-
-    public RelayShell Of(string run) =>
-        shells.GetOrAdd(run, r => new RelayShell(r, silo.SiloAddress.ToParsableString(), grains, data, store, loggers.CreateLogger<RelayShell>()));
-
-    /// <summary>Lets go of everything that this silo holds of a run.</summary>
-    public void Release(string run)
-    {
-        if (shells.TryRemove(run, out var shell)) shell.Release();
     }
 }

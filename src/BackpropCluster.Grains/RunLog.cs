@@ -13,16 +13,18 @@ internal sealed class RunLog
     /// <summary>How many scores of the present coordinator were taken.</summary>
     public int SeenLosses { get; private set; }
     public int SeenEvaluations { get; private set; }
+    public int SeenTraces { get; private set; }
 
     public ImmutableArray<Score> Losses => [.. losses];
     public ImmutableArray<EvaluationScore> Evaluations => [.. evaluations];
 
     /// <summary>Another coordinator has taken the run and begins to tell from the start.</summary>
-    public void ReadAgain() => (SeenLosses, SeenEvaluations) = (0, 0);
+    public void ReadAgain() => (SeenLosses, SeenEvaluations, SeenTraces) = (0, 0, 0);
 
     /// <exception cref="DivergenceException">A score differs from what an earlier coordinator reported for the same step.</exception>
     public void Take(RunProgress progress)
     {
+        SeenTraces = progress.EarlierTraces + progress.NewTraces.Length;
         foreach (var score in progress.NewLosses) Take(losses, SeenLosses++, score, "step");
         foreach (var score in progress.NewEvaluations) Take(evaluations, SeenEvaluations++, score, "evaluation");
     }

@@ -40,5 +40,12 @@ public sealed record RunProgress
     /// <summary>Times that parts moved at a step boundary because silos came or left.</summary>
     [Id(16)] public int Moves { get; init; }
 
+    /// <summary>Traces that the caller had not seen yet, each as lines of OTLP/JSON; and how many wait for silos to tell.</summary>
+    [Id(17)] public ImmutableArray<byte[]> NewTraces { get; init; } = [];
+    [Id(18)] public int PendingTraces { get; init; }
+
+    /// <summary>How many traces there were before the new ones.</summary>
+    [Id(19)] public int EarlierTraces { get; init; }
+
     public bool IsOver => Status.IsOver();
 }

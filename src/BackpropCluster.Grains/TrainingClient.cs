@@ -17,6 +17,7 @@ public static class TrainingClient
     // Nobody loses a coordinator, or slices that were about to be read, that many times without a step between.
     private const int Attempts = 30;
     private const int ReadsAtOnce = 256;
+    private const int TraceLooks = 50;
 
     /// <param name="grains">The cluster.</param>
     /// <param name="plan">The run.</param>
@@ -48,8 +49,11 @@ public static class TrainingClient
 
                 if (last is { Status: RunStatus.Failed or RunStatus.Interrupted }) return new TrainingOutcome(plan, last, null, default);
                 if (last is { Status: RunStatus.Completed } && await Read(grains, plan, last) is { } parts)
+                {
+                    await FollowTraces(coordinator, log, watch);
                     return new TrainingOutcome(
                         plan, last, new TrainingResult(ParametersAssembly.Assemble(plan, slice => parts[slice]), log.Losses, log.Evaluations), await Traffic(grains, plan, last));
+                }
             }
             catch (Exception e) when (e is OrleansException or TimeoutException && attempt < Attempts)
             {
@@ -63,10 +67,24 @@ public static class TrainingClient
 
     private static async IAsyncEnumerable<RunProgress> Follow(ICoordinatorGrain coordinator, RunLog log)
     {
-        while (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations) is { } progress)
+        while (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations, log.SeenTraces) is { } progress)
         {
             yield return progress;
             if (progress.IsOver) yield break;
+        }
+    }
+
+    // With the reading of the parameters the last step's update is applied, and told.
+    private static async Task FollowTraces(ICoordinatorGrain coordinator, RunLog log, Action<RunProgress>? watch)
+    {
+        using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
+        for (var look = 0; look < TraceLooks; look++)
+        {
+            if (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations, log.SeenTraces) is not { } progress) return;
+            log.Take(progress);
+            if (!progress.NewTraces.IsEmpty) watch?.Invoke(progress);
+            if (progress.PendingTraces == 0) return;
+            await pause.WaitForNextTickAsync(CancellationToken.None);
         }
     }
 

@@ -1,3 +1,6 @@
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+
 namespace BackpropCluster.Simulation;
 
 /// <summary>What a carrier does to messages, besides delivering them in random order.</summary>
@@ -8,4 +11,34 @@ namespace BackpropCluster.Simulation;
 public sealed record Disturbance(double RepeatShare, int Losses, int Crashes)
 {
     public static Disturbance None { get; } = new(0, 0, 0);
+
+    /// <summary>The faults of one history.</summary>
+    public IFaults FaultsOf(ulong seed) => this == None ? ListedFaults.None : new Draws(this, seed);
+
+    private sealed class Draws(Disturbance disturbance, ulong seed) : IFaults
+    {
+        private readonly AddressedRandom chance = new(seed, RandomPurpose.Simulation, 1);
+        private int losses = disturbance.Losses;
+        private int crashes = disturbance.Crashes;
+
+        // About one fault in fifty deliveries, until the counts are used up: early and late steps get their share.
+        public void Decide(int turn, PartKind to, ICollection<Fault> faults)
+        {
+            var fault = chance.Unit(2 * (ulong)turn);
+            if (fault < 0.02 && losses > 0)
+            {
+                losses--;
+                faults.Add(new(turn, FaultKind.Lose));
+                return;
+            }
+
+            if (fault > 0.98 && crashes > 0 && to is not (PartKind.Coordinator or PartKind.Store))
+            {
+                crashes--;
+                faults.Add(new(turn, FaultKind.CrashReceiver));
+            }
+
+            if (chance.Unit(2 * (ulong)turn + 1) < disturbance.RepeatShare) faults.Add(new(turn, FaultKind.Repeat));
+        }
+    }
 }

@@ -5,21 +5,44 @@ using BackpropCluster.Core.Protocol;
 namespace BackpropCluster.Simulation;
 
 /// <summary>The store of a simulated run: what is in it outlives every part and the coordinator.</summary>
-/// <remarks>A request takes effect at once and whole when it is delivered; the answer is a message like any other.</remarks>
-public sealed class MemoryStore
+/// <remarks>A request takes effect at once when it is delivered; the answer is a message like any other. Not sealed, so that a test can
+/// show what a worse store would do.</remarks>
+public class MemoryStore
 {
-    private readonly Dictionary<(int Version, int Term, SliceRange Slice), SlicePart> parts = [];
+    private readonly Dictionary<(int Version, int Term, SliceRange Slice), (SlicePart Part, bool IsTorn)> parts = [];
     private readonly List<(CheckpointId Id, Checkpoint Checkpoint)> checkpoints = [];
     private int term;
 
-    /// <summary>The versions of all whole checkpoints, in the order in which they were made.</summary>
+    /// <summary>The versions of all checkpoints that count, in the order in which they were made.</summary>
     public IEnumerable<int> Versions => checkpoints.Select(c => c.Id.Version);
+
+    /// <summary>The lead that was given last.</summary>
+    internal Led? Given { get; private set; }
+
+    /// <summary>All checkpoints that count.</summary>
+    protected IReadOnlyList<(CheckpointId Id, Checkpoint Checkpoint)> Checkpoints => checkpoints;
 
     /// <summary>Brings the model of a checkpoint.</summary>
     public SavedModel Open(RunPlan plan, CheckpointId id)
     {
         var checkpoint = checkpoints.Find(c => c.Id == id).Checkpoint;
-        return SavedModel.Assemble(plan with { Granularity = checkpoint.Granularity }, slice => parts[(id.Version, id.Term, slice)]);
+        return SavedModel.Assemble(plan with { Granularity = checkpoint.Granularity }, slice => parts[(id.Version, id.Term, slice)].Part);
+    }
+
+    /// <summary>The checkpoint that was made last.</summary>
+    public CheckpointId? Newest => checkpoints.Count == 0 ? null : checkpoints[^1].Id;
+
+    /// <summary>The newest checkpoint of which no part is torn.</summary>
+    public CheckpointId? NewestWhole(RunPlan plan) => checkpoints.FindLast(c => IsWhole(plan, c.Id)).Id;
+
+    /// <summary>Whether this store would load a checkpoint.</summary>
+    public virtual bool CanOpen(RunPlan plan, CheckpointId id) => IsWhole(plan, id);
+
+    /// <summary>Whether no part of a checkpoint is torn.</summary>
+    public bool IsWhole(RunPlan plan, CheckpointId id)
+    {
+        var granularity = checkpoints.Find(c => c.Id == id).Checkpoint.Granularity;
+        return SlicesOf(plan, granularity).All(slice => !parts[(id.Version, id.Term, slice)].IsTorn);
     }
 
     /// <summary>Does what a message asks for.</summary>
@@ -28,24 +51,80 @@ public sealed class MemoryStore
         switch (message)
         {
             case Lead lead:
-                term = Math.Max(term, lead.Key.Term) + 1;
-                var newest = checkpoints.LastOrDefault();
-                outbox.Send(Recipients.Coordinator, new Led(lead.Key with { Term = term, From = PartId.Store }, newest.Id, newest.Checkpoint, []));
+                TakeLead(lead, outbox);
                 break;
             case SavePart save:
-                // The first one stays: a repeat is the same, and a checkpoint that counts must not change under its readers.
-                parts.TryAdd((save.Key.Step, save.Key.Term, save.Slice), save.Part);
+                var name = (save.Key.Step, save.Key.Term, save.Slice);
+                // The first whole one stays: a repeat is the same, and a checkpoint that counts must not change under its readers.
+                if (!parts.TryGetValue(name, out var known) || known.IsTorn) parts[name] = (save.Part, IsTorn: false);
                 var (weights, outgoing) = (save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum);
                 outbox.Send(Recipients.Coordinator, new Saved(save.Key, [new SavedPart(save.Key.From, string.Create(CultureInfo.InvariantCulture, $"{weights:x16}{outgoing:x16}"), weights, outgoing)]));
                 break;
             case MoveHead move when move.Key.Term == term:
-                if (checkpoints.TrueForAll(c => c.Id.Version < move.Key.Step))
-                    checkpoints.Add((new CheckpointId(move.Key.Step, move.Key.Term, "simulated"), move.Checkpoint));
+                MoveHead(move);
                 outbox.Send(Recipients.Coordinator, new HeadMoved(move.Key with { From = PartId.Store }));
                 break;
             case MoveHead move:
                 outbox.Send(Recipients.Coordinator, new StoreFailed(move.Key with { From = PartId.Store }, IsFenced: true, $"term {term} leads the run"));
                 break;
         }
+    }
+
+    /// <summary>Answers that it cannot be done.</summary>
+    public static void Refuse(Message message, IOutbox outbox) =>
+        outbox.Send(Recipients.Coordinator, new StoreFailed(message.Key with { From = PartId.Store }, IsFenced: false, "the store cannot be reached"));
+
+    /// <summary>Does half of a write, and tells nobody.</summary>
+    public void Tear(SavePart save)
+    {
+        var name = (save.Key.Step, save.Key.Term, save.Slice);
+        if (!parts.TryGetValue(name, out var known) || known.IsTorn) parts[name] = (Half(save.Part), IsTorn: true);
+    }
+
+    /// <summary>Tears one part of the newest checkpoint; false if there is none.</summary>
+    public bool Damage(RunPlan plan, uint choice)
+    {
+        if (checkpoints.Count == 0) return false;
+        var (id, checkpoint) = checkpoints[^1];
+        var slices = SlicesOf(plan, checkpoint.Granularity).ToArray();
+        var name = (id.Version, id.Term, slices[choice % slices.Length]);
+        parts[name] = (Half(parts[name].Part), IsTorn: true);
+        return true;
+    }
+
+    /// <summary>The checkpoint that a new leader begins with: the newest that can be loaded.</summary>
+    protected virtual (CheckpointId? Id, Checkpoint? Checkpoint) Choose(RunPlan plan) => checkpoints.FindLast(c => CanOpen(plan, c.Id));
+
+    private void TakeLead(Lead lead, IOutbox outbox)
+    {
+        term = Math.Max(term, lead.Key.Term) + 1;
+        var (id, checkpoint) = Choose(lead.Plan);
+        ImmutableArray<string> broken = [.. checkpoints.Where(c => c.Id.Version > (id?.Version ?? 0)).Select(c => string.Create(CultureInfo.InvariantCulture, $"the checkpoint of step {c.Id.Version} is broken"))];
+        Given = new Led(lead.Key with { Term = term, From = PartId.Store }, id, checkpoint, broken);
+        outbox.Send(Recipients.Coordinator, Given);
+    }
+
+    private void MoveHead(MoveHead move)
+    {
+        var (version, by) = (move.Key.Step, move.Key.Term);
+        if (checkpoints.Exists(c => c.Id.Version == version && c.Id.Term == by)) return;
+        // Broken newer ones may be named still; what is computed again takes their place.
+        checkpoints.RemoveAll(c => c.Id.Version >= version);
+        checkpoints.Add((new CheckpointId(version, by, "simulated"), move.Checkpoint));
+    }
+
+    private static IEnumerable<SliceRange> SlicesOf(RunPlan plan, Granularity granularity)
+    {
+        var cut = plan with { Granularity = granularity };
+        return Enumerable.Range(1, cut.Depth).SelectMany(layer => cut.SlicesOf(layer));
+    }
+
+    // What a file system leaves where a write was cut off: the right length, and nothing in the second half.
+    private static SlicePart Half(SlicePart part)
+    {
+        var weights = part.Parameters.Weights;
+        double[] values = [.. weights.Values];
+        values.AsSpan(values.Length / 2).Clear();
+        return part with { Parameters = part.Parameters with { Weights = new Payload(weights.Units, weights.Rows, values) } };
     }
 }

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
@@ -6,22 +5,21 @@ using BackpropCluster.Core.Protocol;
 namespace BackpropCluster.Simulation;
 
 /// <summary>Carries the messages of the very state machines that grains run, in one thread, in an order that a seed determines.</summary>
-/// <remarks>Each delivery picks any message under way: reordering without a limit. When nothing is under way any more, virtual time
-/// passes until the coordinator's deadline. One seed is one history, so a failing one replays by itself.</remarks>
+/// <remarks>Each turn picks a message under way and may meet faults. When nothing is under way any more, virtual time passes until the
+/// coordinator's deadline. One seed and one list of faults are one history, so a failing one replays by itself.</remarks>
 public sealed class SeededCarrier
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
     private readonly RunPlan plan;
-    private readonly Disturbance disturbance;
-    private readonly Func<PartId, PartState> create;
-    private readonly AddressedRandom chance;
-    private readonly Dictionary<PartId, PartState> parts;
-    private readonly CoordinatorState coordinator;
-    private readonly List<(PartId To, Message Message)> underWay = [];
     private readonly MemoryStore store;
-    private readonly ImmutableArray<string> silos;
-    private readonly CarrierOutbox outbox;
-    private ulong draws;
+    private readonly AddressedRandom chance;
+    private readonly int window;
+    private readonly UnderWay underWay = new();
+    private readonly Cluster cluster;
+    private readonly Rules rules;
+    private readonly DirectRoutes routes;
+    private readonly FaultActions actions;
+    private IFaults faults;
+    private bool hasBegun;
     private TimeSpan now;
 
     /// <param name="plan">The run.</param>
@@ -31,32 +29,71 @@ public sealed class SeededCarrier
     /// <param name="store">What an earlier run of the same plan left; empty where none is given.</param>
     /// <param name="relays">Silos with a relay each, which carries what their parts say; 0 carries every message by itself.</param>
     public SeededCarrier(RunPlan plan, Func<PartId, PartState> create, Disturbance disturbance, ulong seed, MemoryStore? store = null, int relays = 0)
+        : this(plan, create, disturbance.FaultsOf(seed), seed, store ?? new MemoryStore(), relays, int.MaxValue, null)
     {
-        (this.plan, this.create, this.disturbance, this.store) = (plan, create, disturbance, store ?? new MemoryStore());
-        chance = new AddressedRandom(seed, RandomPurpose.Simulation, 0);
-        silos = [.. Enumerable.Range(0, Math.Max(relays, 1)).Select(SiloName)];
-        // With relays, each silo may have a Source: they are told apart by the silo's number.
-        parts = plan.Parts.Concat(Enumerable.Range(0, relays).SelectMany(silo => new[] { PartId.Relay(silo), PartId.Source with { Index = silo } })).Distinct().ToDictionary(p => p, create);
-        coordinator = new CoordinatorState(plan, term: 0, silos, Deadline);
-        outbox = relays == 0 ? new CarrierOutbox(this) : new RelayedOutbox(this);
     }
 
-    public CoordinatorState Coordinator => coordinator;
+    /// <param name="plan">The run.</param>
+    /// <param name="create">Makes a part without state.</param>
+    /// <param name="faults">What goes wrong.</param>
+    /// <param name="seed">The order of delivery.</param>
+    /// <param name="store">Where the run is saved.</param>
+    /// <param name="relays">As above.</param>
+    /// <param name="window">A message overtakes fewer than this many others at a time; with 1 all come in the order of their sending.</param>
+    /// <param name="golden">What the run must come to, if that is known.</param>
+    public SeededCarrier(
+        RunPlan plan, Func<PartId, PartState> create, IFaults faults, ulong seed, MemoryStore store, int relays, int window, Golden? golden)
+    {
+        (this.plan, this.faults, this.store, this.window) = (plan, faults, store, window);
+        chance = new AddressedRandom(seed, RandomPurpose.Simulation, 0);
+        rules = new Rules(plan, store, golden);
+        cluster = new Cluster(plan, create, relays, underWay);
+        routes = cluster.HasRelays ? new RelayedRoutes(plan, cluster, underWay, rules) : new DirectRoutes(plan, cluster, underWay, rules);
+        actions = new FaultActions(this, plan, cluster, underWay, store, rules);
+    }
+
+    /// <summary>The coordinator that began to lead last.</summary>
+    public CoordinatorState Coordinator => cluster.Newest.State;
 
     /// <summary>What parts said of traced steps, in the order in which they computed.</summary>
-    public List<Observation> Observations { get; } = [];
+    public List<Observation> Observations => routes.Observations;
 
-    public int Delivered { get; private set; }
-    public int Repeated { get; private set; }
-    public int Lost { get; private set; }
-    public int Crashed { get; private set; }
+    /// <summary>What happened so far; the coordinators' own counts are entered when <see cref="CountLeaders"/> is called.</summary>
+    public Tally Tally { get; } = new();
+
+    public int Delivered => (int)Tally.Deliveries;
+    public int Repeated => (int)Tally.Repeats;
+    public int Lost => (int)Tally.Losses;
+    public int Crashed => (int)Tally.Crashes;
+
+    /// <summary>Turns so far: what a fault's turn counts.</summary>
+    public int Turns { get; private set; }
+
+    /// <summary>What faults did, one line each.</summary>
+    public IReadOnlyList<string> Journal => actions.Journal;
+
+    /// <summary>Whether <see cref="Journal"/> is kept.</summary>
+    public bool KeepsJournal
+    {
+        get => actions.KeepsJournal;
+        set => actions.KeepsJournal = value;
+    }
+
+    /// <summary>What the relays' silos carried.</summary>
+    public Traffic Traffic => cluster.Living.Select(silo => silo.Known(PartId.Relay(silo.Number))).OfType<RelayState>().Aggregate(default(Traffic), (sum, relay) => sum + relay.Traffic);
+
+    internal bool StoreIsDown => Turns < actions.StoreDownUntil;
+
+    internal Rules Rules => rules;
+
+    internal bool IsLed => cluster.IsLed;
 
     /// <summary>The parts that a run is made of.</summary>
     public static Func<PartId, PartState> Parts(Func<RunPlan, Dataset> open, MemoryStore? store = null) => id => id.Kind switch
     {
         PartKind.Source => new SourceState(open),
         PartKind.Loss => new LossState(open),
-        PartKind.Relay => new RelayState(SiloName(id.Index)),
+        PartKind.Relay => new RelayState(SimulatedSilo.NameOf(id.Index)),
         _ => new SliceState(id, store is null ? NoStore : store.Open),
     };
 
@@ -65,156 +102,180 @@ public sealed class SeededCarrier
     /// <returns>The result; <see langword="null"/> where the run failed (<see cref="CoordinatorState.Failure"/> says why), was interrupted or cut off.</returns>
     public TrainingResult? Run(int deliveries = int.MaxValue)
     {
-        if (Delivered == 0) coordinator.Start(outbox);
-        while (!coordinator.Status.IsOver() && Delivered < deliveries)
-        {
-            if (underWay.Count > 0) DeliverOne();
-            else LetTimePass();
-        }
-
-        return coordinator.Status == RunStatus.Completed ? Result() : null;
+        while (!Coordinator.Status.IsOver() && Delivered < deliveries) Turn();
+        if (Coordinator.Status != RunStatus.Completed) return null;
+        return Read() ?? throw new InvariantViolationException($"a slice cannot read version {Coordinator.CommittedSteps} of a completed run");
     }
 
-    /// <summary>What the relays' silos carried.</summary>
-    public Traffic Traffic => parts.Values.OfType<RelayState>().Aggregate(default(Traffic), (sum, relay) => sum + relay.Traffic);
-
-    private static string SiloName(int silo) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"silo-{silo + 1}");
-
-    private static SavedModel NoStore(RunPlan plan, CheckpointId id) => throw new InvariantViolationException("a part of a run without a store was sent to a checkpoint");
-
-    private void DeliverOne()
+    /// <summary>Brings one message to its receiver, or lets time pass where none is under way; and whatever goes wrong meanwhile.</summary>
+    public void Turn()
     {
-        var index = chance.Below(underWay.Count, draws++);
-        var (to, message) = underWay[index];
-        // About one fault in fifty deliveries, until the counts are used up: early and late steps get their share.
-        var fault = chance.Unit(draws++);
-        if (fault < 0.02 && Lost < disturbance.Losses)
+        if (!hasBegun) Begin(cluster.Newest);
+        hasBegun = true;
+        Turns++;
+        actions.ReleaseHeld(late: rules.Committed);
+        if (underWay.Count == 0)
         {
-            Lost++;
-            Remove(index);
+            if (cluster.IsLed) PassDeadline();
+            else Lead();
             return;
         }
 
-        if (fault > 0.98 && Crashed < disturbance.Crashes && to.Kind is not (PartKind.Coordinator or PartKind.Store))
-        {
-            Crashed++;
-            parts[to] = create(to);
-        }
-
-        // A request to the store is a call, done once or not at all; its answer may be repeated like any message.
-        if (chance.Unit(draws++) < disturbance.RepeatShare && to.Kind != PartKind.Store) Repeated++;
-        else Remove(index);
-        Delivered++;
-        outbox.Speaker = to;
-        if (to.Kind == PartKind.Coordinator) coordinator.Receive(message, outbox);
-        else if (to.Kind == PartKind.Store) store.Receive(message, outbox);
-        else parts[to].Receive(message, outbox);
+        var bits = chance.Bits((ulong)Turns);
+        var envelope = underWay.Take(window == 1 ? 0 : (int)(((bits >> 32) * (ulong)Math.Min(window, underWay.Count)) >> 32));
+        var fate = Fate.Arrives;
+        if (!ReferenceEquals(faults, ListedFaults.None)) fate = actions.Meet(faults, Turns, envelope);
+        if (fate.HasFlag(Fate.Arrives)) Deliver(envelope, (uint)bits);
+        if (fate.HasFlag(Fate.ComesAgain)) underWay.Add(envelope);
     }
 
-    private void Remove(int index)
+    /// <summary>A new coordinator leads the run.</summary>
+    internal void Lead() => Begin(cluster.Lead((uint)chance.Bits((1UL << 40) + (ulong)Turns)));
+
+    /// <summary>No more faults: the store is up, rivals are gone, what was held back is under way.</summary>
+    internal void Calm()
     {
-        underWay[index] = underWay[^1];
-        underWay.RemoveAt(underWay.Count - 1);
+        faults = ListedFaults.None;
+        actions.StoreDownUntil = 0;
+        actions.ReleaseHeld(late: int.MaxValue);
+        cluster.EndRivalry();
     }
 
-    // The first tick tells the coordinator the time, the second that the deadline has passed since.
-    private void LetTimePass()
+    /// <summary>Delivers everything that is under way still, after the end.</summary>
+    internal void Settle()
     {
-        outbox.Speaker = PartId.Coordinator;
-        coordinator.Tick(now, outbox);
-        now += Deadline;
-        coordinator.Tick(now, outbox);
+        while (underWay.Count > 0) Turn();
     }
 
-    private TrainingResult Result()
+    /// <summary>The deadline passes: the first tick tells a coordinator the time, the second that the deadline has passed since.</summary>
+    internal void PassDeadline()
     {
-        var key = new MessageKey(plan.Fingerprint, coordinator.Term, coordinator.CommittedSteps, Phase.Evaluate, 0, PartId.Coordinator, default);
-        var parameters = ParametersAssembly.Assemble(plan, range =>
-            ((SliceState)parts[PartId.Slice(range.Layer, range.Index)]).Read(key, outbox)
-            ?? throw new InvariantViolationException($"{range} cannot read version {coordinator.CommittedSteps} of a completed run"));
-        return new TrainingResult(parameters, [.. coordinator.Losses], [.. coordinator.Evaluations]);
+        now += Cluster.Deadline;
+        foreach (var leader in cluster.Leaders)
+        {
+            if (!leader.IsActive) continue;
+            routes.Speaker = new(leader.Number, PartId.Coordinator);
+            leader.State.Tick(now - Cluster.Deadline, routes);
+            leader.State.Tick(now, routes);
+            rules.LeaderMoved(leader);
+        }
     }
 
-    private class CarrierOutbox(SeededCarrier carrier) : IOutbox
+    /// <summary>What a client reads of a completed run; <see langword="null"/> if a slice does not have it any more.</summary>
+    internal TrainingResult? Read()
     {
-        protected SeededCarrier Carrier => carrier;
-
-        /// <summary>Who is speaking: the part that a message was delivered to last.</summary>
-        public PartId Speaker { get; set; } = PartId.Coordinator;
-
-        public virtual void Send(Recipients to, Message message)
+        var state = Coordinator;
+        var key = new MessageKey(plan.Fingerprint, state.Term, state.CommittedSteps, Phase.Evaluate, 0, PartId.Coordinator, default);
+        var slices = new Dictionary<SliceRange, SliceParameters>();
+        foreach (var range in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.SlicesOf(layer)))
         {
-            switch (to.Kind)
-            {
-                case RecipientKind.Coordinator: Add(PartId.Coordinator, message); break;
-                case RecipientKind.Source: Add(PartId.Source, message); break;
-                case RecipientKind.Loss: Add(PartId.Loss, message); break;
-                case RecipientKind.Store: Add(PartId.Store, message); break;
-                case RecipientKind.Layer:
-                    foreach (var slice in carrier.plan.SlicesOf(to.Number)) Add(PartId.Slice(slice.Layer, slice.Index), message);
-                    break;
-                default:
-                    foreach (var part in carrier.plan.Parts) Add(part, message);
-                    break;
-            }
+            var part = PartId.Slice(range.Layer, range.Index);
+            var silo = cluster.HasRelays ? cluster.Find(state.Placement!.SiloOf(plan.OrdinalOf(part)))! : cluster.Silos[0];
+            if (!silo.IsAlive) return null;
+            routes.Speaker = new(silo.Number, part);
+            if (((SliceState)silo.Part(part)).Read(key, routes) is not { } parameters) return null;
+            slices.Add(range, parameters);
         }
 
-        public void Observe(Observation observation) => carrier.Observations.Add(observation);
-
-        protected void Add(PartId to, Message message) => carrier.underWay.Add((to, message));
+        return new TrainingResult(ParametersAssembly.Assemble(plan, range => slices[range]), [.. state.Losses], [.. state.Evaluations]);
     }
 
-    /// <summary>Each silo's parts talk to their relay, relays to each other and to the coordinator.</summary>
-    private sealed class RelayedOutbox(SeededCarrier carrier) : CarrierOutbox(carrier)
+    /// <summary>Enters what all coordinators counted.</summary>
+    internal void CountLeaders()
     {
-        private RunPlan Plan => Carrier.plan;
-
-        public override void Send(Recipients to, Message message)
+        foreach (var leader in cluster.Leaders)
         {
-            switch (to.Kind, Speaker.Kind)
-            {
-                case (RecipientKind.Relay, _):
-                    Add(PartId.Relay(to.Number), message);
-                    break;
-                case (RecipientKind.Store, _) or (RecipientKind.Coordinator, PartKind.Relay):
-                    base.Send(to, message);
-                    break;
-                case (_, PartKind.Store):
-                    if (message is Saved saved) Add(PartId.Relay(SiloOf(saved.Parts[0].Slice)), message);
-                    else base.Send(to, message);
-                    break;
-                case (_, PartKind.Coordinator):
-                    FromCoordinator(to, message);
-                    break;
-                case (_, PartKind.Relay):
-                    ToPartsHere(to, message);
-                    break;
-                default:
-                    Add(PartId.Relay(SiloOf(Speaker)), message);
-                    break;
-            }
+            Tally.Recoveries += leader.State.Recoveries;
+            Tally.Moves += leader.State.Moves;
+            Tally.ReplayedSteps += leader.State.ReplayedSteps;
+        }
+    }
+
+    private static SavedModel NoStore(RunPlan plan, CheckpointId id) => throw new InvariantViolationException("a part of a run without a store was sent to a checkpoint");
+
+    private void Begin(Leader leader)
+    {
+        routes.Speaker = new(leader.Number, PartId.Coordinator);
+        leader.State.Tick(now, routes);
+        leader.State.Start(routes);
+    }
+
+    private void Deliver(in Envelope envelope, uint choice)
+    {
+        var to = envelope.To;
+        if (envelope.Message is null) DeliverNotice(envelope);
+        else if (to.Part.Kind == PartKind.Coordinator) DeliverToLeader(envelope, choice);
+        else if (to.Part.Kind == PartKind.Store) DeliverToStore(envelope, refuse: StoreIsDown);
+        else DeliverToPart(cluster.Silos[to.Place], to.Part, envelope.Message);
+    }
+
+    private void DeliverNotice(in Envelope envelope)
+    {
+        if (envelope.Notice == Notice.Wake)
+        {
+            if (!cluster.IsLed && !Coordinator.Status.IsOver()) Lead();
+        }
+        else if (envelope.Notice == Notice.Release) cluster.Silos[envelope.To.Place].ForgetAll();
+        else if (cluster.Receiver(envelope.To.Place, 0) is { } leader)
+        {
+            routes.Speaker = new(leader.Number, PartId.Coordinator);
+            leader.State.MembersChanged(cluster.MembersFor(leader), routes);
+        }
+    }
+
+    private void DeliverToLeader(in Envelope envelope, uint choice)
+    {
+        Tally.Deliveries++;
+        if (cluster.Receiver(envelope.To.Place, choice) is not { } leader) return;
+        routes.Speaker = new(leader.Number, PartId.Coordinator);
+        if (envelope.Message is Led led) rules.Heard(leader.Number, led);
+        leader.State.Receive(envelope.Message!, routes);
+        rules.LeaderMoved(leader);
+        if (cluster.HasRelays) cluster.SeeLeaversOff(leader, routes);
+        if (leader.State.Status == RunStatus.HandedOver && leader.IsAlive) cluster.Crash(leader);
+    }
+
+    /// <summary>A request to the store is a call, done once or not at all.</summary>
+    internal void DeliverToStore(in Envelope envelope, bool refuse)
+    {
+        Tally.Deliveries++;
+        (routes.Speaker, routes.Asker) = (Address.Store, envelope.From);
+        var message = envelope.Message!;
+        if (refuse)
+        {
+            MemoryStore.Refuse(message, routes);
+            rules.Excuse();
+            Tally.StoreFaults++;
+            return;
         }
 
-        private void FromCoordinator(Recipients to, Message message)
+        store.Receive(message, routes);
+        if (message is Lead) rules.Led(envelope.From.Place, store.Given!);
+        else if (message is MoveHead && store.Newest is { } newest && newest.Version == message.Key.Step) rules.HeadMoved(newest);
+    }
+
+    private void DeliverToPart(SimulatedSilo silo, PartId id, Message message)
+    {
+        Tally.Deliveries++;
+        if (!silo.IsAlive) return;
+        routes.Speaker = new(silo.Number, id);
+        var part = silo.Part(id);
+        if (message is Restore restore && !Prepare(silo, part, restore)) return;
+        var (term, version) = (part.Term, part.Version);
+        part.Receive(message, routes);
+        rules.PartMoved(part, term, version, message);
+    }
+
+    // What a shell does before its machine hears of a Restore: it reads the checkpoint, and a relay's learns who stands where.
+    private bool Prepare(SimulatedSilo silo, PartState part, Restore restore)
+    {
+        if ((part.Id.Kind == PartKind.Relay || !cluster.HasRelays) && restore.From is { } from && !store.CanOpen(plan, from))
         {
-            for (var silo = 0; silo < Carrier.silos.Length; silo++)
-                if (to.Kind != RecipientKind.Source || Carrier.coordinator.Placement!.HasSource(Plan, silo)) Add(PartId.Relay(silo), message);
+            routes.Send(Recipients.Coordinator, new NeedRestore(restore.Key with { From = part.Id }));
+            return false;
         }
 
-        private void ToPartsHere(Recipients to, Message message)
-        {
-            foreach (var part in Carrier.coordinator.Placement!.PartsOn(Plan, Speaker.Index).Where(p => IsMeant(p, to)))
-                Add(part.Kind == PartKind.Source ? part with { Index = Speaker.Index } : part, message);
-        }
-
-        private static bool IsMeant(PartId part, Recipients to) => to.Kind switch
-        {
-            RecipientKind.Everyone => true,
-            RecipientKind.Layer => part.Kind == PartKind.Slice && part.Layer == to.Number,
-            RecipientKind.Source => part.Kind == PartKind.Source,
-            _ => part.Kind == PartKind.Loss,
-        };
-
-        private int SiloOf(PartId part) => part.Kind == PartKind.Source ? part.Index : Carrier.coordinator.Placement!.SiloOfPart[Plan.OrdinalOf(part)];
+        if (part.Id.Kind == PartKind.Relay && restore.Key.Term >= part.Term) silo.Follow(restore);
+        return true;
     }
 }

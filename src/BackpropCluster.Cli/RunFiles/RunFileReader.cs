@@ -22,11 +22,12 @@ internal static partial class RunFileReader
         // Before the keys: a later version's file has some that are unknown here, and they are not what is wrong with it.
         if (root.Find("version")?.Value is ScalarNode { Text: var version, Place: var place } && int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var later) && later > 1)
             throw new RunFileException($"the run file is of version {later}, this program reads version 1", place, "Use a later program, or write the file for version 1.");
-        var file = new Section(root, "", "version", "name", "seed", "data", "model", "optimizer", "training", "cluster");
+        var file = new Section(root, "", "version", "name", "seed", "data", "model", "optimizer", "training", "cluster", "trace");
         file.Whole("version", null, 1, 1);
         var data = DataKeys.Read(file, path, out var table);
         var model = Model(file.Group("model", "layers", "loss"), table, path);
         var training = Training(file.Group("training", "epochs", "update", "checkpoint_every", "log_every", "stop"), data, table);
+        var cluster = Cluster(file.Group("cluster", "silos", "granularity", "placement", "step_deadline"), file.Group("training", "epochs", "update", "checkpoint_every", "log_every", "stop"), model);
         var spec = new RunSpec
         {
             Name = Name(file, path),
@@ -35,8 +36,9 @@ internal static partial class RunFileReader
             Model = model,
             Optimizer = OptimizerKeys.Read(file),
             Training = training,
+            Trace = TraceKeys.Read(file, model, (data.Batch ?? table.Rows) / data.Microbatches, cluster.Granularity),
         };
-        return new RunFile(spec, Cluster(file.Group("cluster", "silos", "granularity", "placement", "step_deadline"), file.Group("training", "epochs", "update", "checkpoint_every", "log_every", "stop"), model), table);
+        return new RunFile(spec, cluster, table);
     }
 
     private static string Name(Section file, string path)

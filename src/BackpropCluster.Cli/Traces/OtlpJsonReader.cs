@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Traces;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Traces;
 

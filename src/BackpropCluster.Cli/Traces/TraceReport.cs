@@ -1,4 +1,5 @@
 using System.Text.Json;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Traces;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Traces;
 

@@ -1,3 +1,5 @@
+using BackpropCluster.Grains.Telemetry;
+
 namespace BackpropCluster.Cli.Traces;
 
 /// <summary>The spans of one trace, each after its parent, children by start and then by name.</summary>

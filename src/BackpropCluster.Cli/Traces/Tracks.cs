@@ -1,3 +1,5 @@
+using BackpropCluster.Grains.Telemetry;
+
 namespace BackpropCluster.Cli.Traces;
 
 /// <summary>Lays the spans of one silo on tracks, so that on each of them spans lie apart or within one another.</summary>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.Globalization;
 using BackpropCluster.Cli.Learn;
 using BackpropCluster.Core;
@@ -107,9 +108,46 @@ internal static class BenchVerb
                     _ => Task.FromResult(ReferencePerSecond(spec, data))));
             }
 
+        rows.AddRange(await Seen(cancellation));
         rows.Add(await WideModel(cancellation));
         Print(json, "rounds/s", rows, new { rows = rows.Select(row => new { name = row.Name, roundsPerSecond = row.Rate, baseline = row.Baseline, baselinePerSecond = row.BaselineRate, ratio = row.Ratio, remoteBytesPerStep = row.Crossing?.Bytes, crossingSecondsPerStep = row.Crossing?.Seconds }) });
         return ExitCode.Done;
+    }
+
+    /// <summary>What it costs to be seen: steps that are traced as by default, and steps that are measured, beside steps that are neither.</summary>
+    private static async Task<List<BenchRow>> Seen(CancellationToken cancellation)
+    {
+        await using var cluster = await EmbeddedCluster.Start(1, cancellation: cancellation);
+        var rows = new List<BenchRow>();
+        foreach (var granularity in new[] { Granularity.Neuron, Granularity.Layer })
+        {
+            RunPlan Plan(string name, TraceSpec trace)
+            {
+                var plan = NeuronGrains(0, Layers);
+                return plan with { Run = name, Granularity = granularity, Spec = plan.Spec with { Trace = trace, Training = plan.Spec.Training with { Epochs = granularity == Granularity.Neuron ? 10 : 40 } } };
+            }
+
+            var traced = new TraceSpec(3, 50, TraceDetail.Times);
+            rows.Add(await Compare(
+                $"steps of 64-64-64-10, batch 32, {granularity} grains, traced as by default",
+                "the same untraced",
+                turn => PerSecond(cluster.Grains, Plan($"traced-{granularity}-{turn}", traced), _ => 1, cancellation),
+                turn => PerSecond(cluster.Grains, Plan($"untraced-{granularity}-{turn}", TraceSpec.None), _ => 1, cancellation)));
+            rows.Add(await Compare(
+                $"steps of 64-64-64-10, batch 32, {granularity} grains, every metric collected",
+                "the same unmeasured",
+                async turn =>
+                {
+                    using var listener = new MeterListener { InstrumentPublished = (instrument, l) => l.EnableMeasurementEvents(instrument) };
+                    listener.SetMeasurementEventCallback<double>((_, _, _, _) => { });
+                    listener.SetMeasurementEventCallback<long>((_, _, _, _) => { });
+                    listener.Start();
+                    return await PerSecond(cluster.Grains, Plan($"measured-{granularity}-{turn}", TraceSpec.None), _ => 1, cancellation);
+                },
+                turn => PerSecond(cluster.Grains, Plan($"unmeasured-{granularity}-{turn}", TraceSpec.None), _ => 1, cancellation)));
+        }
+
+        return rows;
     }
 
     /// <summary>A wide model's steps on two silo processes beside those on one.</summary>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Net;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -36,6 +37,7 @@ internal static class SiloVerb
                     .SetMinimumLevel(LogLevel.Warning)
                     // Orleans warns of what is ordinary here: a silo that was started again, a watchdog that waits since the machine booted.
                     .AddFilter("Orleans", LogLevel.Error)
+                    .AddFilter("BackpropCluster", LogLevel.Information)
                     // What it throws is said by whoever asked it, once and without a stack trace.
                     .AddFilter("Orleans.Persistence", LogLevel.None)
                     .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss ", true))
@@ -51,6 +53,7 @@ internal static class SiloVerb
         // The first silo's address is loopback then: one that told others another address would wait for itself for ever.
         if (!options.Cluster.IsRedis && !IPAddress.IsLoopback(options.Listen))
             throw new CommandFailedException(ExitCode.Usage, $"--listen {options.Listen} needs a cluster with Redis: silos of {options.Cluster} are on one machine. Nothing was started. Leave --listen out, or use Redis.");
+        using var export = TelemetryExport.FromEnvironment(options.Name ?? Environment.MachineName);
         ClusterSilo? silo = null;
         await using var health = httpPort == 0 ? null : await HealthServer.Start(options.Listen, httpPort, () => silo?.IsActive == true);
         await using (silo = await ClusterSilo.Start(options, cancellation))

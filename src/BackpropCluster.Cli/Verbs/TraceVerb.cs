@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using BackpropCluster.Cli.Traces;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Verbs;
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Verbs;
 
@@ -25,6 +26,7 @@ internal static class TrainVerb
         });
         train.SetAction(async (parsed, cancellation) =>
         {
+            using var export = TelemetryExport.FromEnvironment(Environment.MachineName);
             var request = new TrainRequest(parsed.GetValue(path), parsed.GetValue(set), parsed.GetValue(resume), parsed.GetValue(directory)!);
             await using var ground = parsed.GetValue(cluster) is { } address
                 ? await TrainingGround.OfCluster(request, address, cancellation)

@@ -26,6 +26,7 @@ public sealed class CoordinatorState
     private readonly SavedParts saved;
     private Score? report;
     private int chunk;
+    private readonly int firstAttempt;
     private int version;
     private int attempt;
     private int fruitless;
@@ -33,6 +34,7 @@ public sealed class CoordinatorState
     private bool interrupting;
     private bool handingOver;
     private bool moving;
+    private int disturbed; // the first step after parts were restored anew: a user will want to see it
     private CheckpointId? from;
     private TimeSpan now;
     private TimeSpan? lastSave;
@@ -43,9 +45,11 @@ public sealed class CoordinatorState
     /// <param name="term">The highest term known so far; the first Restore carries the next one.</param>
     /// <param name="silos">Names of the silos that may hold parts.</param>
     /// <param name="deadline">How long a step may take without any progress before it is recovered.</param>
-    public CoordinatorState(RunPlan plan, int term, ImmutableArray<string> silos, TimeSpan deadline)
+    /// <param name="attempts">From where it counts its requests to lead: far from where any other coordinator of the run does. The store
+    /// answers to the run, and a term that was given to another one is not to be led in.</param>
+    public CoordinatorState(RunPlan plan, int term, ImmutableArray<string> silos, TimeSpan deadline, int attempts = 0)
     {
-        (this.plan, Term, Silos, this.deadline) = (plan, term, silos, deadline);
+        (this.plan, Term, Silos, this.deadline, attempt, firstAttempt) = (plan, term, silos, deadline, attempts, attempts);
         order = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows);
         restored = new RollCall(plan, plan.Parts);
         ready = new RollCall(plan, plan.Parts.Where(p => p.Kind == PartKind.Slice));
@@ -63,6 +67,9 @@ public sealed class CoordinatorState
     /// <summary>The step at work, from 1.</summary>
     public int Step => version + 1;
 
+    /// <summary>Whether the loss of the step at work is known.</summary>
+    public bool IsReported => report is not null;
+
     public int Steps => order.Steps;
     public int Epoch => order.EpochOf(IsOver ? Math.Max(version, 1) : Math.Min(Step, Steps));
     public IReadOnlyList<Score> Losses => scores.Losses;
@@ -72,6 +79,9 @@ public sealed class CoordinatorState
     /// <summary>Times that parts were moved at a step boundary because silos came or left. No step is computed again for it.</summary>
     public int Moves { get; private set; }
     public int ReplayedSteps => scores.Replayed;
+
+    /// <summary>The term that this coordinator led first.</summary>
+    private int FirstTerm { get; set; }
 
     /// <summary>The version that this coordinator began with: 0, or that of a checkpoint.</summary>
     public int FirstVersion { get; private set; } = -1;
@@ -108,11 +118,11 @@ public sealed class CoordinatorState
             return;
         }
 
-        // Before the terms are compared: the answer brings a new one. Its step is the attempt; an earlier one's answer names a term
-        // that the store has left behind.
-        if (Status == RunStatus.Leading && message is Led led && led.Key.Run == plan.Fingerprint && led.Key.Step == attempt)
+        // Before the terms are compared: the answer brings a new one. Its step is the attempt; another coordinator's is not its business.
+        if (message is Led led && led.Key.Run == plan.Fingerprint && led.Key.Step > firstAttempt && led.Key.Step <= attempt)
         {
-            TakeLead(led, outbox);
+            if (Status == RunStatus.Leading && led.Key.Step == attempt) TakeLead(led, outbox);
+            else LeaveBehind(led, outbox);
             return;
         }
 
@@ -242,10 +252,19 @@ public sealed class CoordinatorState
         }
 
         (version, from) = (led.Checkpoint?.Version ?? 0, led.Id);
-        if (FirstVersion < 0) FirstVersion = version;
+        if (FirstVersion < 0) (FirstVersion, FirstTerm) = (version, Term);
         SavedVersion = version;
         warnings.AddRange(led.Warnings.Except(warnings));
         Restore(outbox);
+    }
+
+    // An earlier request reached the store late. If after the newest one, the store has left the term behind that this coordinator leads
+    // in or will be given: its next checkpoint would be fenced by nobody but itself.
+    private void LeaveBehind(Led late, IOutbox outbox)
+    {
+        if (late.Key.Term <= Term) return;
+        Term = late.Key.Term;
+        if (Status != RunStatus.Leading) Recover(outbox);
     }
 
     private void Restore(IOutbox outbox)
@@ -256,6 +275,7 @@ public sealed class CoordinatorState
         // Where all leave, the last step boundary is theirs still.
         Placement = Placement.Of(plan, staying.IsEmpty ? Silos : staying, moving ? null : Placement);
         moving = false;
+        if (plan.Spec.Trace != TraceSpec.None && Term != FirstTerm) disturbed = Step;
         outbox.Send(Recipients.Everyone, new Restore(KeyOf(Step, Phase.Forward), plan, Placement, from));
     }
 
@@ -346,9 +366,12 @@ public sealed class CoordinatorState
 
     private void StoreFailed(StoreFailed failed, IOutbox outbox)
     {
+        // Not of before a recovery: what was asked for then is not wanted any more, and the new request to lead may be why it was refused.
+        var isWanted = failed.Key.Phase == Phase.Save ? Status == RunStatus.Saving && failed.Key.Step == version : Status == RunStatus.Leading && failed.Key.Step == attempt;
+        if (!isWanted) return;
         if (failed.IsFenced) Fail(new Failure(failed.Key, FailureKind.Fenced, failed.Reason));
         else if (Status == RunStatus.Leading) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
-        else if (Status == RunStatus.Saving && failed.Key.Step == version)
+        else
         {
             warnings.Add($"version {version} could not be saved: {failed.Reason}");
             if (++failedSaves >= MaxFailedSaves) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
@@ -373,7 +396,7 @@ public sealed class CoordinatorState
     }
 
     private MessageKey KeyOf(int step, Phase phase) =>
-        new(plan.Fingerprint, Term, step, phase, 0, PartId.Coordinator, plan.Spec.Trace.Samples(step) ? TraceOf(step) : default);
+        new(plan.Fingerprint, Term, step, phase, 0, PartId.Coordinator, plan.Spec.Trace.Samples(step) || step == disturbed ? TraceOf(step) : default);
 
     // Ids by address, like all randomness: a trace has the same id wherever the step is computed.
     private TraceContext TraceOf(int step)

@@ -122,7 +122,8 @@ public sealed class LossState(Func<RunPlan, Dataset> open) : PartState(PartId.Lo
         }
 
         if (key.Trace.IsSampled)
-            outbox.Observe(new LossComputed(key, [.. outputs.Values], [.. Enumerable.Range(0, y.Length).SelectMany(o => rows.Select(row => set.Target(row)[o]))], [.. gradient]));
+            outbox.Observe(new LossComputed(
+                key, rows.Length, Told(key, outputs.Values), Told(key, [.. Enumerable.Range(0, y.Length).SelectMany(o => rows.Select(row => set.Target(row)[o]))]), Told(key, gradient)));
         return new Score(0, correct, rows.Length);
     }
 

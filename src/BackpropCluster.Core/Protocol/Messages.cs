@@ -85,7 +85,8 @@ public sealed record SavePart(MessageKey Key, [property: Id(0)] SliceRange Slice
 [GenerateSerializer, Immutable, Alias("saved")]
 public sealed record Saved(MessageKey Key, [property: Id(0)] ImmutableArray<SavedPart> Parts) : Message(Key);
 
-/// <param name="Key">The highest term known; its step counts the attempts, so that a late answer to an earlier one is told apart.</param>
+/// <param name="Key">The highest term known; its step names the attempt, so that a late answer to an earlier one, or to another
+/// coordinator's, is told apart.</param>
 /// <param name="Plan">The run.</param>
 [GenerateSerializer, Immutable, Alias("lead")]
 public sealed record Lead(MessageKey Key, [property: Id(0)] RunPlan Plan) : Message(Key);

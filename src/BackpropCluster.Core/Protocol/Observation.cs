@@ -1,7 +1,17 @@
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>What a part computed in a traced step: for people who want to see it, never for the computation itself.</summary>
+/// <remarks>Arrays are empty where the run's <see cref="TraceDetail"/> asks for times only.</remarks>
 public abstract record Observation(MessageKey Key);
+
+/// <summary>The first array of a layer came to a silo.</summary>
+/// <param name="Key">From the relay of that silo for the senders' layer.</param>
+public sealed record LayerBegan(MessageKey Key) : Observation(Key);
+
+/// <summary>The last array of a layer came to a silo, and its receivers there are served.</summary>
+/// <param name="Key">From the relay of that silo for the senders' layer.</param>
+/// <param name="Last">Who was awaited last: a part of that silo, or the relay of another.</param>
+public sealed record LayerCame(MessageKey Key, PartId Last) : Observation(Key);
 
 /// <summary>A slice computed z and y.</summary>
 /// <param name="Key">The step.</param>
@@ -11,14 +21,16 @@ public abstract record Observation(MessageKey Key);
 /// <param name="Biases">One per unit.</param>
 /// <param name="Z">Units × rows.</param>
 /// <param name="Y">Units × rows.</param>
-public sealed record SliceForward(MessageKey Key, SliceRange Slice, double[] X, double[] Weights, double[] Biases, double[] Z, double[] Y) : Observation(Key);
+/// <param name="Rows">Of this microbatch.</param>
+public sealed record SliceForward(MessageKey Key, SliceRange Slice, int Rows, double[] X, double[] Weights, double[] Biases, double[] Z, double[] Y) : Observation(Key);
 
 /// <summary>The Loss compared outputs with targets.</summary>
 /// <param name="Key">The step.</param>
 /// <param name="Y">Outputs × rows.</param>
 /// <param name="Targets">Outputs × rows.</param>
 /// <param name="Gradient">∂E/∂y, outputs × rows; empty in an evaluation.</param>
-public sealed record LossComputed(MessageKey Key, double[] Y, double[] Targets, double[] Gradient) : Observation(Key);
+/// <param name="Rows">Of this microbatch.</param>
+public sealed record LossComputed(MessageKey Key, int Rows, double[] Y, double[] Targets, double[] Gradient) : Observation(Key);
 
 /// <summary>A slice computed δ and its gradients.</summary>
 /// <param name="Key">The step.</param>
@@ -28,8 +40,9 @@ public sealed record LossComputed(MessageKey Key, double[] Y, double[] Targets, 
 /// <param name="Slopes">∂E/∂y of its units × rows.</param>
 /// <param name="Delta">Units × rows.</param>
 /// <param name="WeightGradients">∂W of this microbatch, units × inputs.</param>
+/// <param name="Rows">Of this microbatch.</param>
 public sealed record SliceBackward(
-    MessageKey Key, SliceRange Slice, double[] Above, double[] Outgoing, double[] Slopes, double[] Delta, double[] WeightGradients) : Observation(Key);
+    MessageKey Key, SliceRange Slice, int Rows, double[] Above, double[] Outgoing, double[] Slopes, double[] Delta, double[] WeightGradients) : Observation(Key);
 
 /// <summary>A slice saw the proof of a commit and applied its update.</summary>
 /// <param name="Key">The step that was committed.</param>

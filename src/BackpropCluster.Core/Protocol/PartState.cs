@@ -112,6 +112,10 @@ public abstract class PartState(PartId id)
         }
     }
 
+    /// <summary>A copy of numbers for an observation, where the step is traced in such detail: the array itself is filled anew in the next.</summary>
+    protected double[] Told(MessageKey key, ReadOnlySpan<double> numbers) =>
+        key.Trace.IsSampled && Plan.Spec.Trace.Detail == TraceDetail.Numbers ? numbers.ToArray() : [];
+
     private void Adopt(Restore restore, IOutbox outbox)
     {
         if (restore.Key.Term < Term || (plan is not null && restore.Key.Run != plan.Fingerprint))

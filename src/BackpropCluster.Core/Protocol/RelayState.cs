@@ -22,7 +22,15 @@ public sealed class RelayState(string silo) : PartState(PartId.Relay(-1))
     private bool isFirstSource; // the others are the same Source again, and say nothing new
 
     /// <summary>What its parts have said and heard so far.</summary>
-    public Traffic Traffic { get; private set; }
+    public Traffic Traffic => OfActivations + OfDeltas + OfWords;
+
+    /// <summary>Rows and activations, in evaluations too.</summary>
+    public Traffic OfActivations { get; private set; }
+
+    public Traffic OfDeltas { get; private set; }
+
+    /// <summary>Between the coordinator and parts.</summary>
+    public Traffic OfWords { get; private set; }
 
     /// <summary>The parts that stand on its silo.</summary>
     public ImmutableArray<PartId> Parts => parts;
@@ -127,7 +135,9 @@ public sealed class RelayState(string silo) : PartState(PartId.Relay(-1))
         // may be filling its array anew already.
         if (board is null || board.IsDone) return;
         Invariants.OneStepPerSum(message.Key, Term, Version);
+        var isFirst = board.Slots.IsEmpty;
         if (!IsNews(board.Put(message.Key.From, payload), message.Key, payload, outbox)) return;
+        if (isFirst && message.Key.Trace.IsSampled) outbox.Observe(new LayerBegan(message.Key with { From = PartId.Relay(board.Edge.Here, board.Edge.From) }));
         if (message.Key.From.Kind != PartKind.Relay && board.IsGathered) Leave(board, message, payload, outbox);
         if (board.Slots.IsFull) Arrive(board, message, outbox);
     }
@@ -139,7 +149,7 @@ public sealed class RelayState(string silo) : PartState(PartId.Relay(-1))
         if (edge.SilosAcross.Length == 0) return;
         var payload = edge.SendersHere.Length == 1 ? last : board.Bundle();
         foreach (var across in edge.SilosAcross) outbox.Send(Recipients.Relay(across), WithPayload(message, edge, payload));
-        Traffic += new Traffic(0, 0, payload.Bytes * edge.SilosAcross.Length, (long)edge.SendersHere.Length * edge.SilosAcross.Length);
+        Count(message, new Traffic(0, 0, payload.Bytes * edge.SilosAcross.Length, (long)edge.SendersHere.Length * edge.SilosAcross.Length));
     }
 
     private void Arrive(Board board, Message message, IOutbox outbox)
@@ -147,7 +157,8 @@ public sealed class RelayState(string silo) : PartState(PartId.Relay(-1))
         var edge = board.Edge;
         if (edge.ReceiversHere == 0) return;
         var local = (long)edge.SendersHere.Length * edge.ReceiversHere;
-        Traffic += new Traffic(local, (long)edge.Units.Length * edge.ReceiversHere - local, 0, 0);
+        if (message.Key.Trace.IsSampled) outbox.Observe(new LayerCame(message.Key with { From = PartId.Relay(edge.Here, edge.From) }, message.Key.From));
+        Count(message, new Traffic(local, (long)edge.Units.Length * edge.ReceiversHere - local, 0, 0));
         outbox.Send(edge.Receivers, WithPayload(message, edge, new Payload(board.Slots.TotalUnits, board.Slots.Rows, board.Slots.Values)));
     }
 
@@ -178,8 +189,14 @@ public sealed class RelayState(string silo) : PartState(PartId.Relay(-1))
         foreach (var boards in evaluation) boards[0].Renew();
     }
 
+    private void Count(Message message, Traffic traffic)
+    {
+        if (message is Deltas) OfDeltas += traffic;
+        else OfActivations += traffic;
+    }
+
     private void CountUnlessAgain(PartId part) => Count(part.Kind == PartKind.Source && !isFirstSource ? 0 : 1);
 
     /// <summary>Counts messages between the coordinator and parts of this silo.</summary>
-    private void Count(int messages) => Traffic += Id.Index == 0 ? new Traffic(messages, 0, 0, 0) : new Traffic(0, messages, 0, 0);
+    private void Count(int messages) => OfWords += Id.Index == 0 ? new Traffic(messages, 0, 0, 0) : new Traffic(0, messages, 0, 0);
 }

@@ -42,8 +42,8 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
         if (!IsReady) return false;
         Invariants.CompleteBeforeUpdate(IsReady, Version + 1);
         slice!.Commit();
-        if (trace.IsSampled)
-            outbox.Observe(new SliceUpdated(new MessageKey(Plan.Fingerprint, Term, Version + 1, Phase.Backward, 0, Id, trace), range, [.. slice.Weights.Values], [.. slice.Biases.Values]));
+        var key = new MessageKey(Plan.Fingerprint, Term, Version + 1, Phase.Backward, 0, Id, trace);
+        if (trace.IsSampled) outbox.Observe(new SliceUpdated(key, range, Told(key, slice.Weights.Values), Told(key, slice.Biases.Values)));
         foreach (var pass in passes) pass.Clear();
         IsReady = false;
         evaluation?.Clear();
@@ -107,10 +107,10 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
             return null;
         }
 
-        double[] z = key.Trace.IsSampled ? [.. nets] : [];
+        var z = Told(key, nets);
         slice.Activate(nets);
         if (key.Trace.IsSampled)
-            outbox.Observe(new SliceForward(key with { From = Id }, range, [.. inputs.Values], [.. slice.Weights.Values], [.. slice.Biases.Values], z, [.. nets]));
+            outbox.Observe(new SliceForward(key with { From = Id }, range, inputs.Rows, Told(key, inputs.Values), Told(key, slice.Weights.Values), Told(key, slice.Biases.Values), z, Told(key, nets)));
         return nets;
     }
 
@@ -130,7 +130,7 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
         var finite = !during || slice!.Outgoing.Prepare(outgoing, key.Step);
         var delta = pass.OwnDeltas.OfLength(range.Units * rows);
         slice!.OutputSlopes(above, rows, delta);
-        double[] slopes = key.Trace.IsSampled ? [.. delta] : [];
+        var slopes = Told(key, delta);
         slice.Activation.MultiplyByDerivative(pass.Y, delta);
         if (range.Layer > 1)
             outbox.Send(Recipients.SlicesOf(range.Layer - 1), new Deltas(key with { From = Id }, new Payload(range.Units, rows, delta)));
@@ -138,7 +138,8 @@ public sealed class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel
         pass.Gradients = new Gradients(
             slice.WeightGradients(pass.Inputs.Values, delta, rows), slice.BiasGradients(delta, rows), during ? outgoing : slice.OutgoingGradients(pass.Y, above, rows));
         if (key.Trace.IsSampled)
-            outbox.Observe(new SliceBackward(key with { From = Id }, range, [.. above], [.. slice.Outgoing.Pending], slopes, [.. delta], [.. pass.Gradients.Weights]));
+            outbox.Observe(new SliceBackward(
+                key with { From = Id }, range, rows, Told(key, above), Told(key, slice.Outgoing.Pending), slopes, Told(key, delta), Told(key, pass.Gradients.Weights)));
         if (Array.TrueForAll(passes, p => p.Gradients is not null)) BecomeReady(key, finite, outbox);
     }
 

@@ -41,6 +41,8 @@ public sealed class Slots
 
     public bool IsFull => missing == 0;
 
+    public bool IsEmpty => missing == units.Length;
+
     /// <summary>Rows of the arrays; known with the first one.</summary>
     public int Rows { get; private set; }
 

@@ -201,6 +201,22 @@ public class RecoveryTests
         Assert.Equal(8, run.Outbox.Only<Restore>().Key.Term);
     }
 
+    // The store answers to the run. A coordinator that took what was given to the one before it, or beside it, would lead a term that is
+    // somebody else's, or that the store has left behind: it would be fenced at its next checkpoint though nobody else leads.
+    [Fact]
+    public void ATermThatWasGivenToAnotherCoordinatorIsNotLedIn()
+    {
+        var run = LedRun.Started();
+        var outbox = new RecordingOutbox();
+        var second = new CoordinatorState(run.Plan, term: 0, ["b"], LedRun.Deadline, attempts: 1000);
+        second.Start(outbox);
+        var asked = outbox.Only<Lead>();
+        second.Receive(new Led(run.Key(1, Phase.Forward, PartId.Store), null, null, []), outbox);
+        outbox.AssertSilent();
+        second.Receive(new Led(asked.Key with { Term = 2, From = PartId.Store }, null, null, []), outbox);
+        Assert.Equal(2, outbox.Only<Restore>().Key.Term);
+    }
+
     // It answers another leader's Advance; counted here, a step would be committed that this term's slices never computed.
     [Fact]
     public void AReadyOfAHigherTermDoesNotCountForThisOne()

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using BackpropCluster.Cli.Traces;
+using BackpropCluster.Grains.Telemetry;
 using CsCheck;
 
 namespace BackpropCluster.Tests.Traces;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using BackpropCluster.Cli.Traces;
+using BackpropCluster.Grains.Telemetry;
 using CsCheck;
 
 namespace BackpropCluster.Tests.Traces;

@@ -1,4 +1,5 @@
 using BackpropCluster.Cli.Traces;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Tests.Traces;
 

@@ -1,4 +1,5 @@
 using BackpropCluster.Cli.Traces;
+using BackpropCluster.Grains.Telemetry;
 using CsCheck;
 
 namespace BackpropCluster.Tests.Traces;

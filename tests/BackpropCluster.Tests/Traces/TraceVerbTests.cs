@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using BackpropCluster.Cli.Traces;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Tests.Traces;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using BackpropCluster.Cli.Traces;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Tests.Traces;
 

@@ -1,9 +1,9 @@
 using System.Text.Json;
 
-namespace BackpropCluster.Cli.Traces;
+namespace BackpropCluster.Grains.Telemetry;
 
 /// <summary>Real numbers that JSON has no digits for are the strings "NaN", "Infinity" and "-Infinity", as in protobuf's mapping.</summary>
-internal static class PlainJson
+public static class PlainJson
 {
     public static void Real(Utf8JsonWriter json, double number)
     {

@@ -1,7 +1,7 @@
-namespace BackpropCluster.Cli.Traces;
+namespace BackpropCluster.Grains.Telemetry;
 
 /// <summary>Names of spans and attributes that the commands look for. All others are shown as they come.</summary>
-internal static class TraceWords
+public static class TraceWords
 {
     /// <summary>The root of a training step's trace.</summary>
     public const string TrainStep = "train step";

@@ -3,12 +3,12 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
-namespace BackpropCluster.Cli.Traces;
+namespace BackpropCluster.Grains.Telemetry;
 
 /// <summary>Writes spans as OTLP/JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding</summary>
 /// <remarks>Protobuf's JSON mapping with two rules of OTLP's own: ids are hexadecimal, not base64, and enumerations are numbers, not names.
 /// 64-bit whole numbers are decimal strings. Fields that hold their default are left out.</remarks>
-internal static class OtlpJson
+public static class OtlpJson
 {
     private const int FirstBufferBytes = 16 * 1024;
     private const int MaxDecimalDigits = 20;

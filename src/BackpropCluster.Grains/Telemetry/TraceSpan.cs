@@ -1,8 +1,10 @@
-namespace BackpropCluster.Cli.Traces;
+using System.Diagnostics.CodeAnalysis;
+
+namespace BackpropCluster.Grains.Telemetry;
 
 /// <summary>One span of a recorded trace, with the names and units of OpenTelemetry.</summary>
 /// <remarks>Ids are lowercase hexadecimal: 32 digits for a trace, 16 for a span. Times are nanoseconds since 1970-01-01 UTC.</remarks>
-internal sealed record TraceSpan
+public sealed record TraceSpan
 {
     public required string TraceId { get; init; }
 
@@ -55,7 +57,8 @@ internal sealed record TraceSpan
     }
 }
 
-internal readonly record struct TraceAttribute(string Key, TraceValue Value)
+[SuppressMessage("Naming", "CA1711", Justification = "OpenTelemetry's own word.")]
+public readonly record struct TraceAttribute(string Key, TraceValue Value)
 {
     public static TraceAttribute Of(string key, string value) => new(key, TraceValue.Of(value));
 
@@ -65,13 +68,13 @@ internal readonly record struct TraceAttribute(string Key, TraceValue Value)
 }
 
 /// <summary>Something that happened at one moment within a span.</summary>
-internal sealed record TraceEvent(ulong TimeUnixNano, string Name, IReadOnlyList<TraceAttribute> Attributes);
+public sealed record TraceEvent(ulong TimeUnixNano, string Name, IReadOnlyList<TraceAttribute> Attributes);
 
 /// <summary>Another span that this one came of without being its child: the forward span of a backward one.</summary>
-internal sealed record TraceLink(string TraceId, string SpanId, IReadOnlyList<TraceAttribute> Attributes);
+public sealed record TraceLink(string TraceId, string SpanId, IReadOnlyList<TraceAttribute> Attributes);
 
 /// <summary>Who recorded spans: one silo of one process.</summary>
-internal sealed class TraceResource(IReadOnlyList<TraceAttribute> attributes) : IEquatable<TraceResource>
+public sealed class TraceResource(IReadOnlyList<TraceAttribute> attributes) : IEquatable<TraceResource>
 {
     private const string ServiceKey = "service.name";
     private const string InstanceKey = "service.instance.id";
@@ -101,7 +104,7 @@ internal sealed class TraceResource(IReadOnlyList<TraceAttribute> attributes) : 
 }
 
 /// <summary>OpenTelemetry's numbers, which are not those of <see cref="System.Diagnostics.ActivityKind"/>: there internal is 0, here 1, and so on.</summary>
-internal enum TraceSpanKind
+public enum TraceSpanKind
 {
     Unspecified = 0,
     Internal = 1,
@@ -112,7 +115,7 @@ internal enum TraceSpanKind
 }
 
 /// <summary>OpenTelemetry's numbers, which are also those of <see cref="System.Diagnostics.ActivityStatusCode"/>.</summary>
-internal enum TraceStatus
+public enum TraceStatus
 {
     Unset = 0,
     Ok = 1,

@@ -1,8 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace BackpropCluster.Cli.Traces;
+namespace BackpropCluster.Grains.Telemetry;
 
-internal enum TraceValueKind
+public enum TraceValueKind
 {
     Text,
     Whole,
@@ -13,7 +13,7 @@ internal enum TraceValueKind
 
 /// <summary>An attribute's value: a text, a whole number, a real number, a truth, or a list of values.</summary>
 /// <remarks>Equal when kind and bits are: NaN equals itself, and zero is not negative zero. Immutable.</remarks>
-internal readonly struct TraceValue : IEquatable<TraceValue>
+public readonly struct TraceValue : IEquatable<TraceValue>
 {
     private readonly long bits;
     private readonly object? content;

@@ -1,0 +1,43 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Grains.Telemetry;
+
+/// <summary>Traffic by what was sent.</summary>
+internal readonly record struct TrafficByKind(Traffic Activations, Traffic Deltas, Traffic Words)
+{
+    public Traffic Sum => Activations + Deltas + Words;
+
+    public static TrafficByKind operator +(TrafficByKind a, TrafficByKind b) => new(a.Activations + b.Activations, a.Deltas + b.Deltas, a.Words + b.Words);
+}
+
+/// <summary>What silos count anyway, read when somebody collects: nothing is added to the way of a message.</summary>
+internal static class SiloMeasures
+{
+    private static readonly ConcurrentDictionary<RelayShells, byte> Silos = new();
+    private static readonly Meter Meter = new(Metrics.MeterName);
+
+    static SiloMeasures()
+    {
+        Meter.CreateObservableCounter(Metrics.Messages, () => ByKind().SelectMany(k => new[] { Measure(k.Traffic.Local, k.Kind, "local"), Measure(k.Traffic.Remote, k.Kind, "remote") }), "{message}", "Logical messages, by kind and reach");
+        Meter.CreateObservableCounter(Metrics.RemoteBytes, () => ByKind().Select(k => Measure(k.Traffic.RemoteBytes, k.Kind)), "By", "Bytes of arrays that crossed between silos, by kind");
+        Meter.CreateObservableCounter(Metrics.Crossings, () => ByKind().Select(k => Measure(k.Traffic.Crossings, k.Kind)), "{array}", "Arrays that crossed between silos, by kind");
+        Meter.CreateObservableGauge(Metrics.Parts, () => Silos.Keys.Sum(silo => silo.Parts.Values.Sum()), "{part}", "Parts of runs on this process's silos");
+        Meter.CreateObservableGauge(Metrics.Silos, () => Silos.Keys.Select(silo => silo.Members).DefaultIfEmpty(0).Max(), "{silo}", "Members of the cluster, as this process's silos see it");
+    }
+
+    public static void Add(RelayShells silo) => Silos.TryAdd(silo, 0);
+
+    public static void Remove(RelayShells silo) => Silos.TryRemove(silo, out _);
+
+    private static IEnumerable<(string Kind, Traffic Traffic)> ByKind()
+    {
+        var sum = Silos.Keys.Aggregate(default(TrafficByKind), (s, silo) => s + silo.Traffic);
+        return [("activations", sum.Activations), ("deltas", sum.Deltas), ("words", sum.Words)];
+    }
+
+    private static Measurement<long> Measure(long value, string kind, string? reach = null) => reach is null
+        ? new(value, new KeyValuePair<string, object?>("kind", kind))
+        : new(value, new KeyValuePair<string, object?>("kind", kind), new KeyValuePair<string, object?>("reach", reach));
+}

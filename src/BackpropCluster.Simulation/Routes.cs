@@ -1,0 +1,118 @@
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Simulation;
+
+/// <summary>Takes what a machine says to where it goes. Message by message: everybody can be spoken to directly.</summary>
+internal class DirectRoutes(RunPlan plan, Cluster cluster, UnderWay underWay, Rules rules) : IOutbox
+{
+    private readonly PartId[] parts = [.. plan.Parts];
+
+    /// <summary>Who is speaking: whoever a message was delivered to last.</summary>
+    public Address Speaker { get; set; }
+
+    /// <summary>Whom the store answers.</summary>
+    public Address Asker { get; set; }
+
+    /// <summary>What parts said of traced steps, in the order in which they computed.</summary>
+    public List<Observation> Observations { get; } = [];
+
+    protected Cluster Cluster => cluster;
+
+    protected RunPlan Plan => plan;
+
+    public void Send(Recipients to, Message message)
+    {
+        if (message is Lead lead) rules.Leading(Speaker.Place, lead);
+        else if (message is Restore restore && Speaker.Part.Kind == PartKind.Coordinator) rules.Restoring(cluster.Leaders[Speaker.Place], restore);
+        else if (message is Activations { Key: { Phase: Phase.Forward, From.Kind: PartKind.Source } } rows) rules.RowsSent(rows);
+        Route(to, message);
+    }
+
+    public void Observe(Observation observation) => Observations.Add(observation);
+
+    protected virtual void Route(Recipients to, Message message)
+    {
+        switch (to.Kind)
+        {
+            case RecipientKind.Coordinator: Add(Address.Leader, message); break;
+            case RecipientKind.Store: Add(Address.Store, message); break;
+            case RecipientKind.Source: Add(new(0, PartId.Source), message); break;
+            case RecipientKind.Loss: Add(new(0, PartId.Loss), message); break;
+            case RecipientKind.Layer:
+                foreach (var slice in plan.SlicesOf(to.Number)) Add(new(0, PartId.Slice(slice.Layer, slice.Index)), message);
+                break;
+            default:
+                foreach (var part in parts) Add(new(0, part), message);
+                break;
+        }
+    }
+
+    protected void Add(Address to, Message? message, Notice notice = Notice.None) => underWay.Add(new Envelope(Speaker, to, message, notice));
+}
+
+/// <summary>Each silo's parts talk to their relay, relays to each other and to the coordinator, as grains do.</summary>
+internal sealed class RelayedRoutes(RunPlan plan, Cluster cluster, UnderWay underWay, Rules rules) : DirectRoutes(plan, cluster, underWay, rules)
+{
+    protected override void Route(Recipients to, Message message)
+    {
+        if (to.Kind == RecipientKind.Store)
+        {
+            Add(Address.Store, message);
+            return;
+        }
+
+        switch (Speaker.Part.Kind)
+        {
+            case PartKind.Store:
+                // What a slice asked for is answered to its relay, which answers for all slices there.
+                Add(Asker.Part.Kind == PartKind.Slice ? RelayOn(Asker.Place) : Address.Leader, message);
+                break;
+            case PartKind.Coordinator:
+                FromCoordinator(to, message);
+                break;
+            case PartKind.Relay:
+                FromRelay(to, message);
+                break;
+            default:
+                Add(RelayOn(Speaker.Place), message);
+                break;
+        }
+    }
+
+    private void FromCoordinator(Recipients to, Message message)
+    {
+        var leader = Cluster.Leaders[Speaker.Place];
+        if (message is Restore restore)
+        {
+            foreach (var silo in leader.Route?.Silos.Except(restore.Placement.Silos) ?? []) Add(RelayOn(NumberOf(silo)), null, Notice.Release);
+            leader.Route = restore.Placement;
+        }
+
+        if (leader.Route is not { } route) return;
+        for (var silo = 0; silo < route.Silos.Length; silo++)
+            if (to.Kind != RecipientKind.Source || route.HasSource(Plan, silo)) Add(RelayOn(NumberOf(route.Silos[silo])), message);
+    }
+
+    private void FromRelay(Recipients to, Message message)
+    {
+        var silo = Cluster.Silos[Speaker.Place];
+        if (to.Kind == RecipientKind.Coordinator) Add(Address.Leader, message);
+        else if (silo.Route is not { } route) return;
+        else if (to.Kind == RecipientKind.Relay) Add(RelayOn(NumberOf(route.Placement.Silos[to.Number])), message);
+        else
+            foreach (var part in route.Placement.PartsOn(Plan, route.Placement.Silos.IndexOf(silo.Name)))
+                if (IsMeant(part, to)) Add(new(silo.Number, part), message);
+    }
+
+    private static bool IsMeant(PartId part, Recipients to) => to.Kind switch
+    {
+        RecipientKind.Everyone => true,
+        RecipientKind.Layer => part.Kind == PartKind.Slice && part.Layer == to.Number,
+        RecipientKind.Source => part.Kind == PartKind.Source,
+        _ => part.Kind == PartKind.Loss,
+    };
+
+    private int NumberOf(string silo) => Cluster.Find(silo)!.Number;
+
+    private static Address RelayOn(int silo) => new(silo, PartId.Relay(silo));
+}

@@ -1,0 +1,75 @@
+using System.Globalization;
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Simulation;
+
+/// <summary>A process that holds parts of the run, as they were made by their first message.</summary>
+/// <param name="number">From 0, never used again.</param>
+/// <param name="create">Makes a part without state.</param>
+internal sealed class SimulatedSilo(int number, Func<PartId, PartState> create)
+{
+    private readonly Dictionary<PartId, PartState> parts = [];
+
+    public int Number => number;
+
+    public string Name { get; } = NameOf(number);
+
+    public bool IsAlive { get; private set; } = true;
+
+    /// <summary>Whether it has asked to be rid of its parts.</summary>
+    public bool IsLeaving { get; set; }
+
+    /// <summary>By which its relay knows who stands where; none before the first.</summary>
+    public Restore? Route { get; private set; }
+
+    public static string NameOf(int number) => string.Create(CultureInfo.InvariantCulture, $"silo-{number + 1}");
+
+    public PartState Part(PartId id)
+    {
+        if (!parts.TryGetValue(id, out var part)) parts.Add(id, part = create(id));
+        return part;
+    }
+
+    /// <summary>The part, if it was ever spoken to.</summary>
+    public PartState? Known(PartId id) => parts.GetValueOrDefault(id);
+
+    /// <summary>The relay's shell learns a new term's placement; what stood here and does not any more is let go.</summary>
+    public void Follow(Restore restore)
+    {
+        Route = restore;
+        HashSet<PartId> staying = [PartId.Relay(number), .. restore.Placement.PartsOn(restore.Plan, restore.Placement.Silos.IndexOf(Name))];
+        foreach (var gone in parts.Keys.Where(part => !staying.Contains(part)).ToArray()) parts.Remove(gone);
+    }
+
+    public void Forget(PartId part) => parts.Remove(part);
+
+    /// <summary>Lets go of everything.</summary>
+    public void ForgetAll()
+    {
+        parts.Clear();
+        Route = null;
+    }
+
+    public void Die()
+    {
+        ForgetAll();
+        IsAlive = false;
+    }
+}
+
+/// <summary>A coordinator and where it stands.</summary>
+internal sealed class Leader(int number, SimulatedSilo silo, CoordinatorState state)
+{
+    public int Number => number;
+
+    public SimulatedSilo Silo => silo;
+
+    public CoordinatorState State => state;
+
+    public bool IsAlive { get; set; } = true;
+
+    public bool IsActive => IsAlive && !state.Status.IsOver() && state.Status != RunStatus.HandedOver;
+
+    /// <summary>Where its messages go: its newest Restore's.</summary>
+    public Placement? Route { get; set; }
+}
