@@ -15,6 +15,6 @@ internal static class Program
     public static RootCommand Root() => new("BackpropCluster: backpropagation as messages between grains")
     {
         LearnVerb.Create(), TrainVerb.Create(), RunsVerb.Create(), CheckpointVerb.Create(), TraceVerb.Create(),
-        SiloVerb.Create(), ClusterVerb.Create(), ParityVerb.Create(), BenchVerb.Create(), ConfigVerb.Create(), DoctorVerb.Create(),
+        SiloVerb.Create(), ClusterVerb.Create(), ParityVerb.Create(), ChaosVerb.Create(), BenchVerb.Create(), ConfigVerb.Create(), DoctorVerb.Create(),
     };
 }

@@ -178,6 +178,7 @@ internal sealed class CoordinatorGrain(
             StaleMessages = s.StaleMessages,
             Elapsed = Elapsed,
             Failure = s.Failure,
+            Paused = s.Paused,
             Placement = s.Placement,
             FirstVersion = Math.Max(s.FirstVersion, 0),
             SavedVersion = s.SavedVersion,

@@ -47,5 +47,8 @@ public sealed record RunProgress
     /// <summary>How many traces there were before the new ones.</summary>
     [Id(19)] public int EarlierTraces { get; init; }
 
+    /// <summary>Why the run pauses; <see langword="null"/> while it does not.</summary>
+    [Id(20)] public string? Paused { get; init; }
+
     public bool IsOver => Status.IsOver();
 }

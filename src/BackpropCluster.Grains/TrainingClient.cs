@@ -19,6 +19,9 @@ public static class TrainingClient
     private const int ReadsAtOnce = 256;
     private const int TraceLooks = 50;
 
+    // A coordinator answers within a second. If its silo, or the one between, is gone, Orleans would wait for half a minute.
+    private static readonly TimeSpan AnswerBound = TimeSpan.FromSeconds(3);
+
     /// <param name="grains">The cluster.</param>
     /// <param name="plan">The run.</param>
     /// <param name="deadline">How long a step may take without progress.</param>
@@ -67,7 +70,7 @@ public static class TrainingClient
 
     private static async IAsyncEnumerable<RunProgress> Follow(ICoordinatorGrain coordinator, RunLog log)
     {
-        while (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations, log.SeenTraces) is { } progress)
+        while (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations, log.SeenTraces).AsTask().WaitAsync(AnswerBound) is { } progress)
         {
             yield return progress;
             if (progress.IsOver) yield break;
@@ -80,7 +83,7 @@ public static class TrainingClient
         using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
         for (var look = 0; look < TraceLooks; look++)
         {
-            if (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations, log.SeenTraces) is not { } progress) return;
+            if (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations, log.SeenTraces).AsTask().WaitAsync(AnswerBound) is not { } progress) return;
             log.Take(progress);
             if (!progress.NewTraces.IsEmpty) watch?.Invoke(progress);
             if (progress.PendingTraces == 0) return;

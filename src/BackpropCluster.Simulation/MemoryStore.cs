@@ -65,14 +65,14 @@ public class MemoryStore
                 outbox.Send(Recipients.Coordinator, new HeadMoved(move.Key with { From = PartId.Store }));
                 break;
             case MoveHead move:
-                outbox.Send(Recipients.Coordinator, new StoreFailed(move.Key with { From = PartId.Store }, IsFenced: true, $"term {term} leads the run"));
+                outbox.Send(Recipients.Coordinator, new StoreFailed(move.Key with { From = PartId.Store }, StoreFault.Fenced, $"term {term} leads the run"));
                 break;
         }
     }
 
     /// <summary>Answers that it cannot be done.</summary>
     public static void Refuse(Message message, IOutbox outbox) =>
-        outbox.Send(Recipients.Coordinator, new StoreFailed(message.Key with { From = PartId.Store }, IsFenced: false, "the store cannot be reached"));
+        outbox.Send(Recipients.Coordinator, new StoreFailed(message.Key with { From = PartId.Store }, StoreFault.Refused, "the store refuses"));
 
     /// <summary>Does half of a write, and tells nobody.</summary>
     public void Tear(SavePart save)

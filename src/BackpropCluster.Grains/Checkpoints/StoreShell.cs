@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using BackpropCluster.Core.Protocol;
+using Orleans.Persistence.Redis;
 using Orleans.Storage;
+using StackExchange.Redis;
 
 namespace BackpropCluster.Grains.Checkpoints;
 
@@ -51,15 +53,15 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
         }
         catch (InconsistentStateException e)
         {
-            outbox.Send(Recipients.Coordinator, new StoreFailed(key, IsFenced: true, e.Message));
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreFault.Fenced, e.Message));
         }
         catch (RunTakenException e)
         {
-            outbox.Send(Recipients.Coordinator, new StoreFailed(key, IsFenced: true, e.Message));
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreFault.Fenced, e.Message));
         }
         catch (Exception e)
         {
-            outbox.Send(Recipients.Coordinator, new StoreFailed(key, IsFenced: false, e.Message.TrimEnd('.')));
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, e is RedisStorageException or RedisException or TimeoutException ? StoreFault.Unavailable : StoreFault.Refused, e.Message.TrimEnd('.')));
         }
     }
 

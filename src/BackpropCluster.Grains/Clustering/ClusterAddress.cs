@@ -95,6 +95,9 @@ public sealed class ClusterAddress
     /// <summary>For the grain storage, which connects through what is connected already.</summary>
     internal ConfigurationOptions StorageOptions() => Options(abort: false);
 
+    /// <summary>The whole address, its password too: for a child process, never for a person.</summary>
+    public string Address => password is null ? shown : shown.Replace("redis://", $"redis://:{Uri.EscapeDataString(password)}@", StringComparison.Ordinal);
+
     /// <summary>The address without its password.</summary>
     public override string ToString() => shown;
 
