@@ -153,9 +153,14 @@ internal sealed partial class RunFolder : IDisposable
         if (knownTraces is null)
         {
             var known = File.Exists(path) ? File.ReadAllText(path) : "";
-            known = known[..(known.LastIndexOf('\n') + 1)];
-            if (known.Length > 0) File.WriteAllText(path, known);
-            knownTraces = [.. TraceId().Matches(known).Select(m => m.Groups[1].Value)];
+            var whole = known[..(known.LastIndexOf('\n') + 1)];
+            if (whole.Length < known.Length)
+            {
+                using var torn = new FileStream(path, FileMode.Open, FileAccess.Write);
+                torn.SetLength(System.Text.Encoding.UTF8.GetByteCount(whole));
+            }
+
+            knownTraces = [.. TraceId().Matches(whole).Select(m => m.Groups[1].Value)];
         }
 
         using var file = new FileStream(path, FileMode.Append, FileAccess.Write);

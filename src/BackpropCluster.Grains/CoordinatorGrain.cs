@@ -162,7 +162,9 @@ internal sealed class CoordinatorGrain(
 
     private RunProgress ProgressSince(CoordinatorState s, int seenSteps, int seenEvaluations, int seenTraces)
     {
-        var (traces, earlier) = telemetry!.TracesSince(seenTraces);
+        // Counted first: one that is written meanwhile is among the new ones then, or still counted, but never neither.
+        var pending = telemetry!.PendingTraces;
+        var (traces, earlier) = telemetry.TracesSince(seenTraces);
         return new()
         {
             Status = s.Status,
@@ -185,7 +187,7 @@ internal sealed class CoordinatorGrain(
             Warnings = [.. s.Warnings],
             NewTraces = [.. traces],
             EarlierTraces = earlier,
-            PendingTraces = telemetry.PendingTraces,
+            PendingTraces = pending,
         };
     }
 }

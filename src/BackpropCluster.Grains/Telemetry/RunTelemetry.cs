@@ -8,7 +8,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
 {
     // What nobody fetches is forgotten, the oldest first: a run may go on for days without a client.
     private const int KeptTraceBytes = 16 << 20;
-    private readonly StepTracer tracer = new(plan);
+    private readonly StepTracer tracer = new(plan, () => TraceClock.Now);
     private readonly List<byte[]> traces = [];
     private int forgotten;
     private long keptBytes;
@@ -18,6 +18,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private int step = 1;
     private bool reported;
     private bool paused;
+    private long reportedAt;
     private int recoveries, moves, replayed, evaluations, saved, warnings;
     private long stale;
 
@@ -39,7 +40,12 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     public void Saw(CoordinatorState state)
     {
         var now = TraceClock.Now;
-        if (state.IsReported && !reported) Phase("forward", now - stepBegan);
+        if (state.IsReported && !reported)
+        {
+            Phase("forward", now - stepBegan);
+            reportedAt = now;
+        }
+
         if (state.Step != step) Committed(state, now);
         reported = state.IsReported;
         if (state.Status != status) Changed(state, now);
@@ -54,6 +60,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         {
             var score = state.Losses[step - 1];
             Metrics.StepDuration.Record((now - stepBegan) / 1e9);
+            if (reported) Phase("backward", now - reportedAt);
             Metrics.Steps.Add(1);
             Metrics.Rows.Add(score.Rows);
             Metrics.Loss.Record(score.Loss, Set("train"));
@@ -69,6 +76,9 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         (status, since) = (state.Status, now);
         switch (before)
         {
+            case RunStatus.Leading when state.Status == RunStatus.Restoring:
+                logger.LogInformation("run {Run} is led here in term {Term}, from step {Step} on {Silos} silos", plan.Run, state.Term, state.Step - 1, state.Placement!.Silos.Length);
+                break;
             case RunStatus.Evaluating:
                 Phase("evaluate", now - began);
                 tracer.After(step - 1, "evaluate", began, now);

@@ -17,6 +17,8 @@ internal static class SiloMeasures
 {
     private static readonly ConcurrentDictionary<RelayShells, byte> Silos = new();
     private static readonly Meter Meter = new(Metrics.MeterName);
+    private static readonly Lock Gate = new();
+    private static TrafficByKind gone; // of silos that have stopped: what is collected last, when they have, must not be zero
 
     static SiloMeasures()
     {
@@ -29,11 +31,16 @@ internal static class SiloMeasures
 
     public static void Add(RelayShells silo) => Silos.TryAdd(silo, 0);
 
-    public static void Remove(RelayShells silo) => Silos.TryRemove(silo, out _);
+    public static void Remove(RelayShells silo)
+    {
+        lock (Gate)
+            if (Silos.TryRemove(silo, out _)) gone += silo.Traffic;
+    }
 
     private static IEnumerable<(string Kind, Traffic Traffic)> ByKind()
     {
-        var sum = Silos.Keys.Aggregate(default(TrafficByKind), (s, silo) => s + silo.Traffic);
+        TrafficByKind sum;
+        lock (Gate) sum = Silos.Keys.Aggregate(gone, (s, silo) => s + silo.Traffic);
         return [("activations", sum.Activations), ("deltas", sum.Deltas), ("words", sum.Words)];
     }
 

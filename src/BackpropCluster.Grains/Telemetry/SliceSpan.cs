@@ -67,8 +67,8 @@ public sealed record StepSpans(
 /// <summary>Which layers' spans are rolled up: the same answer on every silo, since it follows from the plan.</summary>
 internal static class RollUp
 {
-    // The root and its four phases.
-    private const int Parents = 5;
+    // The root and its four phases; and at the step's boundaries a recovery or a move, an evaluation and a checkpoint.
+    private const int Parents = 8;
 
     /// <summary>Rolls up the layers with the most slices until a trace keeps to its bound.</summary>
     public static HashSet<int> Layers(RunPlan plan)

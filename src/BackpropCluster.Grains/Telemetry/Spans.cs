@@ -100,7 +100,17 @@ internal sealed record RootSpan(string Name, ActivityContext Context, Activity? 
         }
     }
 
-    public void Dispose() => Activity?.Dispose();
+    /// <summary>Gives the trace up: nothing of it is exported.</summary>
+    public void Dispose()
+    {
+        if (Activity is not { } activity) return;
+        // An activity that is ended is exported, and would stand there as a root without anything below it.
+        activity.IsAllDataRequested = false;
+        activity.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
+        var current = System.Diagnostics.Activity.Current;
+        activity.Dispose();
+        System.Diagnostics.Activity.Current = current;
+    }
 
     private static ulong Number(ReadOnlySpan<char> digits) => ulong.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 }

@@ -9,28 +9,34 @@ namespace BackpropCluster.Grains.Telemetry;
 /// parts of all silos did.</summary>
 /// <remarks>All of a trace is made at once, when the last silo has told: so no child can be without its parent, or outside of it in time,
 /// whatever is lost on the way.</remarks>
-internal sealed class StepTracer(RunPlan plan)
+internal sealed class StepTracer(RunPlan plan, Func<long> clock)
 {
-    // A silo that was lost tells nothing any more; what the others told is shown without it.
+    // A silo that was lost tells nothing any more; what the others told is shown without it. Counted from the step's commit: a step may
+    // take longer. The last step's update is told when the parameters are read, which of many slices takes its time.
     private static readonly long Patience = (long)TimeSpan.FromSeconds(3).TotalNanoseconds;
+    private static readonly long PatienceAtTheEnd = (long)TimeSpan.FromSeconds(25).TotalNanoseconds;
 
     // Silos' clocks may be minutes apart. One that heard of the step before it began, or this much later, is set by the message itself.
     private static readonly long Plausible = (long)TimeSpan.FromMilliseconds(100).TotalNanoseconds;
     private readonly SortedDictionary<int, OpenTrace> open = [];
     private readonly List<(string Name, long Start)> before = [];
+    private readonly HashSet<int> rolledLayers = RollUp.Layers(plan);
     private Task written = Task.CompletedTask;
     private int writing;
 
     /// <summary>Traces that wait for silos to tell, or to be written.</summary>
     public int Pending => open.Count + Volatile.Read(ref writing);
 
+    /// <summary>Whether all that was finished is written.</summary>
+    public bool IsWritten => Volatile.Read(ref writing) == 0;
+
     /// <summary>Begins the trace of a step; its context goes along with every message.</summary>
     public TraceContext Begin(MessageKey key)
     {
         if (open.Remove(key.Step, out var earlier)) earlier.Root.Dispose();
         var root = Spans.Begin(TraceWords.TrainStep);
-        var now = TraceClock.Now;
-        open[key.Step] = new OpenTrace(root, now, [.. before.Select(b => (b.Name, b.Start, now))]);
+        var now = clock();
+        open[key.Step] = new OpenTrace(root, key.Term, now, [.. before.Select(b => (b.Name, b.Start, now))]);
         before.Clear();
         return root.Carried;
     }
@@ -49,7 +55,8 @@ internal sealed class StepTracer(RunPlan plan)
 
     public void Add(StepSpans spans)
     {
-        if (open.TryGetValue(spans.Key.Step, out var trace)) trace.Told.Add(spans);
+        // Of an earlier term: that attempt at the step was given up, and its trace with it.
+        if (open.TryGetValue(spans.Key.Step, out var trace) && spans.Key.Term == trace.Term) trace.Told.Add(spans);
     }
 
     /// <summary>Finishes what is complete, and what has waited too long.</summary>
@@ -59,8 +66,10 @@ internal sealed class StepTracer(RunPlan plan)
     {
         if (open.Count == 0 || state.Placement is not { } placement) return;
         var silos = placement.Silos.Where((_, silo) => placement.PartsOn(plan, silo).Any(p => p.Kind != PartKind.Source)).Count();
-        foreach (var (step, trace) in open.Where(t => t.Value.Told.Count >= silos || TraceClock.Now - t.Value.Began > Patience).ToList())
+        foreach (var (step, trace) in open.ToList())
         {
+            if (step < state.Step && trace.Committed == 0) trace.Committed = clock();
+            if (trace.Told.Count < silos && (trace.Committed == 0 || clock() - trace.Committed <= (state.Status.IsOver() ? PatienceAtTheEnd : Patience))) continue;
             // Its boundary may still be going on: an evaluation, a checkpoint.
             if (state.Step == step + 1 && state.Status is RunStatus.Evaluating or RunStatus.Saving && trace.Told.Count >= silos) continue;
             open.Remove(step);
@@ -130,11 +139,13 @@ internal sealed class StepTracer(RunPlan plan)
     private static TraceEvent? Awaited(SliceSpan span) => span.AwaitedLast.Length == 0 ? null
         : new TraceEvent((ulong)span.Start, "all arrays in", [TraceAttribute.Of("backprop.awaited_last", span.AwaitedLast), TraceAttribute.Of("backprop.waited_ns", span.Waited)]);
 
-    // One roll-up of a layer tells of all silos.
-    private static IEnumerable<(string Silo, SliceSpan Span)> Merged(List<(string Silo, SliceSpan Span)> told) => told
-        .Where(t => t.Span.Count == 1)
-        .Concat(told.Where(t => t.Span.Count > 1).GroupBy(t => (t.Span.Phase, t.Span.Part.Layer, t.Span.Microbatch))
+    // One roll-up of a layer tells of all silos. A silo that holds one slice of such a layer tells of that one.
+    private IEnumerable<(string Silo, SliceSpan Span)> Merged(List<(string Silo, SliceSpan Span)> told) => told
+        .Where(t => !IsRolled(t.Span))
+        .Concat(told.Where(t => IsRolled(t.Span)).GroupBy(t => (t.Span.Phase, t.Span.Part.Layer, t.Span.Microbatch))
             .Select(g => (g.Select(t => t.Silo).Distinct().Count() == 1 ? g.First().Silo : $"{g.Count()} silos", g.Select(t => t.Span).Aggregate((a, b) => a.With(b)))));
+
+    private bool IsRolled(SliceSpan span) => span.Phase != StepPhase.Loss && rolledLayers.Contains(span.Part.Layer);
 
     private static IEnumerable<SliceSpan> Shifted(StepSpans told, long began)
     {
@@ -155,9 +166,12 @@ internal sealed class StepTracer(RunPlan plan)
 
     private sealed record TracedStep(int Step, int Epoch, Core.Learning.Score Score, Placement Placement);
 
-    private sealed record OpenTrace(RootSpan Root, long Began, ImmutableArray<(string Name, long Start, long End)> Before)
+    private sealed record OpenTrace(RootSpan Root, int Term, long Began, ImmutableArray<(string Name, long Start, long End)> Before)
     {
         public List<StepSpans> Told { get; } = [];
+
+        /// <summary>When the step was seen to be committed; 0 before.</summary>
+        public long Committed { get; set; }
 
         public List<(string Name, long Start, long End)> Boundary { get; } = [];
     }

@@ -54,7 +54,7 @@ public sealed class TelemetryExport : IDisposable
 
     private static MeterProvider Meters(string instance) => Sdk.CreateMeterProviderBuilder()
         .ConfigureResource(resource => resource.AddService("backprop", serviceInstanceId: instance))
-        .AddMeter(Metrics.MeterName, "Microsoft.Orleans", "System.Runtime")
+        .AddMeter(Metrics.MeterName, "Microsoft.Orleans", "System.Runtime", "otel.sdk.experimental")
         .AddOtlpExporter((options, _) => Http(options))
         .Build();
 

@@ -1,0 +1,102 @@
+using System.Collections.Immutable;
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Telemetry;
+
+namespace BackpropCluster.Tests.Telemetry;
+
+/// <summary>A coordinator whose silos answer at once, and the tracer beside it; its clock is the test's.</summary>
+internal sealed class LedRun : IOutbox
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(10);
+    private readonly List<List<TraceSpan>> written = [];
+
+    public LedRun(RunPlan plan, int silos)
+    {
+        Plan = plan;
+        Tracer = new StepTracer(plan, () => Now);
+        State = new CoordinatorState(plan, 0, [.. Enumerable.Range(1, silos).Select(i => $"silo-{i}")], Deadline);
+        State.Start(this);
+    }
+
+    public RunPlan Plan { get; }
+
+    public CoordinatorState State { get; }
+
+    public StepTracer Tracer { get; }
+
+    /// <summary>Nanoseconds since 1970.</summary>
+    public long Now { get; set; } = TraceClock.Now;
+
+    /// <summary>The Advance of the step at work, with its trace.</summary>
+    public MessageKey Step { get; private set; }
+
+    /// <summary>Commits the step at work; the next one begins.</summary>
+    public void Commit()
+    {
+        var key = Step;
+        State.Receive(new Report(key with { From = PartId.Loss }, new Score(0.25, null, 1)), this);
+        for (var silo = 0; silo < State.Placement!.Silos.Length; silo++) State.Receive(new Ready(key with { From = PartId.Relay(silo) }), this);
+        Assert.True(State.Step == key.Step + 1, $"step {key.Step} was not committed");
+    }
+
+    /// <summary>A part asks for Restore: all begin again, in a higher term.</summary>
+    public void Recover() => State.Receive(new NeedRestore(Step with { From = PartId.Relay(0) }), this);
+
+    /// <summary>What a silo tells of a step: by its own tracer, fed as its parts feed it.</summary>
+    public StepSpans Tell(int silo, MessageKey key)
+    {
+        StepSpans? told = null;
+        var tracer = new SiloTracer($"silo-{silo + 1}", spans => told = told is null ? spans : throw new InvalidOperationException("told twice"));
+        ImmutableArray<PartId> parts = [.. State.Placement!.PartsOn(Plan, silo)];
+        tracer.Route(Plan, parts);
+        tracer.Begin(key);
+        var microbatches = Enumerable.Range(0, Plan.Spec.Data.Microbatches).ToList();
+        foreach (var phase in (Phase[])[Phase.Forward, Phase.Backward])
+            foreach (var microbatch in microbatches)
+                foreach (var part in parts)
+                    if (Observed(key with { From = part, Microbatch = microbatch, Phase = phase }) is { } observation) tracer.Hear(observation, TraceClock.Now);
+        foreach (var part in parts.Where(p => p.Kind == PartKind.Slice)) tracer.Hear(new SliceUpdated(key with { From = part }, SliceOf(part), [], []), TraceClock.Now);
+        return told ?? throw new InvalidOperationException($"silo {silo + 1} told nothing");
+    }
+
+    /// <summary>What has been written when all that is pending is.</summary>
+    public IReadOnlyList<List<TraceSpan>> Finish()
+    {
+        Tracer.Finish(State, spans =>
+        {
+            lock (written) written.Add([.. spans]);
+        });
+        Assert.True(SpinWait.SpinUntil(() => Tracer.IsWritten, Bound), $"the traces were not written within {Bound.TotalSeconds} s");
+        lock (written) return [.. written];
+    }
+
+    void IOutbox.Send(Recipients to, Message message)
+    {
+        switch (message)
+        {
+            case Lead lead:
+                State.Receive(new Led(lead.Key with { Term = lead.Key.Term + 1 }, null, null, []), this);
+                break;
+            case Restore restore:
+                for (var silo = 0; silo < restore.Placement.Silos.Length; silo++) State.Receive(new Restored(restore.Key with { From = PartId.Relay(silo) }), this);
+                break;
+            case Advance advance:
+                Step = advance.Key.Trace.IsSampled ? advance.Key with { Trace = Tracer.Begin(advance.Key) } : advance.Key;
+                break;
+        }
+    }
+
+    void IOutbox.Observe(Observation observation) => throw new NotSupportedException();
+
+    private Observation? Observed(MessageKey key) => (key.From.Kind, key.Phase) switch
+    {
+        (PartKind.Slice, Phase.Forward) => new SliceForward(key, SliceOf(key.From), 1, [], [], [], [], []),
+        (PartKind.Slice, _) => new SliceBackward(key, SliceOf(key.From), 1, [], [], [], [], []),
+        (PartKind.Loss, Phase.Forward) => new LossComputed(key, 1, [], [], []),
+        _ => null,
+    };
+
+    private SliceRange SliceOf(PartId part) => Plan.SlicesOf(part.Layer)[part.Index];
+}
