@@ -14,6 +14,6 @@ internal static class Program
     /// <summary>All verbs.</summary>
     public static RootCommand Root() => new("BackpropCluster: backpropagation as messages between grains")
     {
-        LearnVerb.Create(), TrainVerb.Create(), SiloVerb.Create(), ClusterVerb.Create(), RunsVerb.Create(), CheckpointVerb.Create(), ParityVerb.Create(), BenchVerb.Create(), ConfigVerb.Create(), DoctorVerb.Create(),
+        LearnVerb.Create(), TrainVerb.Create(), SiloVerb.Create(), ClusterVerb.Create(), RunsVerb.Create(), CheckpointVerb.Create(), ParityVerb.Create(), BenchVerb.Create(), ExploreVerb.Create(), ConfigVerb.Create(), DoctorVerb.Create(),
     };
 }
