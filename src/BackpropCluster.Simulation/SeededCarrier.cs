@@ -244,7 +244,7 @@ public sealed class SeededCarrier
         if (refuse)
         {
             MemoryStore.Refuse(message, routes);
-            rules.Excuse();
+            rules.Refused(message);
             Tally.StoreFaults++;
             return;
         }
