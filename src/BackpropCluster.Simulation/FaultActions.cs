@@ -97,7 +97,7 @@ internal sealed class FaultActions(SeededCarrier carrier, RunPlan plan, Cluster 
                 StoreDownUntil = carrier.Turns + 5 + (int)(fault.Choice % 60);
                 break;
             case FaultKind.DamageCheckpoint when store.Damage(plan, fault.Choice):
-                rules.Excuse();
+                rules.Damaged(store.Newest!);
                 carrier.Tally.StoreFaults++;
                 break;
             default:

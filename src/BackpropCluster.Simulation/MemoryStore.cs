@@ -10,7 +10,9 @@ namespace BackpropCluster.Simulation;
 public class MemoryStore
 {
     private readonly Dictionary<(int Version, int Term, SliceRange Slice), (SlicePart Part, bool IsTorn)> parts = [];
-    private readonly List<(CheckpointId Id, Checkpoint Checkpoint)> checkpoints = [];
+    private readonly List<(CheckpointId Id, Checkpoint Checkpoint)> checkpoints = []; // that the head names
+    private readonly Dictionary<CheckpointId, Checkpoint> written = [];
+    private readonly Dictionary<CheckpointId, SavedModel> opened = [];
     private int term;
 
     /// <summary>The versions of all checkpoints that count, in the order in which they were made.</summary>
@@ -22,11 +24,12 @@ public class MemoryStore
     /// <summary>All checkpoints that count.</summary>
     protected IReadOnlyList<(CheckpointId Id, Checkpoint Checkpoint)> Checkpoints => checkpoints;
 
-    /// <summary>Brings the model of a checkpoint.</summary>
+    /// <summary>Brings the model of a checkpoint. What a relay's shell has read is kept for the parts of its silo, whatever becomes of it.</summary>
     public SavedModel Open(RunPlan plan, CheckpointId id)
     {
-        var checkpoint = checkpoints.Find(c => c.Id == id).Checkpoint;
-        return SavedModel.Assemble(plan with { Granularity = checkpoint.Granularity }, slice => parts[(id.Version, id.Term, slice)].Part);
+        if (!opened.TryGetValue(id, out var model))
+            opened.Add(id, model = SavedModel.Assemble(plan with { Granularity = written[id].Granularity }, slice => parts[(id.Version, id.Term, slice)].Part));
+        return model;
     }
 
     /// <summary>The checkpoint that was made last.</summary>
@@ -39,11 +42,8 @@ public class MemoryStore
     public virtual bool CanOpen(RunPlan plan, CheckpointId id) => IsWhole(plan, id);
 
     /// <summary>Whether no part of a checkpoint is torn.</summary>
-    public bool IsWhole(RunPlan plan, CheckpointId id)
-    {
-        var granularity = checkpoints.Find(c => c.Id == id).Checkpoint.Granularity;
-        return SlicesOf(plan, granularity).All(slice => !parts[(id.Version, id.Term, slice)].IsTorn);
-    }
+    public bool IsWhole(RunPlan plan, CheckpointId id) =>
+        SlicesOf(plan, written[id].Granularity).All(slice => !parts[(id.Version, id.Term, slice)].IsTorn);
 
     /// <summary>Does what a message asks for.</summary>
     public void Receive(Message message, IOutbox outbox)
@@ -110,7 +110,9 @@ public class MemoryStore
         if (checkpoints.Exists(c => c.Id.Version == version && c.Id.Term == by)) return;
         // Broken newer ones may be named still; what is computed again takes their place.
         checkpoints.RemoveAll(c => c.Id.Version >= version);
-        checkpoints.Add((new CheckpointId(version, by, "simulated"), move.Checkpoint));
+        var id = new CheckpointId(version, by, "simulated");
+        checkpoints.Add((id, move.Checkpoint));
+        written[id] = move.Checkpoint;
     }
 
     private static IEnumerable<SliceRange> SlicesOf(RunPlan plan, Granularity granularity)

@@ -8,7 +8,7 @@ namespace BackpropCluster.Simulation.Exploration;
 /// <param name="Seed">That names it.</param>
 /// <param name="Scenario">Its run.</param>
 /// <param name="Reason">What was not as it must be.</param>
-/// <param name="Faults">As few as are needed for it: <see cref="Explorer.Replay(ulong, IEnumerable{Fault})"/> takes them.</param>
+/// <param name="Faults">As few as are needed for it: <see cref="Explorer.Replay"/> takes them.</param>
 /// <param name="Events">What each did.</param>
 public sealed record Finding(ulong Seed, Scenario Scenario, string Reason, ImmutableArray<Fault> Faults, ImmutableArray<string> Events)
 {
@@ -29,18 +29,20 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
 
     /// <summary>Runs the history of a seed.</summary>
     /// <returns>What was not as it must be; <see langword="null"/> if all was.</returns>
-    public Finding? Explore(ulong seed, Tally tally) => Explore(Scenario.Of(seed), seed, tally);
-
-    /// <summary>Runs a seed's order and faults in another scenario.</summary>
-    public Finding? Explore(Scenario scenario, ulong seed, Tally tally)
+    public Finding? Explore(ulong seed, Tally tally)
     {
+        var scenario = Scenario.Of(seed);
         var verdict = Run(scenario, seed, new DrawnFaults(seed, scenario.Rates));
         tally.Add(verdict.Tally);
         return verdict.Failure is null ? null : Shrink(scenario, seed);
     }
 
-    /// <summary>Runs a seed's scenario and order with other faults.</summary>
-    public Finding? Replay(ulong seed, IEnumerable<Fault> faults) => Replay(Scenario.Of(seed), seed, [.. faults]);
+    /// <summary>Runs a scenario in a seed's order with these faults.</summary>
+    public Finding? Replay(Scenario scenario, ulong seed, IReadOnlyCollection<Fault> faults)
+    {
+        var verdict = Run(scenario, seed, new ListedFaults(faults), journal: true);
+        return verdict.Failure is null ? null : new Finding(seed, scenario, verdict.Failure, [.. faults], [.. verdict.Journal]);
+    }
 
     /// <summary>The run of <see cref="ExploreSingleFaults"/>: 2-4-1 in neurons, three steps, four rows, in the order of sending.</summary>
     /// <param name="silos">0 carries every message by itself.</param>
@@ -72,19 +74,24 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
     private Verdict Run(Scenario scenario, ulong seed, IFaults faults, bool journal = false) =>
         new History(scenario, models.Of(scenario.Model), machines, seed, faults, journal).Run();
 
-    private Finding? Replay(Scenario scenario, ulong seed, Fault[] faults)
-    {
-        var verdict = Run(scenario, seed, new ListedFaults(faults), journal: true);
-        return verdict.Failure is null ? null : new Finding(seed, scenario, verdict.Failure, [.. faults], [.. verdict.Journal]);
-    }
-
-    // Faults are left out, many at once and then one by one, as long as the history still fails.
+    // With the messages in the order of their sending a history is easier to follow, and what is left out moves less of the rest; not
+    // every failure shows in it.
     private Finding Shrink(Scenario scenario, ulong seed)
     {
         var recorded = new RecordedFaults(new DrawnFaults(seed, scenario.Rates));
         Run(scenario, seed, recorded);
-        Fault[] faults = [.. recorded.Faults];
-        for (var chunk = Math.Max(1, faults.Length / 2); ; chunk = chunk > 1 ? chunk / 2 : 1)
+        var found = Replay(scenario, seed, Shrink(scenario, seed, recorded.Faults)) ?? throw new InvariantViolationException($"seed {seed} failed once and not when it was replayed");
+        var inOrder = scenario with { Window = 1 };
+        if (scenario.Window == 1 || Run(inOrder, seed, new ListedFaults(recorded.Faults)).Failure is null) return found;
+        var simpler = Replay(inOrder, seed, Shrink(inOrder, seed, recorded.Faults))!;
+        return simpler.Faults.Length <= found.Faults.Length ? simpler : found;
+    }
+
+    // Faults are left out, many at once and then one by one, as long as the history still fails.
+    private Fault[] Shrink(Scenario scenario, ulong seed, IEnumerable<Fault> all)
+    {
+        Fault[] faults = [.. all];
+        for (var chunk = Math.Max(1, faults.Length / 2); ; chunk = Math.Max(1, chunk / 2))
         {
             var before = faults.Length;
             for (var from = 0; from < faults.Length;)
@@ -94,10 +101,8 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
                 else from += chunk;
             }
 
-            if (chunk == 1 && faults.Length == before) break;
+            if (chunk == 1 && faults.Length == before) return faults;
         }
-
-        return Replay(scenario, seed, faults) ?? throw new InvariantViolationException($"seed {seed} failed once and not when it was replayed");
     }
 
     private sealed class RecordedReceivers : IFaults
