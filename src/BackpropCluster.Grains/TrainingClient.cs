@@ -32,7 +32,7 @@ public static class TrainingClient
         IGrainFactory grains, RunPlan plan, TimeSpan deadline, Action<RunProgress>? watch = null, string runFile = "", CancellationToken cancellation = default)
     {
         var coordinator = grains.GetGrain<ICoordinatorGrain>(plan.Run);
-        var log = new RunLog();
+        var (log, totals) = (new RunLog(), new RunTotals());
         RunProgress? last = null;
         using var pause = new PeriodicTimer(TimeSpan.FromSeconds(1));
         for (var attempt = 1; ; attempt++)
@@ -42,8 +42,9 @@ public static class TrainingClient
                 log.ReadAgain();
                 plan = await coordinator.Start(plan, last?.Term ?? 0, deadline, runFile);
                 await using var interruption = cancellation.UnsafeRegister(_ => coordinator.Interrupt().AsTask().Ignore(), null);
-                await foreach (var progress in Follow(coordinator, log))
+                await foreach (var told in Follow(coordinator, log))
                 {
+                    var progress = totals.Add(told);
                     if (progress.CommittedSteps > (last?.CommittedSteps ?? 0)) attempt = 1;
                     last = progress;
                     log.Take(progress);

@@ -1,9 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using BackpropCluster.Core.Protocol;
-using Orleans.Persistence.Redis;
 using Orleans.Storage;
-using StackExchange.Redis;
 
 namespace BackpropCluster.Grains.Checkpoints;
 
@@ -61,7 +59,7 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
         }
         catch (Exception e)
         {
-            outbox.Send(Recipients.Coordinator, new StoreFailed(key, e is RedisStorageException or RedisException or TimeoutException ? StoreFault.Unavailable : StoreFault.Refused, e.Message.TrimEnd('.')));
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreUnreachableException.IsMeant(e) ? StoreFault.Unavailable : StoreFault.Refused, StoreUnreachableException.Brief(e)));
         }
     }
 
