@@ -35,15 +35,15 @@ public class MemoryStore
     /// <summary>The checkpoint that was made last.</summary>
     public CheckpointId? Newest => checkpoints.Count == 0 ? null : checkpoints[^1].Id;
 
-    /// <summary>The newest checkpoint of which no part is torn.</summary>
+    /// <summary>The newest checkpoint that is whole.</summary>
     public CheckpointId? NewestWhole(RunPlan plan) => checkpoints.FindLast(c => IsWhole(plan, c.Id)).Id;
 
     /// <summary>Whether this store would load a checkpoint.</summary>
     public virtual bool CanOpen(RunPlan plan, CheckpointId id) => IsWhole(plan, id);
 
-    /// <summary>Whether no part of a checkpoint is torn.</summary>
-    public bool IsWhole(RunPlan plan, CheckpointId id) =>
-        SlicesOf(plan, written[id].Granularity).All(slice => !parts[(id.Version, id.Term, slice)].IsTorn);
+    /// <summary>Whether all parts of a checkpoint are there as they were when it was made.</summary>
+    public bool IsWhole(RunPlan plan, CheckpointId id) => SlicesOf(plan, written[id].Granularity).Index().All(slice =>
+        parts[(id.Version, id.Term, slice.Item)] is { IsTorn: false } stored && DigestOf(stored.Part) == written[id].Parts[slice.Index]);
 
     /// <summary>Does what a message asks for.</summary>
     public void Receive(Message message, IOutbox outbox)
@@ -55,10 +55,9 @@ public class MemoryStore
                 break;
             case SavePart save:
                 var name = (save.Key.Step, save.Key.Term, save.Slice);
-                // The first whole one stays: a repeat is the same, and a checkpoint that counts must not change under its readers.
-                if (!parts.TryGetValue(name, out var known) || known.IsTorn) parts[name] = (save.Part, IsTorn: false);
-                var (weights, outgoing) = (save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum);
-                outbox.Send(Recipients.Coordinator, new Saved(save.Key, [new SavedPart(save.Key.From, string.Create(CultureInfo.InvariantCulture, $"{weights:x16}{outgoing:x16}"), weights, outgoing)]));
+                // A repeat is the same. If it is not, the checkpoint that names the first one is broken.
+                parts[name] = (save.Part, IsTorn: false);
+                outbox.Send(Recipients.Coordinator, new Saved(save.Key, [new SavedPart(save.Key.From, DigestOf(save.Part), save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum)]));
                 break;
             case MoveHead move when move.Key.Term == term:
                 MoveHead(move);
@@ -114,6 +113,8 @@ public class MemoryStore
         checkpoints.Add((id, move.Checkpoint));
         written[id] = move.Checkpoint;
     }
+
+    private static string DigestOf(SlicePart part) => string.Create(CultureInfo.InvariantCulture, $"{part.Parameters.WeightsSum:x16}{part.Parameters.OutgoingSum:x16}");
 
     private static IEnumerable<SliceRange> SlicesOf(RunPlan plan, Granularity granularity)
     {

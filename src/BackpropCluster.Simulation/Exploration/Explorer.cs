@@ -21,7 +21,7 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
 {
     private static readonly ImmutableArray<FaultKind> singleFaults =
     [
-        FaultKind.Lose, FaultKind.Repeat, FaultKind.Delay, FaultKind.Overtake, FaultKind.CrashSender, FaultKind.CrashReceiver, FaultKind.CrashCoordinator,
+        FaultKind.Lose, FaultKind.Repeat, FaultKind.RepeatLate, FaultKind.Delay, FaultKind.Overtake, FaultKind.CrashSender, FaultKind.CrashReceiver, FaultKind.CrashCoordinator,
     ];
 
     private readonly Models models = new(reference);
@@ -53,23 +53,28 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
     public (int Cases, ImmutableArray<Finding> Findings) ExploreSingleFaults(int silos, Tally tally)
     {
         var undisturbed = new RecordedReceivers();
-        if (Run(Small(silos) with { Faults = int.MaxValue }, 0, undisturbed).Failure is { } failure) throw new InvariantViolationException($"without any fault: {failure}");
+        var without = Run(Small(silos) with { Faults = int.MaxValue }, 0, undisturbed);
+        if (without.Failure is not null || without.Tally.Recoveries > 0) throw new InvariantViolationException($"without any fault: {without.Failure ?? "there were recoveries"}");
         var (cases, findings) = (0, ImmutableArray.CreateBuilder<Finding>());
         foreach (var (to, turn) in undisturbed.Receivers)
             foreach (var kind in singleFaults)
             {
-                if (kind == FaultKind.Repeat && to == PartKind.Store) continue;
+                if (kind is FaultKind.Repeat or FaultKind.RepeatLate && to == PartKind.Store) continue;
                 cases++;
                 // Time enough for the message that is held back the longest.
                 var scenario = Small(silos) with { Faults = turn + undisturbed.Receivers.Count };
                 Fault[] single = [new(turn, kind)];
                 var verdict = Run(scenario, 0, new ListedFaults(single));
                 tally.Add(verdict.Tally);
-                if (verdict.Failure is not null && Replay(scenario, 0, single) is { } finding) findings.Add(finding);
+                if (verdict.Failure is not null) findings.Add(Replay(scenario, 0, single)!);
+                else if (IsFree(kind) && verdict.Tally.Recoveries > 0) findings.Add(new Finding(0, scenario, "a message that came twice, or late, cost a recovery", [.. single], []));
             }
 
         return (cases, findings.ToImmutable());
     }
+
+    // Nothing is lost by these, so nothing need be done again.
+    private static bool IsFree(FaultKind kind) => kind is FaultKind.Repeat or FaultKind.RepeatLate or FaultKind.Overtake;
 
     private Verdict Run(Scenario scenario, ulong seed, IFaults faults, bool journal = false) =>
         new History(scenario, models.Of(scenario.Model), machines, seed, faults, journal).Run();

@@ -19,6 +19,9 @@ public sealed record Scenario(int Model, Granularity Cut, int Silos, PlacementRu
     private static readonly int[] saves = [1, 1, 2, 2, 2, 3, 5, 0];
     private static readonly int[] windows = [1, 2, 4, 16, int.MaxValue, int.MaxValue, int.MaxValue];
 
+    /// <summary>Whether no coordinator may give up: where one fault is all, it is no reason to.</summary>
+    public bool MustNotFail => Rates == FaultRates.None;
+
     /// <summary>The run, cut and placed.</summary>
     public RunPlan PlanOf(Golden golden) => new()
     {
@@ -95,7 +98,7 @@ internal sealed class DrawnFaults(ulong seed, FaultRates rates) : IFaults
         var (message, world) = ((uint)bits / (double)(1UL << 32), (bits >> 32) / (double)(1UL << 32));
         if (to == PartKind.Store && message < rates.Store) faults.Add(new(turn, message < rates.Store / 2 ? FaultKind.RefuseRequest : FaultKind.TearWrite));
         else if (message < rates.Loss) faults.Add(new(turn, FaultKind.Lose));
-        else if (message < rates.Loss + rates.Repeat) faults.Add(new(turn, FaultKind.Repeat));
+        else if (message < rates.Loss + rates.Repeat) faults.Add(new(turn, turn % 2 == 0 ? FaultKind.Repeat : FaultKind.RepeatLate));
         else if (message < rates.Loss + rates.Repeat + rates.Delay) faults.Add(new(turn, turn % 2 == 0 ? FaultKind.Delay : FaultKind.Overtake));
         if (world >= rates.World) return;
         var choice = (uint)chance.Bits((1UL << 40) + (ulong)turn);
