@@ -38,6 +38,8 @@ internal static class SiloVerb
                     // Orleans warns of what is ordinary here: a silo that was started again, a watchdog that waits since the machine booted.
                     .AddFilter("Orleans", LogLevel.Error)
                     .AddFilter("BackpropCluster", LogLevel.Information)
+                    // Orleans' retries of calls to silos that are gone: each a page long, and what comes of it is said by the run.
+                    .AddFilter("Polly", LogLevel.None)
                     // What it throws is said by whoever asked it, once and without a stack trace.
                     .AddFilter("Orleans.Persistence", LogLevel.None)
                     .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss ", true))

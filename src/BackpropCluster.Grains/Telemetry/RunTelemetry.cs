@@ -107,7 +107,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
 
         if (state.Moves > moves)
         {
-            logger.LogInformation("run {Run} moves its parts at step {Step}: silos came or leave", plan.Run, state.CommittedSteps);
+            logger.LogInformation("run {Run} moves its parts at step {Step}: silos came or left", plan.Run, state.CommittedSteps);
             tracer.Before("change placement", TraceClock.Now);
         }
 

@@ -23,7 +23,7 @@ internal enum Collector
 /// <summary>A collector on loopback: takes OTLP over HTTP as protobuf, and keeps what it was really sent.</summary>
 internal sealed class OtlpReceiver : IAsyncDisposable
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan Slowness = TimeSpan.FromMilliseconds(700);
     private readonly Lock gate = new();
     private readonly List<TraceSpan> spans = [];

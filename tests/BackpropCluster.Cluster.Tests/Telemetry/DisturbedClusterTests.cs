@@ -1,0 +1,50 @@
+using System.Text.RegularExpressions;
+using BackpropCluster.Grains.Telemetry;
+using BackpropCluster.Tests.Processes;
+
+namespace BackpropCluster.Tests.Telemetry;
+
+/// <summary>What a collector and the silos' logs tell of a run that a silo joins and another one is killed in.</summary>
+public sealed class DisturbedClusterTests
+{
+    [Fact, Trait("length", "long")]
+    public async Task EveryMetricArrivesAndTheLeaderSaysWhatHappened()
+    {
+        LongTime.Need();
+        await using var cluster = new TracedCluster();
+        await cluster.InitializeAsync();
+        ProcessRuns.Write(cluster.Backprop.Folder);
+        await using var client = Child.Backprop(
+            cluster.Backprop.Folder, "train", "seven.yaml", "--cluster", cluster.Url, "--set", ProcessRuns.EpochsOf(1_000_000), "--set", "training.checkpoint_every=500", "--set", "training.log_every=100", "--set", "trace.first=0");
+        await client.Says("step 100/");
+        var receiver = cluster.Receiver;
+        var run = cluster.Silos.SelectMany(s => Regex.Matches(s.Talk, "run ([a-z0-9-]+) is led here")).Select(m => m.Groups[1].Value).Single(r => r != cluster.Run.Run);
+        var leader = cluster.Silos.Single(s => s.Talk.Contains($"run {run} is led here", StringComparison.Ordinal));
+
+        await using var fourth = await cluster.StartSilo("fourth");
+        await Arrives("backprop.moves");
+        await receiver.Until(() => Disturbed("change placement"), "a trace with the move");
+
+        // Not the first: without a store it keeps the members.
+        await cluster.Silos.First(s => s != leader && s != cluster.Silos[0]).Kill();
+        await Arrives("backprop.recoveries");
+        await Arrives("backprop.steps.replayed");
+        await receiver.Until(() => Disturbed("recover"), "a trace with the recovery");
+
+        // Messages of an earlier term may have been there or not.
+        Assert.Empty(Metrics.All.Except(MetricNames.Of(receiver.Points)).Except(["backprop.messages.stale"]));
+        MetricNames.CheckLabels(receiver.Points, run);
+        Says($@"info: \S+\[0\] run {run} moves its parts at step \d+: silos came or left$");
+        Says($@"warn: \S+\[0\] run {run} recovers from step \d+, ");
+        Assert.Equal(3, Regex.Count(leader.Talk, $"run {run} is led here in term"));
+
+        // One line an event. Of others only what Orleans calls an error.
+        Assert.All(leader.Talk.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1), line => Assert.Matches(@"^\d\d:\d\d:\d\d ((info|warn): BackpropCluster\.\S+\[0\] run [a-z0-9-]+ |fail: Orleans\.)", line));
+
+        void Says(string line) => Assert.True(Regex.IsMatch(leader.Talk, $@"(?m)^\S+ {line}"), $"no line of '{line}' in: {leader.Talk}");
+
+        Task Arrives(string name) => receiver.Until(() => receiver.Points.Any(p => p.Name == name && p.Value > 0), $"{name} above 0");
+
+        bool Disturbed(string what) => receiver.Spans.GroupBy(s => s.TraceId).Any(t => t.Any(s => s.Name == what) && t.Any(s => s.ParentSpanId is null) && WholeTrace.Check([.. t]).Find("backprop.run")?.Text == run);
+    }
+}
