@@ -59,9 +59,13 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
         {
             outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreFault.Fenced, e.Message));
         }
+        catch (Exception e) when (e is RedisStorageException or RedisException or TimeoutException)
+        {
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreFault.Unavailable, StoreReason.Of(e)));
+        }
         catch (Exception e)
         {
-            outbox.Send(Recipients.Coordinator, new StoreFailed(key, e is RedisStorageException or RedisException or TimeoutException ? StoreFault.Unavailable : StoreFault.Refused, e.Message.TrimEnd('.')));
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreFault.Refused, e.Message.TrimEnd('.')));
         }
     }
 
