@@ -19,6 +19,9 @@ internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed
     private readonly List<ChildSilo> silos = [];
     private readonly Stopwatch clock = Stopwatch.StartNew();
     private readonly List<Task> restarts = [];
+
+    // Without a store the first silo keeps the members; it is what Redis would be, and spared like that.
+    private readonly int first = cluster.IsRedis ? 0 : 1;
     private ulong draws;
 
     /// <summary>From each kill to the next step that had not been committed before.</summary>
@@ -36,7 +39,7 @@ internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed
     public async Task<TrainingOutcome> Train(IGrainFactory grains, RunPlan plan, int kills, CancellationToken cancellation)
     {
         var killed = 0;
-        (TimeSpan At, int Steps)? waiting = null;
+        (TimeSpan At, int? Steps)? waiting = null;
         var (highest, term) = (0, 0);
         var outcome = await TrainingClient.Train(grains, plan, StepDeadline, Watch, cancellation: cancellation);
         await Task.WhenAll(restarts);
@@ -49,16 +52,19 @@ internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed
             highest = Math.Max(highest, progress.CommittedSteps);
             if (waiting is { } kill)
             {
-                if (progress.CommittedSteps <= kill.Steps) return;
+                // The first news that were asked for after the kill: what had been committed until then, and had not been told yet, is
+                // nothing that the run did in spite of it.
+                if (kill.Steps is null) waiting = (kill.At, highest);
+                if (kill.Steps is null || progress.CommittedSteps <= kill.Steps) return;
                 Recoveries.Add(clock.Elapsed - kill.At);
                 say(string.Create(CultureInfo.InvariantCulture, $"          step {progress.CommittedSteps} is committed {Recoveries[^1].TotalSeconds:0.0} s after it; {Replayed} steps computed again so far"));
                 waiting = null;
             }
 
             // Spread over the run: the next one waits for its share of the steps, wherever the run stands by then.
-            if (killed == kills || progress.IsOver || progress.CommittedSteps < (killed + chance.Unit(draws)) * progress.Steps / (kills + 1)) return;
+            if (killed == kills || progress.IsOver || !SomebodyStands() || progress.CommittedSteps < (killed + chance.Unit(draws)) * progress.Steps / (kills + 1)) return;
             draws++;
-            waiting = (clock.Elapsed, highest);
+            waiting = (clock.Elapsed, null);
             restarts.Add(KillOne(++killed, progress.CommittedSteps));
         }
     }
@@ -70,27 +76,27 @@ internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed
 
     private async Task KillOne(int number, int step)
     {
-        // Without a store the first silo keeps the members; it is what Redis would be, and spared like that.
-        var first = cluster.IsRedis ? 0 : 1;
         ChildSilo victim;
         lock (silos)
         {
             var index = first + chance.Below(silos.Count - first, draws++);
             victim = silos[index];
-            if (silos.Count > 1 + first) silos.RemoveAt(index);
-            else say("          only one silo is left; it is killed and started again");
+            // It is nobody's victim twice: its next process is another silo.
+            silos.RemoveAt(index);
+            if (silos.Count == first) say("          only one silo is left; it is killed and started again");
         }
 
         say(string.Create(CultureInfo.InvariantCulture, $"{clock.Elapsed.TotalSeconds,7:0.0} s  kill {number}: {victim.Name} at step {step}"));
         await victim.Kill();
         var again = await Silo(victim.Name);
-        lock (silos)
-        {
-            silos.Remove(victim);
-            silos.Add(again);
-        }
-
+        lock (silos) silos.Add(again);
         await victim.DisposeAsync();
+    }
+
+    // While the last one is being started again the run waits, and so does the next kill.
+    private bool SomebodyStands()
+    {
+        lock (silos) return silos.Count > first;
     }
 
     private Task<ChildSilo> Silo(string name) => ChildSilo.Start(name, "--cluster", cluster.Address, "--run-dir", directory);

@@ -57,9 +57,13 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
         {
             outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreFault.Fenced, e.Message));
         }
+        catch (Exception e) when (StoreUnreachableException.IsMeant(e))
+        {
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreFault.Unavailable, StoreReason.Of(e)));
+        }
         catch (Exception e)
         {
-            outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreUnreachableException.IsMeant(e) ? StoreFault.Unavailable : StoreFault.Refused, StoreUnreachableException.Brief(e)));
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreFault.Refused, e.Message.TrimEnd('.')));
         }
     }
 
