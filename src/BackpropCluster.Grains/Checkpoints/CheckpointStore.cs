@@ -149,6 +149,8 @@ public sealed class CheckpointStore(SealedRecords records)
             }
         }
 
+        // The first head has no other one beside it, every later one has.
+        if (newest is { Sequence: > 1 } && !slots[1 - slot].RecordExists) warnings.Add($"{HeadName(run, 1 - slot)} is missing; the other one counts");
         return new HeadSlots(slots, slot, newest, warnings.ToImmutable());
     }
 
