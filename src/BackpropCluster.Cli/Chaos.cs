@@ -83,7 +83,6 @@ internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed
             victim = silos[index];
             // It is nobody's victim twice: its next process is another silo.
             silos.RemoveAt(index);
-            if (silos.Count == first) say("          only one silo is left; it is killed and started again");
         }
 
         say(string.Create(CultureInfo.InvariantCulture, $"{clock.Elapsed.TotalSeconds,7:0.0} s  kill {number}: {victim.Name} at step {step}"));
@@ -93,10 +92,10 @@ internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed
         await victim.DisposeAsync();
     }
 
-    // While the last one is being started again the run waits, and so does the next kill.
+    // Somebody must be left to go on: what takes longest after the loss of all is to believe that they are dead.
     private bool SomebodyStands()
     {
-        lock (silos) return silos.Count > first;
+        lock (silos) return silos.Count > first + 1;
     }
 
     private Task<ChildSilo> Silo(string name) => ChildSilo.Start(name, "--cluster", cluster.Address, "--run-dir", directory);

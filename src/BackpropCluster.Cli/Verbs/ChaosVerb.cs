@@ -13,6 +13,9 @@ internal static class ChaosVerb
 {
     private const int SaveEvery = 20;
 
+    // A killed silo is back after some seconds, and a small run is over by then: others must be there for the next kill.
+    private const int Spares = 2;
+
     public static Command Create()
     {
         var path = Options.RunFile();
@@ -38,7 +41,7 @@ internal static class ChaosVerb
         try
         {
             await using var chaos = new Chaos(address, folder.FullName, seed, System.Console.Error.WriteLine);
-            await chaos.Start(Math.Max(file.Cluster.Silos, 2));
+            await chaos.Start(Math.Max(file.Cluster.Silos, 2) + Spares);
             await using var client = await ClusterClient.Connect(address, cancellation);
             // Each kill costs the steps since the newest checkpoint: a run that saved every half minute would never get past them.
             var rule = file.Cluster.Checkpoints.Steps > 0 ? file.Cluster.Checkpoints : new CheckpointRule(SaveEvery, TimeSpan.Zero);
