@@ -6,6 +6,7 @@ namespace BackpropCluster.Cli;
 internal sealed class ChildSilo : IAsyncDisposable
 {
     private static readonly TimeSpan StartBound = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan EndBound = TimeSpan.FromSeconds(10);
     private readonly Process process;
 
     private ChildSilo(Process process, string name) => (this.process, Name) = (process, name);
@@ -52,7 +53,7 @@ internal sealed class ChildSilo : IAsyncDisposable
     public async Task Kill()
     {
         process.Kill();
-        await process.WaitForExitAsync();
+        await process.WaitForExitAsync().WaitAsync(EndBound);
     }
 
     public async ValueTask DisposeAsync()

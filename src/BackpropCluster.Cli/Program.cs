@@ -14,7 +14,7 @@ internal static class Program
     /// <summary>All verbs.</summary>
     public static RootCommand Root() => new("BackpropCluster: backpropagation as messages between grains")
     {
-        LearnVerb.Create(), TrainVerb.Create(), RunsVerb.Create(), CheckpointVerb.Create(), TraceVerb.Create(),
-        SiloVerb.Create(), ClusterVerb.Create(), ParityVerb.Create(), BenchVerb.Create(), ConfigVerb.Create(), DoctorVerb.Create(),
+        LearnVerb.Create(), TrainVerb.Create(), RunsVerb.Create(), CheckpointVerb.Create(), TraceVerb.Create(), SiloVerb.Create(), ClusterVerb.Create(),
+        ParityVerb.Create(), ExploreVerb.Create(), ChaosVerb.Create(), BenchVerb.Create(), ConfigVerb.Create(), DoctorVerb.Create(),
     };
 }

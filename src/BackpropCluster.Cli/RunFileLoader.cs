@@ -12,7 +12,10 @@ internal static class RunFileLoader
         string text;
         try
         {
-            text = File.ReadAllText(path);
+            // One character more than is allowed is enough to refuse a file, however long it is.
+            using var reader = new StreamReader(path);
+            var characters = new char[RunFileSyntax.MaxCharacters + 1];
+            text = new string(characters, 0, reader.ReadBlock(characters));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {

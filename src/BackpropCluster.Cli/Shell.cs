@@ -40,7 +40,7 @@ internal static class Shell
         {
             return Say(e.Message, ExitCode.File);
         }
-        catch (Exception e) when (e is PortTakenException or ClusterUnreachableException or ClusterLostException or RunTakenException)
+        catch (Exception e) when (e is PortTakenException or ClusterUnreachableException or Grains.Checkpoints.StoreUnreachableException or ClusterLostException or RunTakenException)
         {
             return Say(e.Message, ExitCode.ClusterLost);
         }

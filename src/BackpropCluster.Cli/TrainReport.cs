@@ -16,6 +16,7 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
     private EvaluationScore? evaluation;
     private int tenths;
     private int warned;
+    private string? paused;
     private int logged;
     private Placement? placed;
 
@@ -71,6 +72,9 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
     {
         foreach (var warning in progress.Warnings.Skip(warned)) System.Console.Error.WriteLine($"warning: {warning}");
         warned = progress.Warnings.Length;
+        if (progress.Paused is not null && paused is null) System.Console.Error.WriteLine($"paused at step {N(progress.CommittedSteps)}: {progress.Paused}");
+        else if (progress.Paused is null && paused is not null && !progress.IsOver) System.Console.Error.WriteLine($"goes on at step {N(progress.CommittedSteps)}");
+        paused = progress.Paused;
     }
 
     /// <summary>On a terminal one line that is drawn anew; elsewhere a line for each tenth of the run.</summary>

@@ -27,6 +27,7 @@ internal sealed class CoordinatorGrain(
     private Task waking = Task.CompletedTask;
     private TaskCompletionSource news = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int announced;
+    private int leader;
     private long began;
     private TimeSpan elapsed;
     private long over;
@@ -102,8 +103,8 @@ internal sealed class CoordinatorGrain(
         telemetry = new RunTelemetry(run.Plan, members.LocalName, logger);
         outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, relays, store, telemetry.Tracer);
         // Answers of the store come to the run, whoever of its coordinators asked: each counts its requests from a place of its own.
-        var attempts = HashCode.Combine(GrainContext.ActivationId, time.GetTimestamp()) & 0x3fff_ffff;
-        var next = new CoordinatorState(run.Plan, term, members.Of(run.Plan), run.Deadline, attempts);
+        leader = HashCode.Combine(GrainContext.ActivationId, time.GetTimestamp()) & 0x3fff_ffff;
+        var next = new CoordinatorState(run.Plan, term, members.Of(run.Plan), run.Deadline, leader);
         objections.ForEach(next.Warn);
         (state, announced, began, elapsed, over) = (next, 0, 0, TimeSpan.Zero, 0);
         // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.
@@ -143,7 +144,7 @@ internal sealed class CoordinatorGrain(
         {
             await catalog.Enter(run with { Status = s.Status, Reason = s.Failure?.Reason, Steps = s.CommittedSteps });
         }
-        catch (Exception e) when (e is OrleansException or IOException or TimeoutException)
+        catch (Exception e) when (e is StoreUnreachableException or OrleansException or IOException or TimeoutException)
         {
             logger.LogWarning(e, "the end of run {Run} could not be entered; it is tried again", run.Plan.Run);
             entered = RunStatus.Training;
@@ -180,6 +181,8 @@ internal sealed class CoordinatorGrain(
             StaleMessages = s.StaleMessages,
             Elapsed = Elapsed,
             Failure = s.Failure,
+            Paused = s.Paused,
+            Leader = leader,
             Placement = s.Placement,
             FirstVersion = Math.Max(s.FirstVersion, 0),
             SavedVersion = s.SavedVersion,

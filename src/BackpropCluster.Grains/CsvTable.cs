@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.IO.Compression;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using CsvHelper;
@@ -24,7 +23,7 @@ public static class CsvTable
         {
             HasHeaderRecord = false, BadDataFound = null, MissingFieldFound = null, IgnoreBlankLines = true, MaxFieldSize = MaxFieldCharacters, TrimOptions = TrimOptions.Trim,
         };
-        using var text = new StreamReader(Unpacked(stream));
+        using var text = new StreamReader(Unpacked(csv.File, stream));
         using var parser = new CsvParser(text, configuration);
         try
         {
@@ -40,12 +39,12 @@ public static class CsvTable
         }
     }
 
-    private static Stream Unpacked(Stream stream)
+    private static Stream Unpacked(string name, Stream stream)
     {
         // 1F begins every gzip file, and no line of text.
         var first = stream.ReadByte();
         stream.Position = 0;
-        return first == 0x1F ? new GZipStream(stream, CompressionMode.Decompress) : stream;
+        return first == 0x1F ? new UnpackedStream(name, stream) : stream;
     }
 
     /// <summary>One file on its way into a table.</summary>

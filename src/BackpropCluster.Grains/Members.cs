@@ -6,10 +6,11 @@ using Orleans.Runtime;
 namespace BackpropCluster.Grains;
 
 /// <summary>The silos that may hold parts of a run, seen from one silo: members that can read its data.</summary>
-internal sealed class Members(ILocalSiloDetails local, ISiloStatusOracle membership, IGrainFactory grains)
+internal sealed class Members(ILocalSiloDetails local, ISiloStatusOracle membership, IGrainFactory grains, TimeProvider time)
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
-    private readonly ConcurrentDictionary<(string Silo, ulong Run), Task<string?>> checks = new();
+    private static readonly TimeSpan AskAgainAfter = TimeSpan.FromSeconds(10);
+    private readonly ConcurrentDictionary<(string Silo, ulong Run), (Task<string?> Answer, long Asked)> checks = new();
 
     /// <summary>This silo, as placements name it.</summary>
     public string Local { get; } = local.SiloAddress.ToParsableString();
@@ -40,8 +41,11 @@ internal sealed class Members(ILocalSiloDetails local, ISiloStatusOracle members
     private Task<string?> CheckOf(string silo, RunPlan plan)
     {
         var key = (silo, plan.Fingerprint);
-        // A silo that did not answer is asked again: it was just coming, or going.
-        if (checks.TryGetValue(key, out var known) && known.IsFaulted) checks.TryRemove(KeyValuePair.Create(key, known));
-        return checks.GetOrAdd(key, _ => grains.GetGrain<ISiloGrain>($"silo/{silo}").Check(plan).AsTask());
+        // A silo that did not answer is asked again: it was just coming, or going. One that objected may have got its files since.
+        if (checks.TryGetValue(key, out var known) && (known.Answer.IsFaulted || (HasObjected(known.Answer) && time.GetElapsedTime(known.Asked) > AskAgainAfter)))
+            checks.TryRemove(KeyValuePair.Create(key, known));
+        return checks.GetOrAdd(key, _ => (grains.GetGrain<ISiloGrain>($"silo/{silo}").Check(plan).AsTask(), time.GetTimestamp())).Answer;
     }
+
+    private static bool HasObjected(Task<string?> answer) => answer is { IsCompletedSuccessfully: true, Result: not null };
 }

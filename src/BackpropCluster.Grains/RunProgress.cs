@@ -47,5 +47,11 @@ public sealed record RunProgress
     /// <summary>How many traces there were before the new ones.</summary>
     [Id(19)] public int EarlierTraces { get; init; }
 
+    /// <summary>Why the run pauses; <see langword="null"/> while it does not.</summary>
+    [Id(20)] public string? Paused { get; init; }
+
+    /// <summary>Tells one coordinator of a run from the next: each counts for itself.</summary>
+    [Id(21)] public int Leader { get; init; }
+
     public bool IsOver => Status.IsOver();
 }

@@ -45,6 +45,7 @@ public static class SiloSetup
             options.NumMissedProbesLimit = 3;
             // A cluster that was killed as a whole may be started again at once: its dead entries are old after three missed signs of life.
             options.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(3);
+            options.MaxJoinAttemptTime = TimeSpan.FromSeconds(60);
         });
         return silo;
     }

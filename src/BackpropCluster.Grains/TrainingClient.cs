@@ -19,6 +19,9 @@ public static class TrainingClient
     private const int ReadsAtOnce = 256;
     private const int TraceLooks = 50;
 
+    // A coordinator answers within a second. If its silo, or the one between, is gone, Orleans would wait for half a minute.
+    private static readonly TimeSpan AnswerBound = TimeSpan.FromSeconds(3);
+
     /// <param name="grains">The cluster.</param>
     /// <param name="plan">The run.</param>
     /// <param name="deadline">How long a step may take without progress.</param>
@@ -29,7 +32,7 @@ public static class TrainingClient
         IGrainFactory grains, RunPlan plan, TimeSpan deadline, Action<RunProgress>? watch = null, string runFile = "", CancellationToken cancellation = default)
     {
         var coordinator = grains.GetGrain<ICoordinatorGrain>(plan.Run);
-        var log = new RunLog();
+        var (log, totals) = (new RunLog(), new RunTotals());
         RunProgress? last = null;
         using var pause = new PeriodicTimer(TimeSpan.FromSeconds(1));
         for (var attempt = 1; ; attempt++)
@@ -39,8 +42,9 @@ public static class TrainingClient
                 log.ReadAgain();
                 plan = await coordinator.Start(plan, last?.Term ?? 0, deadline, runFile);
                 await using var interruption = cancellation.UnsafeRegister(_ => coordinator.Interrupt().AsTask().Ignore(), null);
-                await foreach (var progress in Follow(coordinator, log))
+                await foreach (var told in Follow(coordinator, log))
                 {
+                    var progress = totals.Add(told);
                     if (progress.CommittedSteps > (last?.CommittedSteps ?? 0)) attempt = 1;
                     last = progress;
                     log.Take(progress);
@@ -67,7 +71,7 @@ public static class TrainingClient
 
     private static async IAsyncEnumerable<RunProgress> Follow(ICoordinatorGrain coordinator, RunLog log)
     {
-        while (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations, log.SeenTraces) is { } progress)
+        while (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations, log.SeenTraces).AsTask().WaitAsync(AnswerBound) is { } progress)
         {
             yield return progress;
             if (progress.IsOver) yield break;
@@ -80,7 +84,7 @@ public static class TrainingClient
         using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
         for (var look = 0; look < TraceLooks; look++)
         {
-            if (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations, log.SeenTraces) is not { } progress) return;
+            if (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations, log.SeenTraces).AsTask().WaitAsync(AnswerBound) is not { } progress) return;
             log.Take(progress);
             if (!progress.NewTraces.IsEmpty) watch?.Invoke(progress);
             if (progress.PendingTraces == 0) return;

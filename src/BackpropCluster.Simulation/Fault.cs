@@ -13,6 +13,9 @@ public enum FaultKind : byte
     /// <summary>The message comes again later. Not a request to the store: that is a call, done once or not at all.</summary>
     Repeat,
 
+    /// <summary>The same, but not before the step at work is committed: whoever sent it may be at the next by then.</summary>
+    RepeatLate,
+
     /// <summary>The message is held back until the step after the next has begun.</summary>
     Delay,
 

@@ -63,7 +63,11 @@ internal sealed class FaultActions(SeededCarrier carrier, RunPlan plan, Cluster 
             case FaultKind.Lose:
                 carrier.Tally.Losses++;
                 return Fate.Vanishes;
-            case FaultKind.Repeat when envelope.To.Part.Kind == PartKind.Store:
+            case FaultKind.Repeat or FaultKind.RepeatLate when envelope.To.Part.Kind == PartKind.Store:
+                return fate;
+            case FaultKind.RepeatLate:
+                carrier.Tally.Repeats++;
+                held.Add((rules.Committed + 1, envelope));
                 return fate;
             case FaultKind.Repeat:
                 carrier.Tally.Repeats++;
@@ -97,7 +101,7 @@ internal sealed class FaultActions(SeededCarrier carrier, RunPlan plan, Cluster 
                 StoreDownUntil = carrier.Turns + 5 + (int)(fault.Choice % 60);
                 break;
             case FaultKind.DamageCheckpoint when store.Damage(plan, fault.Choice):
-                rules.Excuse();
+                rules.Damaged(store.Newest!);
                 carrier.Tally.StoreFaults++;
                 break;
             default:

@@ -10,7 +10,9 @@ namespace BackpropCluster.Simulation;
 public class MemoryStore
 {
     private readonly Dictionary<(int Version, int Term, SliceRange Slice), (SlicePart Part, bool IsTorn)> parts = [];
-    private readonly List<(CheckpointId Id, Checkpoint Checkpoint)> checkpoints = [];
+    private readonly List<(CheckpointId Id, Checkpoint Checkpoint)> checkpoints = []; // that the head names
+    private readonly Dictionary<CheckpointId, Checkpoint> written = [];
+    private readonly Dictionary<CheckpointId, SavedModel> opened = [];
     private int term;
 
     /// <summary>The versions of all checkpoints that count, in the order in which they were made.</summary>
@@ -22,28 +24,26 @@ public class MemoryStore
     /// <summary>All checkpoints that count.</summary>
     protected IReadOnlyList<(CheckpointId Id, Checkpoint Checkpoint)> Checkpoints => checkpoints;
 
-    /// <summary>Brings the model of a checkpoint.</summary>
+    /// <summary>Brings the model of a checkpoint. What a relay's shell has read is kept for the parts of its silo, whatever becomes of it.</summary>
     public SavedModel Open(RunPlan plan, CheckpointId id)
     {
-        var checkpoint = checkpoints.Find(c => c.Id == id).Checkpoint;
-        return SavedModel.Assemble(plan with { Granularity = checkpoint.Granularity }, slice => parts[(id.Version, id.Term, slice)].Part);
+        if (!opened.TryGetValue(id, out var model))
+            opened.Add(id, model = SavedModel.Assemble(plan with { Granularity = written[id].Granularity }, slice => parts[(id.Version, id.Term, slice)].Part));
+        return model;
     }
 
     /// <summary>The checkpoint that was made last.</summary>
     public CheckpointId? Newest => checkpoints.Count == 0 ? null : checkpoints[^1].Id;
 
-    /// <summary>The newest checkpoint of which no part is torn.</summary>
+    /// <summary>The newest checkpoint that is whole.</summary>
     public CheckpointId? NewestWhole(RunPlan plan) => checkpoints.FindLast(c => IsWhole(plan, c.Id)).Id;
 
     /// <summary>Whether this store would load a checkpoint.</summary>
     public virtual bool CanOpen(RunPlan plan, CheckpointId id) => IsWhole(plan, id);
 
-    /// <summary>Whether no part of a checkpoint is torn.</summary>
-    public bool IsWhole(RunPlan plan, CheckpointId id)
-    {
-        var granularity = checkpoints.Find(c => c.Id == id).Checkpoint.Granularity;
-        return SlicesOf(plan, granularity).All(slice => !parts[(id.Version, id.Term, slice)].IsTorn);
-    }
+    /// <summary>Whether all parts of a checkpoint are there as they were when it was made.</summary>
+    public bool IsWhole(RunPlan plan, CheckpointId id) => SlicesOf(plan, written[id].Granularity).Index().All(slice =>
+        parts[(id.Version, id.Term, slice.Item)] is { IsTorn: false } stored && DigestOf(stored.Part) == written[id].Parts[slice.Index]);
 
     /// <summary>Does what a message asks for.</summary>
     public void Receive(Message message, IOutbox outbox)
@@ -55,24 +55,23 @@ public class MemoryStore
                 break;
             case SavePart save:
                 var name = (save.Key.Step, save.Key.Term, save.Slice);
-                // The first whole one stays: a repeat is the same, and a checkpoint that counts must not change under its readers.
-                if (!parts.TryGetValue(name, out var known) || known.IsTorn) parts[name] = (save.Part, IsTorn: false);
-                var (weights, outgoing) = (save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum);
-                outbox.Send(Recipients.Coordinator, new Saved(save.Key, [new SavedPart(save.Key.From, string.Create(CultureInfo.InvariantCulture, $"{weights:x16}{outgoing:x16}"), weights, outgoing)]));
+                // A repeat is the same. If it is not, the checkpoint that names the first one is broken.
+                parts[name] = (save.Part, IsTorn: false);
+                outbox.Send(Recipients.Coordinator, new Saved(save.Key, [new SavedPart(save.Key.From, DigestOf(save.Part), save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum)]));
                 break;
             case MoveHead move when move.Key.Term == term:
                 MoveHead(move);
                 outbox.Send(Recipients.Coordinator, new HeadMoved(move.Key with { From = PartId.Store }));
                 break;
             case MoveHead move:
-                outbox.Send(Recipients.Coordinator, new StoreFailed(move.Key with { From = PartId.Store }, IsFenced: true, $"term {term} leads the run"));
+                outbox.Send(Recipients.Coordinator, new StoreFailed(move.Key with { From = PartId.Store }, StoreFault.Fenced, $"term {term} leads the run"));
                 break;
         }
     }
 
     /// <summary>Answers that it cannot be done.</summary>
     public static void Refuse(Message message, IOutbox outbox) =>
-        outbox.Send(Recipients.Coordinator, new StoreFailed(message.Key with { From = PartId.Store }, IsFenced: false, "the store cannot be reached"));
+        outbox.Send(Recipients.Coordinator, new StoreFailed(message.Key with { From = PartId.Store }, StoreFault.Refused, "the store refuses"));
 
     /// <summary>Does half of a write, and tells nobody.</summary>
     public void Tear(SavePart save)
@@ -110,8 +109,12 @@ public class MemoryStore
         if (checkpoints.Exists(c => c.Id.Version == version && c.Id.Term == by)) return;
         // Broken newer ones may be named still; what is computed again takes their place.
         checkpoints.RemoveAll(c => c.Id.Version >= version);
-        checkpoints.Add((new CheckpointId(version, by, "simulated"), move.Checkpoint));
+        var id = new CheckpointId(version, by, "simulated");
+        checkpoints.Add((id, move.Checkpoint));
+        written[id] = move.Checkpoint;
     }
+
+    private static string DigestOf(SlicePart part) => string.Create(CultureInfo.InvariantCulture, $"{part.Parameters.WeightsSum:x16}{part.Parameters.OutgoingSum:x16}");
 
     private static IEnumerable<SliceRange> SlicesOf(RunPlan plan, Granularity granularity)
     {

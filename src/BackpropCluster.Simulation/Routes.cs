@@ -25,6 +25,7 @@ internal class DirectRoutes(RunPlan plan, Cluster cluster, UnderWay underWay, Ru
         if (message is Lead lead) rules.Leading(Speaker.Place, lead);
         else if (message is Restore restore && Speaker.Part.Kind == PartKind.Coordinator) rules.Restoring(cluster.Leaders[Speaker.Place], restore);
         else if (message is Activations { Key: { Phase: Phase.Forward, From.Kind: PartKind.Source } } rows) rules.RowsSent(rows);
+        else if (message is Ready { Key.From.Kind: PartKind.Slice } ready) rules.SliceReady(ready);
         Route(to, message);
     }
 

@@ -18,20 +18,30 @@ public sealed record Golden(TrainingResult Result, ImmutableArray<string> Versio
 internal sealed class Rules(RunPlan plan, MemoryStore store, Golden? golden)
 {
     private readonly List<int> committedInTerm = []; // −1 where nobody led
+    private readonly PartId[] slices = [.. plan.Parts.Where(part => part.Kind == PartKind.Slice)];
     private readonly Dictionary<int, int> leaderOfTerm = [];
     private readonly Dictionary<(int Step, int Microbatch), int[]> rowsOfStep = [];
     private readonly Dictionary<int, int> newestRequest = []; // to lead, by the coordinator's number
     private Led? given;
     private int holder;
     private bool holderKnows;
+    private readonly HashSet<(int Term, int Step, PartId Slice)> ready = [];
+    private readonly HashSet<int> missing = []; // versions whose checkpoint was refused or damaged
+    private int highestTerm;
     private int committed;
-    private int excused;
+    private int reached; // since the last recovery
 
     /// <summary>Updates committed by any coordinator.</summary>
     public int Committed => committed;
 
-    /// <summary>A checkpoint is missing by no fault of the protocol: refused by the store, or damaged there.</summary>
-    public void Excuse() => excused++;
+    /// <summary>The store refused what it was asked for: a checkpoint may be missing by no fault of the protocol.</summary>
+    public void Refused(Message message)
+    {
+        if (message.Key.Phase == Phase.Save) missing.Add(message.Key.Step);
+    }
+
+    /// <summary>A checkpoint was damaged after it was made.</summary>
+    public void Damaged(CheckpointId id) => missing.Add(id.Version);
 
     /// <summary>No part sees a step that is not committed in its term, and sees steps one by one.</summary>
     public void PartMoved(PartState part, int termBefore, int versionBefore, Message message)
@@ -50,11 +60,25 @@ internal sealed class Rules(RunPlan plan, MemoryStore store, Golden? golden)
         // It may be fenced by a late request of its own of whose answer it has not heard; that is safe, and nobody could tell.
         if (state.Failure?.Kind == FailureKind.Fenced && holder == leader.Number && (holderKnows || given!.Key.Step == newestRequest[holder]))
             throw new InvariantViolationException($"coordinator {leader.Number} was fenced although nobody else leads: {state.Failure.Key}");
-        if (state.Status is RunStatus.Leading) return;
+        // Its term may be another's by then: raised by a part that knows of a higher one.
+        if (state.Status is RunStatus.Leading or RunStatus.Failed) return;
         var version = state.Step - 1;
         while (committedInTerm.Count <= state.Term) committedInTerm.Add(-1);
+        for (var step = committedInTerm[state.Term] + 1; committedInTerm[state.Term] >= 0 && step <= version; step++) AllReady(state.Term, step);
         committedInTerm[state.Term] = Math.Max(committedInTerm[state.Term], version);
         committed = Math.Max(committed, version);
+        if (version > leader.Version) reached = Math.Max(reached, version);
+        leader.Version = version;
+    }
+
+    /// <summary>A slice says that all gradients of a step are in.</summary>
+    public void SliceReady(Ready said) => ready.Add((said.Key.Term, said.Key.Step, said.Key.From));
+
+    // Nothing is committed of which a slice has not said in this very term that it can apply it.
+    private void AllReady(int term, int step)
+    {
+        foreach (var slice in slices)
+            if (!ready.Contains((term, step, slice))) throw new InvariantViolationException($"step {step} of term {term} was committed although {slice} was not ready");
     }
 
     /// <summary>A term has one leader, and a recovery computes no more steps again than a checkpoint rule allows (R2).</summary>
@@ -62,10 +86,16 @@ internal sealed class Rules(RunPlan plan, MemoryStore store, Golden? golden)
     {
         if (!leaderOfTerm.TryAdd(restore.Key.Term, leader.Number) && leaderOfTerm[restore.Key.Term] != leader.Number)
             throw new InvariantViolationException($"coordinators {leaderOfTerm[restore.Key.Term]} and {leader.Number} both lead term {restore.Key.Term}");
+        // Led in a term that was given long ago: the parts are ahead of it and will not listen.
+        if (restore.Key.Term < highestTerm) return;
+        var (from, every) = (restore.Key.CommittedVersion, plan.Checkpoints.Steps);
+        if (leader.State.Moves > leader.Moves && from < leader.Version && !missing.Contains(leader.Version))
+            throw new InvariantViolationException($"parts move at version {leader.Version} and version {from} is restored");
+        // Whoever went past a version that was due had it saved or was told that it could not be.
+        for (var due = every * (from / Math.Max(1, every) + 1); every > 0 && due < reached; due += every)
+            if (!missing.Contains(due)) throw new InvariantViolationException($"{reached - from} steps from version {from} on are computed again although version {due} was to be saved");
         LeaderMoved(leader);
-        var (again, every) = (committed - restore.Key.CommittedVersion, plan.Checkpoints.Steps);
-        if (every > 0 && again > every * (1 + excused))
-            throw new InvariantViolationException($"{again} steps are computed again although every {every} are saved ({excused} checkpoints could not be written or read)");
+        (reached, highestTerm, leader.Moves) = (from, restore.Key.Term, leader.State.Moves);
     }
 
     /// <summary>A coordinator asks for the lead.</summary>

@@ -244,7 +244,7 @@ public sealed class SeededCarrier
         if (refuse)
         {
             MemoryStore.Refuse(message, routes);
-            rules.Excuse();
+            rules.Refused(message);
             Tally.StoreFaults++;
             return;
         }
@@ -269,10 +269,15 @@ public sealed class SeededCarrier
     // What a shell does before its machine hears of a Restore: it reads the checkpoint, and a relay's learns who stands where.
     private bool Prepare(SimulatedSilo silo, PartState part, Restore restore)
     {
-        if ((part.Id.Kind == PartKind.Relay || !cluster.HasRelays) && restore.From is { } from && !store.CanOpen(plan, from))
+        if ((part.Id.Kind == PartKind.Relay || !cluster.HasRelays) && restore.From is { } from)
         {
-            routes.Send(Recipients.Coordinator, new NeedRestore(restore.Key with { From = part.Id }));
-            return false;
+            if (!store.CanOpen(plan, from))
+            {
+                routes.Send(Recipients.Coordinator, new NeedRestore(restore.Key with { From = part.Id }));
+                return false;
+            }
+
+            store.Open(plan, from);
         }
 
         if (part.Id.Kind == PartKind.Relay && restore.Key.Term >= part.Term) silo.Follow(restore);

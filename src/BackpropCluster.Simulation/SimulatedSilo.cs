@@ -70,6 +70,12 @@ internal sealed class Leader(int number, SimulatedSilo silo, CoordinatorState st
 
     public bool IsActive => IsAlive && !state.Status.IsOver() && state.Status != RunStatus.HandedOver;
 
+    /// <summary>The version that it has committed, as it was looked at last.</summary>
+    public int Version { get; set; }
+
+    /// <summary>How often parts were moved, as of its newest Restore.</summary>
+    public int Moves { get; set; }
+
     /// <summary>Where its messages go: its newest Restore's.</summary>
     public Placement? Route { get; set; }
 }

@@ -137,7 +137,7 @@ public sealed class WireTests : IDisposable
         yield return new Led(Key, new CheckpointId(3, 2, "00ff"), Saved, ["the checkpoint of step 4 is broken"]);
         yield return new MoveHead(Key, Saved);
         yield return new HeadMoved(Key);
-        yield return new StoreFailed(Key, true, "because");
+        yield return new StoreFailed(Key, StoreFault.Unavailable, "because");
         yield return new Restored(Key);
         yield return new Advance(Key);
         yield return new Evaluate(Key);

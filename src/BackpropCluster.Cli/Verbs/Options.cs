@@ -14,7 +14,7 @@ internal static class Options
     /// <summary>The address of a cluster of silo processes.</summary>
     public static Option<ClusterAddress?> Cluster(bool required = false) => new("--cluster")
     {
-        Description = "The cluster: redis://[:password@]host:port[/db], or localhost:PORT for silos on one machine without a store (PORT: the first silo's).",
+        Description = "The cluster: redis://[:password@]host:port[/db], or localhost:PORT for silos on one machine without a store (PORT: the first silo's). A password may also stand in BACKPROP_REDIS_PASSWORD.",
         Required = required,
         CustomParser = result =>
         {

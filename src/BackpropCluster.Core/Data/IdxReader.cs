@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.IO;
-using System.IO.Compression;
 
 namespace BackpropCluster.Core.Data;
 
@@ -30,7 +29,7 @@ public static class IdxReader
     /// <summary>One file.</summary>
     public static (int[] Shape, byte[] Values) Read(string name, Stream stream)
     {
-        using var unpacked = Unpack(stream);
+        using var unpacked = Unpack(name, stream);
         try
         {
             return ReadUnpacked(name, unpacked);
@@ -87,11 +86,11 @@ public static class IdxReader
             throw new DataException(name, "ends within its header", "Fetch the file again.");
     }
 
-    private static Stream Unpack(Stream stream)
+    private static Stream Unpack(string name, Stream stream)
     {
         // 1F 8B begins every gzip file, and no IDX file.
         var first = stream.ReadByte();
         stream.Position = 0;
-        return first == 0x1F ? new GZipStream(stream, CompressionMode.Decompress) : new BufferedStream(stream, Chunk);
+        return first == 0x1F ? new UnpackedStream(name, stream) : new BufferedStream(stream, Chunk);
     }
 }

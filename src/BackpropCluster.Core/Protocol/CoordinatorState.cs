@@ -20,7 +20,7 @@ public sealed class CoordinatorState
     private readonly TimeSpan deadline;
     private readonly ScoreBook scores = new();
     private readonly List<string> warnings = [];
-    private readonly HashSet<string> leaving = [];
+    private readonly Roster roster;
     private readonly RollCall restored;
     private readonly RollCall ready;
     private readonly SavedParts saved;
@@ -29,6 +29,7 @@ public sealed class CoordinatorState
     private readonly int firstAttempt;
     private int version;
     private int attempt;
+    private int firstTerm;
     private int fruitless;
     private int failedSaves;
     private bool interrupting;
@@ -40,6 +41,7 @@ public sealed class CoordinatorState
     private TimeSpan? lastSave;
     private bool progressed = true;
     private TimeSpan lastProgress;
+    private Outage? outage;
 
     /// <param name="plan">The run.</param>
     /// <param name="term">The highest term known so far; the first Restore carries the next one.</param>
@@ -49,7 +51,7 @@ public sealed class CoordinatorState
     /// answers to the run, and a term that was given to another one is not to be led in.</param>
     public CoordinatorState(RunPlan plan, int term, ImmutableArray<string> silos, TimeSpan deadline, int attempts = 0)
     {
-        (this.plan, Term, Silos, this.deadline, attempt, firstAttempt) = (plan, term, silos, deadline, attempts, attempts);
+        (this.plan, Term, roster, this.deadline, attempt, firstAttempt) = (plan, term, new Roster(silos), deadline, attempts, attempts);
         order = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows);
         restored = new RollCall(plan, plan.Parts);
         ready = new RollCall(plan, plan.Parts.Where(p => p.Kind == PartKind.Slice));
@@ -58,7 +60,7 @@ public sealed class CoordinatorState
 
     public RunStatus Status { get; private set; } = RunStatus.Leading;
     public int Term { get; private set; }
-    public ImmutableArray<string> Silos { get; private set; }
+    public ImmutableArray<string> Silos => roster.Silos;
     public Placement? Placement { get; private set; }
 
     /// <summary>Updates committed, by any term of this coordinator.</summary>
@@ -80,9 +82,6 @@ public sealed class CoordinatorState
     public int Moves { get; private set; }
     public int ReplayedSteps => scores.Replayed;
 
-    /// <summary>The term that this coordinator led first.</summary>
-    private int FirstTerm { get; set; }
-
     /// <summary>The version that this coordinator began with: 0, or that of a checkpoint.</summary>
     public int FirstVersion { get; private set; } = -1;
 
@@ -92,11 +91,12 @@ public sealed class CoordinatorState
     /// <summary>What a user should know: checkpoints that are broken, or could not be written.</summary>
     public IReadOnlyList<string> Warnings => warnings;
 
+    /// <summary>Why the run pauses, if it does; why it failed, if it did.</summary>
+    public string? Paused => outage?.ToString();
+    public Failure? Failure { get; private set; }
+
     /// <summary>Messages dropped because their term or step was over.</summary>
     public long StaleMessages { get; private set; }
-
-    /// <summary>Why the run failed.</summary>
-    public Failure? Failure { get; private set; }
 
     private bool IsOver => Status.IsOver() || Status == RunStatus.HandedOver;
 
@@ -139,7 +139,7 @@ public sealed class CoordinatorState
             case Restored when Status == RunStatus.Restoring && TickOff(restored, message.Key.From):
                 if (restored.IsComplete) Proceed(outbox);
                 break;
-            case Ready when IsCurrentStep(message.Key) && TickOff(ready, message.Key.From):
+            case Ready when Status == RunStatus.Training && message.Key.Step == Step && TickOff(ready, message.Key.From):
                 CommitIfComplete(outbox);
                 break;
             case Report { Key.Phase: Phase.Evaluate } r when Status == RunStatus.Evaluating && r.Key.Step == version && r.Key.Microbatch == chunk:
@@ -150,13 +150,13 @@ public sealed class CoordinatorState
                 if (saved.AreComplete) MoveHead(outbox);
                 break;
             case HeadMoved when Status == RunStatus.Saving && message.Key.Step == version:
-                (SavedVersion, failedSaves, progressed) = (version, 0, true);
+                (SavedVersion, failedSaves, progressed, outage) = (version, 0, true, null);
                 Proceed(outbox);
                 break;
             case StoreFailed failed:
                 StoreFailed(failed, outbox);
                 break;
-            case Report { Key.Phase: Phase.Forward } r when IsCurrentStep(r.Key) && report is null:
+            case Report { Key.Phase: Phase.Forward } r when Status == RunStatus.Training && r.Key.Step == Step && report is null:
                 (report, progressed) = (r.Score, true);
                 CommitIfComplete(outbox);
                 break;
@@ -175,7 +175,8 @@ public sealed class CoordinatorState
         if (IsOver) return;
         now = time;
         lastSave ??= time;
-        if (progressed) (lastProgress, progressed) = (now, false);
+        if (outage is { } pause) AskAgain(pause, outbox);
+        else if (progressed) (lastProgress, progressed) = (now, false);
         else if (now - lastProgress >= deadline) Recover(outbox);
     }
 
@@ -183,18 +184,16 @@ public sealed class CoordinatorState
     /// the run recovers; a new one takes its share at the next step boundary.</summary>
     public void MembersChanged(ImmutableArray<string> silos, IOutbox outbox)
     {
-        var lost = Placement is { } p && p.SiloOfPart.Any(s => !silos.Contains(p.Silos[s]));
-        Silos = silos;
-        leaving.IntersectWith(silos);
-        if (IsOver) return;
-        if (lost) Recover(outbox);
-        else if (Placement is { } known && silos.Except(known.Silos).Except(leaving).Any()) moving = plan.Checkpoints != CheckpointRule.None;
+        roster.Set(silos);
+        if (IsOver || Placement is not { } placement) return;
+        if (roster.HasLost(placement)) Recover(outbox);
+        else if (roster.HasNew(placement)) moving = plan.Checkpoints != CheckpointRule.None;
     }
 
     /// <summary>A silo asks to be rid of its parts. They move at the next step boundary, after a checkpoint of that very step.</summary>
     public void Leave(string silo, IOutbox outbox)
     {
-        if (!leaving.Add(silo) || IsOver) return;
+        if (!roster.Leave(silo) || IsOver) return;
         if (silo == Silos[0]) handingOver = true;
         // Nothing is ever saved: the silo's parts are as lost as if it had died.
         else if (plan.Checkpoints == CheckpointRule.None) Recover(outbox);
@@ -203,7 +202,7 @@ public sealed class CoordinatorState
 
     /// <summary>Whether a silo that is leaving may go: nothing of this run stands there any more.</summary>
     public bool IsRidOf(string silo) =>
-        IsOver || (leaving.Contains(silo) && silo != Silos[0] && Placement is { } p && !p.Uses(silo) && Status is not (RunStatus.Leading or RunStatus.Restoring));
+        IsOver || (roster.IsLeaving(silo) && silo != Silos[0] && Placement is { } p && !p.Uses(silo) && Status is not (RunStatus.Leading or RunStatus.Restoring));
 
     /// <summary>Tells the user something that the run goes on in spite of; once.</summary>
     public void Warn(string warning)
@@ -251,8 +250,8 @@ public sealed class CoordinatorState
             return;
         }
 
-        (version, from) = (led.Checkpoint?.Version ?? 0, led.Id);
-        if (FirstVersion < 0) (FirstVersion, FirstTerm) = (version, Term);
+        (version, from, outage) = (led.Checkpoint?.Version ?? 0, led.Id, null);
+        if (FirstVersion < 0) (FirstVersion, firstTerm) = (version, Term);
         SavedVersion = version;
         warnings.AddRange(led.Warnings.Except(warnings));
         Restore(outbox);
@@ -271,11 +270,9 @@ public sealed class CoordinatorState
     {
         (Status, report, progressed) = (RunStatus.Restoring, null, true);
         restored.Repeat();
-        ImmutableArray<string> staying = [.. Silos.Where(s => !leaving.Contains(s))];
-        // Where all leave, the last step boundary is theirs still.
-        Placement = Placement.Of(plan, staying.IsEmpty ? Silos : staying, moving ? null : Placement);
+        Placement = Placement.Of(plan, roster.Staying, moving ? null : Placement);
         moving = false;
-        if (plan.Spec.Trace != TraceSpec.None && Term != FirstTerm) disturbed = Step;
+        if (plan.Spec.Trace != TraceSpec.None && Term != firstTerm) disturbed = Step;
         outbox.Send(Recipients.Everyone, new Restore(KeyOf(Step, Phase.Forward), plan, Placement, from));
     }
 
@@ -299,17 +296,13 @@ public sealed class CoordinatorState
 
         Invariants.VersionGrowsByOne(version, Step);
         version = Step;
-        if (EvaluatesNow())
+        if (EvaluationRows.AreDue(plan, order, version))
         {
             (Status, chunk) = (RunStatus.Evaluating, 0);
             outbox.Send(Recipients.Source, new Evaluate(KeyOf(version, Phase.Evaluate)));
         }
         else GoOn(outbox);
     }
-
-    private bool EvaluatesNow() =>
-        EvaluationRows.Count(plan) > 0
-        && (plan.Spec.Training.Evaluation == Evaluation.TestRowsEachEpoch ? order.EndsEpoch(version) : version == Steps);
 
     private void NextChunk(Report part, IOutbox outbox)
     {
@@ -369,7 +362,8 @@ public sealed class CoordinatorState
         // Not of before a recovery: what was asked for then is not wanted any more, and the new request to lead may be why it was refused.
         var isWanted = failed.Key.Phase == Phase.Save ? Status == RunStatus.Saving && failed.Key.Step == version : Status == RunStatus.Leading && failed.Key.Step == attempt;
         if (!isWanted) return;
-        if (failed.IsFenced) Fail(new Failure(failed.Key, FailureKind.Fenced, failed.Reason));
+        if (failed.Fault == StoreFault.Unavailable) outage = Outage.Noticed(outage, now, failed.Reason);
+        else if (failed.Fault == StoreFault.Fenced) Fail(new Failure(failed.Key, FailureKind.Fenced, failed.Reason));
         else if (Status == RunStatus.Leading) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
         else
         {
@@ -381,27 +375,26 @@ public sealed class CoordinatorState
         }
     }
 
+    // The same request once more: what was asked before may have been done, and is then only answered.
+    private void AskAgain(Outage pause, IOutbox outbox)
+    {
+        if (!pause.IsDue(now)) return;
+        (outage, progressed) = (pause.Asked(now), true);
+        if (pause.IsTooLong(now)) Fail(new Failure(KeyOf(Step, Phase.Forward), FailureKind.Store, pause.Reason));
+        else if (Status == RunStatus.Leading) Lead(outbox);
+        else if (Status == RunStatus.Saving) Save(outbox);
+        else outage = null;
+    }
+
     private void Diverged(string contradiction) => Fail(new Failure(KeyOf(Step, Phase.Forward), FailureKind.Divergence, contradiction));
 
-    private bool IsCurrentStep(MessageKey key) => Status == RunStatus.Training && key.Step == Step;
-
-    /// <summary>Ticks off the answer of a part, or of all parts that a relay speaks for; false if that was no news.</summary>
     private bool TickOff(RollCall call, PartId from)
     {
-        var news = false;
-        if (from.Kind != PartKind.Relay) news = call.TickOff(from);
-        else foreach (var part in Placement!.PartsOn(plan, from.Index)) news |= call.TickOff(part);
+        var news = call.TickOff(from, Placement!);
         progressed |= news;
         return news;
     }
 
     private MessageKey KeyOf(int step, Phase phase) =>
-        new(plan.Fingerprint, Term, step, phase, 0, PartId.Coordinator, plan.Spec.Trace.Samples(step) || step == disturbed ? TraceOf(step) : default);
-
-    // Ids by address, like all randomness: a trace has the same id wherever the step is computed.
-    private TraceContext TraceOf(int step)
-    {
-        var random = new AddressedRandom(plan.Fingerprint, RandomPurpose.Trace, (uint)Term);
-        return new TraceContext(random.Bits(3UL * (ulong)step), random.Bits(3UL * (ulong)step + 1), random.Bits(3UL * (ulong)step + 2) | 1);
-    }
+        new(plan.Fingerprint, Term, step, phase, 0, PartId.Coordinator, plan.Spec.Trace.Samples(step) || step == disturbed ? TraceContext.Sampled : default);
 }

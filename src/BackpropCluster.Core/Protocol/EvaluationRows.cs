@@ -15,6 +15,10 @@ public static class EvaluationRows
     public static int Count(RunPlan plan) =>
         plan.Spec.Training.Evaluation == Evaluation.TestRowsEachEpoch ? plan.TestRows : plan.TrainingRows;
 
+    /// <summary>Whether a pass runs over them when a version is committed.</summary>
+    public static bool AreDue(RunPlan plan, BatchOrder order, int version) =>
+        Count(plan) > 0 && (plan.Spec.Training.Evaluation == Evaluation.TestRowsEachEpoch ? order.EndsEpoch(version) : version == order.Steps);
+
     public static int Chunks(RunPlan plan) => (Count(plan) + ChunkRows - 1) / ChunkRows;
 
     public static int[] Chunk(RunPlan plan, int chunk)

@@ -4,7 +4,7 @@ using BackpropCluster.Core.Learning;
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>Gathers the outputs, compares them with the targets of the same rows, reports the loss and sends ∂E/∂y back.</summary>
-public sealed class LossState(Func<RunPlan, Dataset> open) : PartState(PartId.Loss)
+public class LossState(Func<RunPlan, Dataset> open) : PartState(PartId.Loss)
 {
     private Dataset? data;
     private BatchOrder? order;

@@ -56,6 +56,9 @@ public readonly record struct PartId([property: Id(0)] PartKind Kind, [property:
 [GenerateSerializer, Immutable, Alias("trace-context")]
 public readonly record struct TraceContext([property: Id(0)] ulong High, [property: Id(1)] ulong Low, [property: Id(2)] ulong Span)
 {
+    /// <summary>That a step is recorded, before anybody has given it ids.</summary>
+    public static TraceContext Sampled { get; } = new(0, 0, 1);
+
     public bool IsSampled => Span != 0;
 }
 

@@ -106,10 +106,23 @@ public sealed record MoveHead(MessageKey Key, [property: Id(0)] Checkpoint Check
 public sealed record HeadMoved(MessageKey Key) : Message(Key);
 
 /// <param name="Key">Of the request; from the store.</param>
-/// <param name="IsFenced">Another coordinator leads the run in a higher term: this one must stop.</param>
+/// <param name="Fault">Whose fault it is.</param>
 /// <param name="Reason">One sentence.</param>
 [GenerateSerializer, Immutable, Alias("store-failed")]
-public sealed record StoreFailed(MessageKey Key, [property: Id(0)] bool IsFenced, [property: Id(1)] string Reason) : Message(Key);
+public sealed record StoreFailed(MessageKey Key, [property: Id(0)] StoreFault Fault, [property: Id(1)] string Reason) : Message(Key);
+
+/// <summary>Why the store did not do what it was asked for.</summary>
+public enum StoreFault : byte
+{
+    /// <summary>Another coordinator leads the run in a higher term: this one must stop.</summary>
+    Fenced,
+
+    /// <summary>It answered, and will not: a full disk, a folder that cannot be written, a broken record.</summary>
+    Refused,
+
+    /// <summary>It did not answer. It may later.</summary>
+    Unavailable,
+}
 
 /// <summary>Why a run cannot go on.</summary>
 public enum FailureKind : byte

@@ -7,7 +7,7 @@ namespace BackpropCluster.Core.Protocol;
 /// <remarks>To its parts it is the neighbouring layer, to the coordinator it is all its parts: it restores them and counts their answers.
 /// It shares the life of its silo, so it is never lost without the parts it speaks for.</remarks>
 /// <param name="silo">Where it stands, as placements name it.</param>
-public sealed class RelayState(string silo) : PartState(PartId.Relay(-1))
+public class RelayState(string silo) : PartState(PartId.Relay(-1))
 {
     private Placement placement = new([], []);
     private ImmutableArray<PartId> parts = [];

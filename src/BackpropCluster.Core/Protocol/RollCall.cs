@@ -37,6 +37,15 @@ internal sealed class RollCall
         return true;
     }
 
+    /// <summary>Ticks off the answer of a part, or of all parts that a relay speaks for; false if that was no news.</summary>
+    public bool TickOff(PartId from, Placement placement)
+    {
+        if (from.Kind != PartKind.Relay) return TickOff(from);
+        var news = false;
+        foreach (var part in placement.PartsOn(plan, from.Index)) news |= TickOff(part);
+        return news;
+    }
+
     /// <summary>Awaits the answers of all again.</summary>
     public void Repeat()
     {

@@ -4,7 +4,7 @@ namespace BackpropCluster.Core.Protocol;
 
 /// <summary>Sends rows: those of a step when it begins, those of an evaluation when asked.</summary>
 /// <remarks>Which rows is a pure function of (seed, step), so a repeated or replayed step gets the same ones.</remarks>
-public sealed class SourceState(Func<RunPlan, Dataset> open) : PartState(PartId.Source)
+public class SourceState(Func<RunPlan, Dataset> open) : PartState(PartId.Source)
 {
     private Dataset? data;
     private BatchOrder? order;

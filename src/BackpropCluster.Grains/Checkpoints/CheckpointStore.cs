@@ -55,13 +55,15 @@ public sealed class CheckpointStore(SealedRecords records)
 
     /// <summary>Makes a checkpoint count, whose parts are all written.</summary>
     /// <exception cref="InconsistentStateException">Another coordinator leads the run.</exception>
+    /// <exception cref="LostHeadException">There is no head any more.</exception>
     public async Task MoveHead(string run, int term, Checkpoint checkpoint)
     {
         var stored = new StoredCheckpoint(checkpoint with { Losses = [.. checkpoint.Losses.Skip(checkpoint.Version / ScoresInBlock * ScoresInBlock)] }, await WriteBlocks(run, checkpoint.Losses));
         var sha256 = await records.WriteNew(CheckpointName(run, checkpoint.Version, term), stored);
         var slots = await ReadHead(run);
-        if (slots.Head is not { } head || head.Term != term)
-            throw new InconsistentStateException($"run {run} is led in term {slots.Head?.Term}, not {term}");
+        // Who leads cannot have written nothing: the store came back without what it held.
+        if (slots.Head is not { } head) throw new LostHeadException(run);
+        if (head.Term != term) throw new InconsistentStateException($"run {run} is led in term {head.Term}, not {term}");
         if (head.Checkpoints.Any(c => c.Version == checkpoint.Version && c.Term == term)) return;
         // Broken newer ones may be named still; what is computed again takes their place.
         await WriteHead(run, slots, head with { Checkpoints = [.. head.Checkpoints.Where(c => c.Version < checkpoint.Version), new CheckpointId(checkpoint.Version, term, sha256)] });
@@ -147,6 +149,8 @@ public sealed class CheckpointStore(SealedRecords records)
             }
         }
 
+        // The first head has no other one beside it, every later one has.
+        if (newest is { Sequence: > 1 } && !slots[1 - slot].RecordExists) warnings.Add($"{HeadName(run, 1 - slot)} is missing; the other one counts");
         return new HeadSlots(slots, slot, newest, warnings.ToImmutable());
     }
 
@@ -185,6 +189,10 @@ internal sealed record StoredCheckpoint([property: Id(0)] Checkpoint Checkpoint,
 /// <summary>The scores of consecutive steps. What is computed again has the same bits, so whoever writes it writes the same.</summary>
 [GenerateSerializer, Immutable, Alias("score-block")]
 internal sealed record ScoreBlock([property: Id(0)] ImmutableArray<Score> Scores);
+
+/// <summary>The store does not hold what it held.</summary>
+public sealed class LostHeadException(string run)
+    : Exception($"the store has lost run {run}: the head that named its checkpoints is gone, and they with it. Start it again under another id");
 
 /// <summary>A checkpoint that cannot be used.</summary>
 public sealed class BrokenCheckpointException(int version, string fact) : Exception($"the checkpoint of step {version} is broken: {fact}")

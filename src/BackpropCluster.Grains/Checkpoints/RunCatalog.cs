@@ -12,12 +12,12 @@ public sealed class RunCatalog(SealedRecords records)
     private const int Attempts = 10;
 
     /// <summary>All runs, the oldest first.</summary>
-    public async Task<ImmutableArray<RunEntry>> Runs() => Open(await records.Read(Index));
+    public async Task<ImmutableArray<RunEntry>> Runs() => Open(await Read(Index));
 
     /// <summary>What is known of a run; <see langword="null"/> if there is no such run.</summary>
     public async Task<RunRecord?> Find(string run)
     {
-        var known = await records.Read(NameOf(run));
+        var known = await Read(NameOf(run));
         return known.RecordExists ? records.Open<RunRecord>(known) : null;
     }
 
@@ -33,7 +33,7 @@ public sealed class RunCatalog(SealedRecords records)
     {
         for (var attempt = 1; ; attempt++)
         {
-            var known = await records.Read(name);
+            var known = await Read(name);
             try
             {
                 await records.Replace(name, known, change(known));
@@ -43,6 +43,22 @@ public sealed class RunCatalog(SealedRecords records)
             {
                 // Another silo entered something meanwhile: read again, and add to that.
             }
+            catch (Exception e) when (StoreUnreachableException.IsMeant(e))
+            {
+                throw new StoreUnreachableException(e);
+            }
+        }
+    }
+
+    private async Task<GrainState<StoredBytes>> Read(string name)
+    {
+        try
+        {
+            return await records.Read(name);
+        }
+        catch (Exception e) when (StoreUnreachableException.IsMeant(e))
+        {
+            throw new StoreUnreachableException(e);
         }
     }
 

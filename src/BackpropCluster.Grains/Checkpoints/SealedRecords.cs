@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using Orleans.Runtime;
 using Orleans.Serialization;
@@ -27,7 +28,7 @@ public sealed class SealedRecords(IGrainStorage storage, Serializer serializer)
     {
         var payload = StoredBytes.Open(record.State!.Bytes);
         if (digest is not null && DigestOf(record.State.Bytes) != digest) throw new BrokenRecordException("it belongs to another checkpoint");
-        return serializer.Deserialize<T>(payload)!;
+        return Deserialize<T>(payload);
     }
 
     /// <summary>Replaces a record that was read.</summary>
@@ -56,6 +57,20 @@ public sealed class SealedRecords(IGrainStorage storage, Serializer serializer)
 
     /// <summary>SHA-256 of a record as it is stored.</summary>
     public static string DigestOf(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+
+    // A whole record that stands under another one's name: its seal is right, and its fields are not those that are looked for.
+    [SuppressMessage("Design", "CA1031", Justification = "The serializer throws whatever its readers throw when they meet another type's fields.")]
+    private T Deserialize<T>(ReadOnlyMemory<byte> payload)
+    {
+        try
+        {
+            return serializer.Deserialize<T>(payload) ?? throw new BrokenRecordException("it holds nothing");
+        }
+        catch (Exception e) when (e is not (BrokenRecordException or OutOfMemoryException))
+        {
+            throw new BrokenRecordException("it is a record of another kind");
+        }
+    }
 
     private static GrainId IdOf(string name) => GrainId.Create("backprop", name);
 }

@@ -51,15 +51,19 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
         }
         catch (InconsistentStateException e)
         {
-            outbox.Send(Recipients.Coordinator, new StoreFailed(key, IsFenced: true, e.Message));
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreFault.Fenced, e.Message));
         }
         catch (RunTakenException e)
         {
-            outbox.Send(Recipients.Coordinator, new StoreFailed(key, IsFenced: true, e.Message));
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreFault.Fenced, e.Message));
+        }
+        catch (Exception e) when (StoreUnreachableException.IsMeant(e))
+        {
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreFault.Unavailable, StoreReason.Of(e)));
         }
         catch (Exception e)
         {
-            outbox.Send(Recipients.Coordinator, new StoreFailed(key, IsFenced: false, e.Message.TrimEnd('.')));
+            outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreFault.Refused, e.Message.TrimEnd('.')));
         }
     }
 

@@ -8,9 +8,12 @@ using StackExchange.Redis;
 namespace BackpropCluster.Grains.Clustering;
 
 /// <summary>Where a cluster is found: <c>redis://[:password@]host:port[/db]</c>, or <c>localhost:PORT</c> for silos on one machine without a store.</summary>
-/// <remarks>Printed without its password, wherever it is printed.</remarks>
+/// <remarks>Printed without its password, wherever it is printed. One that is not in the address is taken from the environment
+/// (<see cref="PasswordVariable"/>), where no list of processes shows it.</remarks>
 public sealed class ClusterAddress
 {
+    public const string PasswordVariable = "BACKPROP_REDIS_PASSWORD";
+
     private const string Id = "backprop";
     private static readonly TimeSpan ConnectBound = TimeSpan.FromSeconds(5);
 
@@ -50,7 +53,7 @@ public sealed class ClusterAddress
         var colon = uri.UserInfo.IndexOf(':', StringComparison.Ordinal);
         if (uri.UserInfo.Length > 0 && colon != 0) return false;
         var shown = string.Create(CultureInfo.InvariantCulture, $"redis://{uri.Host}:{uri.Port}{(database > 0 ? $"/{database}" : "")}");
-        address = new(shown, new DnsEndPoint(uri.Host, uri.Port), isRedis: true, uri.UserInfo.Length > 1 ? Uri.UnescapeDataString(uri.UserInfo[1..]) : null, database);
+        address = new(shown, new DnsEndPoint(uri.Host, uri.Port), isRedis: true, uri.UserInfo.Length > 1 ? Uri.UnescapeDataString(uri.UserInfo[1..]) : FromEnvironment(), database);
         return true;
     }
 
@@ -71,7 +74,7 @@ public sealed class ClusterAddress
             var refused = e is RedisServerException || e.Message.Contains("NOAUTH", StringComparison.Ordinal) || e.Message.Contains("WRONGPASS", StringComparison.Ordinal)
                 || e is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure };
             throw new ClusterUnreachableException(refused
-                ? $"{this} refuses the password{(password is null ? ": none was given" : "")}. Nothing was started. Write redis://:password@host:port."
+                ? $"{this} refuses the password{(password is null ? ": none was given" : "")}. Nothing was started. Write redis://:password@host:port, or set {PasswordVariable}."
                 : $"{this} does not answer. Nothing was started. Start Redis there, or correct --cluster.");
         }
     }
@@ -95,8 +98,13 @@ public sealed class ClusterAddress
     /// <summary>For the grain storage, which connects through what is connected already.</summary>
     internal ConfigurationOptions StorageOptions() => Options(abort: false);
 
+    /// <summary>The whole address, its password too: for a child process, never for a person.</summary>
+    public string Address => password is null ? shown : shown.Replace("redis://", $"redis://:{Uri.EscapeDataString(password)}@", StringComparison.Ordinal);
+
     /// <summary>The address without its password.</summary>
     public override string ToString() => shown;
+
+    private static string? FromEnvironment() => Environment.GetEnvironmentVariable(PasswordVariable) is { Length: > 0 } given ? given : null;
 
     private ConfigurationOptions Options(bool abort) => new()
     {

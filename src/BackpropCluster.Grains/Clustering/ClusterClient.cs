@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Orleans.Configuration;
 using Orleans.Hosting;
 using Orleans.Runtime;
 using StackExchange.Redis;
@@ -12,6 +13,7 @@ public sealed class ClusterClient : IAsyncDisposable
 {
     private static readonly TimeSpan ConnectBound = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan SilosBound = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan DescribeBound = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(200);
 
     private readonly IHost host;
@@ -36,6 +38,8 @@ public sealed class ClusterClient : IAsyncDisposable
         builder.UseOrleansClient(client =>
         {
             address.Configure(client, redis);
+            // A client that looks once a minute would have lost a cluster whose silos have all been started again since.
+            client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(2));
             client.UseConnectionRetryFilter(async (_, stop) =>
                 TimeProvider.System.GetElapsedTime(until) < ConnectBound && await pause.WaitForNextTickAsync(stop));
         });
@@ -80,7 +84,7 @@ public sealed class ClusterClient : IAsyncDisposable
         {
             try
             {
-                return await Grains.GetGrain<ISiloGrain>($"silo/{silo.ToParsableString()}").Describe();
+                return await Grains.GetGrain<ISiloGrain>($"silo/{silo.ToParsableString()}").Describe().AsTask().WaitAsync(DescribeBound);
             }
             catch (Exception e) when (e is OrleansException or TimeoutException)
             {

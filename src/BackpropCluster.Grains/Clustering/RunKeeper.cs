@@ -26,7 +26,7 @@ internal sealed class RunKeeper(RunCatalog catalog, IGrainFactory grains, Depart
             catch (Exception e) when (e is not OperationCanceledException)
             {
                 // A store that is down says so once, not once a second.
-                if (!failing) logger.LogWarning("runs cannot be looked after: {Reason}; it is tried every second", e.Message);
+                if (!failing) logger.LogWarning("runs cannot be looked after: {Reason}; it is tried every second", StoreReason.Of(e));
                 failing = true;
             }
         }

@@ -17,6 +17,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private long stepBegan = TraceClock.Now;
     private int step = 1;
     private bool reported;
+    private bool paused;
     private long reportedAt;
     private int recoveries, moves, replayed, evaluations, saved, warnings;
     private long stale;
@@ -122,6 +123,9 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
             if (state.Warnings[warnings].Contains("could not be saved", StringComparison.Ordinal)) Metrics.Checkpoints.Add(1, new KeyValuePair<string, object?>("outcome", "failed"));
         }
 
+        if (state.Paused is not null && !paused) logger.LogWarning("run {Run} pauses at step {Step}: {Reason}", plan.Run, state.CommittedSteps, state.Paused);
+        if (state.Paused is null && paused) logger.LogInformation("run {Run} goes on at step {Step}", plan.Run, state.CommittedSteps);
+        paused = state.Paused is not null;
         if (state.StaleMessages > stale) Metrics.StaleMessages.Add(state.StaleMessages - stale);
         stale = state.StaleMessages;
         for (; evaluations < state.Evaluations.Count; evaluations++)

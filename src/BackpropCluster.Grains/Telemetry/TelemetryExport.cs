@@ -36,26 +36,28 @@ public sealed class TelemetryExport : IDisposable
     }
 
     // HTTP unless a variable says otherwise: the same for every collector, and through every proxy.
-    private static void Http(OtlpExporterOptions options)
+    private static void Http(OtlpExporterOptions options, string signal)
     {
+        // The exporter reads the variable for all signals only.
+        if (Environment.GetEnvironmentVariable($"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") is { Length: > 0 } endpoint) options.Endpoint = new Uri(endpoint);
         if (!IsSet("OTEL_EXPORTER_OTLP_PROTOCOL")) options.Protocol = OtlpExportProtocol.HttpProtobuf;
     }
 
     private static TracerProvider Traces(string instance) => Sdk.CreateTracerProviderBuilder()
-        .ConfigureResource(resource => resource.AddService("backprop", serviceInstanceId: instance))
+        .ConfigureResource(resource => resource.AddService("backprop", serviceVersion: Clustering.ClusterSilo.ProgramVersion, serviceInstanceId: instance))
         .AddSource(Spans.SourceName)
         .SetSampler(new AlwaysOnSampler())
         .AddOtlpExporter(options =>
         {
-            Http(options);
+            Http(options, "TRACES");
             if (!IsSet("OTEL_BSP_MAX_QUEUE_SIZE")) options.BatchExportProcessorOptions.MaxQueueSize = QueueSize;
         })
         .Build();
 
     private static MeterProvider Meters(string instance) => Sdk.CreateMeterProviderBuilder()
-        .ConfigureResource(resource => resource.AddService("backprop", serviceInstanceId: instance))
+        .ConfigureResource(resource => resource.AddService("backprop", serviceVersion: Clustering.ClusterSilo.ProgramVersion, serviceInstanceId: instance))
         .AddMeter(Metrics.MeterName, "Microsoft.Orleans", "System.Runtime", "otel.sdk.experimental")
-        .AddOtlpExporter((options, _) => Http(options))
+        .AddOtlpExporter((options, _) => Http(options, "METRICS"))
         .Build();
 
     private static bool IsSet(string variable) => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(variable));

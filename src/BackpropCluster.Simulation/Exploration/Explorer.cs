@@ -8,7 +8,7 @@ namespace BackpropCluster.Simulation.Exploration;
 /// <param name="Seed">That names it.</param>
 /// <param name="Scenario">Its run.</param>
 /// <param name="Reason">What was not as it must be.</param>
-/// <param name="Faults">As few as are needed for it: <see cref="Explorer.Replay(ulong, IEnumerable{Fault})"/> takes them.</param>
+/// <param name="Faults">As few as are needed for it: <see cref="Explorer.Replay"/> takes them.</param>
 /// <param name="Events">What each did.</param>
 public sealed record Finding(ulong Seed, Scenario Scenario, string Reason, ImmutableArray<Fault> Faults, ImmutableArray<string> Events)
 {
@@ -21,7 +21,7 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
 {
     private static readonly ImmutableArray<FaultKind> singleFaults =
     [
-        FaultKind.Lose, FaultKind.Repeat, FaultKind.Delay, FaultKind.Overtake, FaultKind.CrashSender, FaultKind.CrashReceiver, FaultKind.CrashCoordinator,
+        FaultKind.Lose, FaultKind.Repeat, FaultKind.RepeatLate, FaultKind.Delay, FaultKind.Overtake, FaultKind.CrashSender, FaultKind.CrashReceiver, FaultKind.CrashCoordinator,
     ];
 
     private readonly Models models = new(reference);
@@ -29,18 +29,20 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
 
     /// <summary>Runs the history of a seed.</summary>
     /// <returns>What was not as it must be; <see langword="null"/> if all was.</returns>
-    public Finding? Explore(ulong seed, Tally tally) => Explore(Scenario.Of(seed), seed, tally);
-
-    /// <summary>Runs a seed's order and faults in another scenario.</summary>
-    public Finding? Explore(Scenario scenario, ulong seed, Tally tally)
+    public Finding? Explore(ulong seed, Tally tally)
     {
+        var scenario = Scenario.Of(seed);
         var verdict = Run(scenario, seed, new DrawnFaults(seed, scenario.Rates));
         tally.Add(verdict.Tally);
         return verdict.Failure is null ? null : Shrink(scenario, seed);
     }
 
-    /// <summary>Runs a seed's scenario and order with other faults.</summary>
-    public Finding? Replay(ulong seed, IEnumerable<Fault> faults) => Replay(Scenario.Of(seed), seed, [.. faults]);
+    /// <summary>Runs a scenario in a seed's order with these faults.</summary>
+    public Finding? Replay(Scenario scenario, ulong seed, IReadOnlyCollection<Fault> faults)
+    {
+        var verdict = Run(scenario, seed, new ListedFaults(faults), journal: true);
+        return verdict.Failure is null ? null : new Finding(seed, scenario, verdict.Failure, [.. faults], [.. verdict.Journal]);
+    }
 
     /// <summary>The run of <see cref="ExploreSingleFaults"/>: 2-4-1 in neurons, three steps, four rows, in the order of sending.</summary>
     /// <param name="silos">0 carries every message by itself.</param>
@@ -51,40 +53,50 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
     public (int Cases, ImmutableArray<Finding> Findings) ExploreSingleFaults(int silos, Tally tally)
     {
         var undisturbed = new RecordedReceivers();
-        if (Run(Small(silos) with { Faults = int.MaxValue }, 0, undisturbed).Failure is { } failure) throw new InvariantViolationException($"without any fault: {failure}");
+        var without = Run(Small(silos) with { Faults = int.MaxValue }, 0, undisturbed);
+        if (without.Failure is not null || without.Tally.Recoveries > 0) throw new InvariantViolationException($"without any fault: {without.Failure ?? "there were recoveries"}");
         var (cases, findings) = (0, ImmutableArray.CreateBuilder<Finding>());
         foreach (var (to, turn) in undisturbed.Receivers)
             foreach (var kind in singleFaults)
             {
-                if (kind == FaultKind.Repeat && to == PartKind.Store) continue;
+                if (kind is FaultKind.Repeat or FaultKind.RepeatLate && to == PartKind.Store) continue;
                 cases++;
                 // Time enough for the message that is held back the longest.
                 var scenario = Small(silos) with { Faults = turn + undisturbed.Receivers.Count };
                 Fault[] single = [new(turn, kind)];
                 var verdict = Run(scenario, 0, new ListedFaults(single));
                 tally.Add(verdict.Tally);
-                if (verdict.Failure is not null && Replay(scenario, 0, single) is { } finding) findings.Add(finding);
+                if (verdict.Failure is not null) findings.Add(Replay(scenario, 0, single)!);
+                else if (IsFree(kind) && verdict.Tally.Recoveries > 0) findings.Add(new Finding(0, scenario, "a message that came twice, or late, cost a recovery", [.. single], []));
             }
 
         return (cases, findings.ToImmutable());
     }
 
+    // Nothing is lost by these, so nothing need be done again.
+    private static bool IsFree(FaultKind kind) => kind is FaultKind.Repeat or FaultKind.RepeatLate or FaultKind.Overtake;
+
     private Verdict Run(Scenario scenario, ulong seed, IFaults faults, bool journal = false) =>
         new History(scenario, models.Of(scenario.Model), machines, seed, faults, journal).Run();
 
-    private Finding? Replay(Scenario scenario, ulong seed, Fault[] faults)
-    {
-        var verdict = Run(scenario, seed, new ListedFaults(faults), journal: true);
-        return verdict.Failure is null ? null : new Finding(seed, scenario, verdict.Failure, [.. faults], [.. verdict.Journal]);
-    }
-
-    // Faults are left out, many at once and then one by one, as long as the history still fails.
+    // With the messages in the order of their sending a history is easier to follow, and what is left out moves less of the rest; not
+    // every failure shows in it.
     private Finding Shrink(Scenario scenario, ulong seed)
     {
         var recorded = new RecordedFaults(new DrawnFaults(seed, scenario.Rates));
         Run(scenario, seed, recorded);
-        Fault[] faults = [.. recorded.Faults];
-        for (var chunk = Math.Max(1, faults.Length / 2); ; chunk = chunk > 1 ? chunk / 2 : 1)
+        var found = Replay(scenario, seed, Shrink(scenario, seed, recorded.Faults)) ?? throw new InvariantViolationException($"seed {seed} failed once and not when it was replayed");
+        var inOrder = scenario with { Window = 1 };
+        if (scenario.Window == 1 || Run(inOrder, seed, new ListedFaults(recorded.Faults)).Failure is null) return found;
+        var simpler = Replay(inOrder, seed, Shrink(inOrder, seed, recorded.Faults))!;
+        return simpler.Faults.Length <= found.Faults.Length ? simpler : found;
+    }
+
+    // Faults are left out, many at once and then one by one, as long as the history still fails.
+    private Fault[] Shrink(Scenario scenario, ulong seed, IEnumerable<Fault> all)
+    {
+        Fault[] faults = [.. all];
+        for (var chunk = Math.Max(1, faults.Length / 2); ; chunk = Math.Max(1, chunk / 2))
         {
             var before = faults.Length;
             for (var from = 0; from < faults.Length;)
@@ -94,10 +106,8 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
                 else from += chunk;
             }
 
-            if (chunk == 1 && faults.Length == before) break;
+            if (chunk == 1 && faults.Length == before) return faults;
         }
-
-        return Replay(scenario, seed, faults) ?? throw new InvariantViolationException($"seed {seed} failed once and not when it was replayed");
     }
 
     private sealed class RecordedReceivers : IFaults

@@ -39,14 +39,14 @@ public sealed class Models(Reference reference)
     private static ImmutableArray<(RunSpec Spec, Table Table)> Menu() =>
     [
         Run("2-4-1", [4, 1], features: 2, rows: 4, epochs: 3) is var (spec, table) ? (spec with { Training = spec.Training with { Evaluation = Evaluation.TrainingRowsAtTheEnd } }, table) : default,
-        Run("1-1-1", [1, 1], features: 1, rows: 5, epochs: 2, batch: 2),
+        Run("1-1-1", [1, 1], features: 1, rows: 5, epochs: 4, batch: 2),
         Run("momentum", [3, 2], features: 2, rows: 6, epochs: 3, batch: 3, microbatches: 2, optimizer: OptimizerSpec.Defaults(OptimizerKind.Sgd, 0.1) with { Momentum = 0.9 }),
         Run("adam", [5, 4, 3], features: 3, rows: 8, epochs: 2, batch: 3, test: 0.25, optimizer: OptimizerSpec.Defaults(OptimizerKind.Adam, 0.01)),
         Run("during", [7, 2], features: 2, rows: 4, epochs: 2, batch: 1, update: UpdateOrder.DuringBackward),
-        Run("ring", [2, 2], features: 2, rows: 5, epochs: 3, batch: 3, shuffle: false, test: 0),
+        Run("ring", [2, 2], features: 2, rows: 5, epochs: 6, batch: 3, shuffle: false, test: 0),
         Run("rmsprop", [6, 5, 4, 3], features: 2, rows: 7, epochs: 2, batch: 3, microbatches: 3, test: 0.3, optimizer: OptimizerSpec.Defaults(OptimizerKind.RmsProp, 0.01)),
         Run("adagrad", [12, 5], features: 3, rows: 6, epochs: 2, batch: 2, optimizer: OptimizerSpec.Defaults(OptimizerKind.Adagrad, 0.05)),
-        Run("one layer", [3], features: 2, rows: 6, epochs: 4, batch: 2, test: 0.3),
+        Run("one layer", [3], features: 2, rows: 6, epochs: 6, batch: 2, test: 0.3),
         Run("stops early", [4, 3], features: 2, rows: 8, epochs: 4, batch: 2, test: 0.25) is var (early, rows) ? (early with { Training = early.Training with { Stop = new StopRule(StopMetric.TestLoss, 10) } }, rows) : default,
         Run("adamw", [13, 11, 3], features: 3, rows: 6, epochs: 1, batch: 2, optimizer: OptimizerSpec.Defaults(OptimizerKind.AdamW, 0.01)),
         Run("sixty", [30, 27, 3], features: 2, rows: 4, epochs: 1, batch: 2),

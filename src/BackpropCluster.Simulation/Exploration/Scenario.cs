@@ -19,6 +19,9 @@ public sealed record Scenario(int Model, Granularity Cut, int Silos, PlacementRu
     private static readonly int[] saves = [1, 1, 2, 2, 2, 3, 5, 0];
     private static readonly int[] windows = [1, 2, 4, 16, int.MaxValue, int.MaxValue, int.MaxValue];
 
+    /// <summary>Whether no coordinator may give up: where one fault is all, it is no reason to.</summary>
+    public bool MustNotFail => Rates == FaultRates.None;
+
     /// <summary>The run, cut and placed.</summary>
     public RunPlan PlanOf(Golden golden) => new()
     {
@@ -72,9 +75,9 @@ public sealed record FaultRates(double Loss, double Repeat, double Delay, double
 
     internal static FaultRates Of(AddressedRandom chance, int turns)
     {
-        // Cubes: a run in which a third of all messages is lost gets nowhere before the faults stop; those that lose a few get far.
-        double Cube(ulong index) => Math.Pow(Math.Max(0, 1.2 * chance.Unit(index) - 0.2), 3);
-        return new(0.3 * Cube(10), 0.5 * Cube(11), 0.2 * Cube(12), 0.4 * Cube(13), 8 * chance.Unit(14) * chance.Unit(15) / turns);
+        // Powers: a run in which a third of all messages is lost gets nowhere before the faults stop; those that lose a few get far.
+        double Power(ulong index, int exponent) => Math.Pow(Math.Max(0, 1.2 * chance.Unit(index) - 0.2), exponent);
+        return new(0.3 * Power(10, 6), 0.5 * Power(11, 3), 0.2 * Power(12, 6), 0.4 * Power(13, 3), 12 * chance.Unit(14) * chance.Unit(15) / turns);
     }
 }
 
@@ -95,7 +98,7 @@ internal sealed class DrawnFaults(ulong seed, FaultRates rates) : IFaults
         var (message, world) = ((uint)bits / (double)(1UL << 32), (bits >> 32) / (double)(1UL << 32));
         if (to == PartKind.Store && message < rates.Store) faults.Add(new(turn, message < rates.Store / 2 ? FaultKind.RefuseRequest : FaultKind.TearWrite));
         else if (message < rates.Loss) faults.Add(new(turn, FaultKind.Lose));
-        else if (message < rates.Loss + rates.Repeat) faults.Add(new(turn, FaultKind.Repeat));
+        else if (message < rates.Loss + rates.Repeat) faults.Add(new(turn, turn % 2 == 0 ? FaultKind.Repeat : FaultKind.RepeatLate));
         else if (message < rates.Loss + rates.Repeat + rates.Delay) faults.Add(new(turn, turn % 2 == 0 ? FaultKind.Delay : FaultKind.Overtake));
         if (world >= rates.World) return;
         var choice = (uint)chance.Bits((1UL << 40) + (ulong)turn);

@@ -11,6 +11,7 @@ namespace BackpropCluster.Tests.Processes;
 [Collection(SharedCluster.Name)]
 public sealed partial class ClientTests : IDisposable
 {
+    private const string Epochs = "training.epochs=2000"; // 6,000 steps
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
     private readonly SharedCluster cluster;
     private readonly Backprop backprop = new();
@@ -26,10 +27,12 @@ public sealed partial class ClientTests : IDisposable
     [Fact]
     public async Task AKilledClientLeavesTheRunGoingAndTwoThatAttachPrintTheSameResult()
     {
-        var file = await ProcessRuns.Lasting(cluster.Client.Grains, backprop.Folder, TimeSpan.FromSeconds(7));
-        var run = await BeginAndKill(file);
+        var path = ProcessRuns.Write(backprop.Folder);
+        var file = RunFileLoader.Load(path, [Epochs]);
+        var run = await BeginAndKill(Epochs);
         var coordinator = cluster.Client.Grains.GetGrain<ICoordinatorGrain>(run);
         var seen = (await coordinator.Watch(int.MaxValue, int.MaxValue))!.CommittedSteps;
+        Assert.InRange(seen, 100, ProcessRuns.Reference(file).Steps.Length - 101);
         await Until(async () => (await coordinator.Watch(int.MaxValue, int.MaxValue))!.CommittedSteps > seen + 100, "the run goes on without its client");
 
         using var elsewhere = new Backprop();
@@ -39,52 +42,61 @@ public sealed partial class ClientTests : IDisposable
         Assert.Equal(ProcessRuns.Reference(file).WeightsSha256, results[0].Json.GetProperty("weightsSha256").GetString());
         Assert.Equal((0, 0), (results[0].Json.GetProperty("recoveries").GetInt32(), results[0].Json.GetProperty("replayedSteps").GetInt32()));
         foreach (var folder in new[] { backprop.Folder, elsewhere.Folder })
-        {
-            var lines = await File.ReadAllLinesAsync(Path.Combine(folder, "runs", run, "metrics.jsonl"), TestContext.Current.CancellationToken);
-            Assert.Equal(ProcessRuns.Reference(file).Steps.Length, lines.Count(line => line.Contains("\"kind\":\"step\"", StringComparison.Ordinal)));
-        }
+            Assert.Equal(ProcessRuns.Reference(file).Steps.Select(s => s.Loss), LossesOf(Path.Combine(folder, "runs", run)));
     }
 
     [Fact]
     public async Task ARunIsSeenWhileItRunsCancelledFromElsewhereAndGoneOnWith()
     {
-        var file = await ProcessRuns.Lasting(cluster.Client.Grains, backprop.Folder, TimeSpan.FromSeconds(11));
-        await using var client = Begin(file);
+        var file = RunFileLoader.Load(ProcessRuns.Write(backprop.Folder), EndlessRun.Sets);
+        await using var client = Begin(EndlessRun.Sets);
         await client.Says("step 100/");
         var run = OnlyRun();
         await Task.WhenAll(SeenByStatus(run), SeenByRuns(run));
 
+        var ended = await CancelledFromElsewhere(run, client);
+        var command = GoOn().Match(ended.Talk);
+        Assert.True(command.Success, ended.Talk);
+        Assert.Equal((run, cluster.Redis.Shown()), (command.Groups["run"].Value, command.Groups["cluster"].Value));
+        var saved = int.Parse(command.Groups["step"].ValueSpan, CultureInfo.InvariantCulture);
+        await Task.WhenAll(SeenWhenOver(run, saved), Twice(run));
+
+        // As it was printed, but for the password, which is printed nowhere.
+        await using var goesOn = Child.Backprop(backprop.Folder, command.Groups["command"].Value.Split(' ').Select(word => word == cluster.Redis.Shown() ? cluster.Url : word));
+        await goesOn.Says(string.Create(CultureInfo.InvariantCulture, $"step {(saved / 100 + 2) * 100:N0}/"));
+        var further = GoOn().Match((await CancelledFromElsewhere(run, goesOn)).Talk);
+        var steps = int.Parse(further.Groups["step"].ValueSpan, CultureInfo.InvariantCulture);
+        Assert.InRange(steps, saved + 100, int.MaxValue);
+        Assert.Equal(EndlessRun.ReferenceOf(file, steps).Steps.Select(s => s.Loss), LossesOf(Path.Combine(backprop.Folder, "runs", run)));
+    }
+
+    private async Task<string> BeginAndKill(params string[] sets)
+    {
+        await using var client = Begin(sets);
+        await client.Says("step 100/");
+        await client.Kill();
+        return OnlyRun();
+    }
+
+    private async Task<Ended> CancelledFromElsewhere(string run, Child client)
+    {
         using var elsewhere = new Backprop();
         var cancelled = await elsewhere.Run("runs", "cancel", run, "--cluster", cluster.Url);
         Assert.True(cancelled.ExitCode == 0, cancelled.Talk);
         Assert.Matches($@"^run {run} is interrupted at step \d+\n$", cancelled.Output);
         var ended = await client.Ends();
         Assert.Equal(130, ended.ExitCode);
-        var command = GoOn().Match(ended.Talk);
-        Assert.True(command.Success, ended.Talk);
-        Assert.Equal((run, cluster.Redis.Shown()), (command.Groups["run"].Value, command.Groups["cluster"].Value));
-        await Task.WhenAll(SeenWhenOver(run), Twice(run));
-
-        // As it was printed, but for the password, which is printed nowhere.
-        string[] goOn = [.. command.Groups["command"].Value.Split(' ').Select(word => word == cluster.Redis.Shown() ? cluster.Url : word), "--json"];
-        var completed = (await backprop.Run(goOn)).Json;
-        Assert.Equal(ProcessRuns.Reference(file).WeightsSha256, completed.GetProperty("weightsSha256").GetString());
-        Assert.InRange(completed.GetProperty("resumedFrom").GetInt32(), 1, completed.GetProperty("steps").GetInt32() - 1);
-        Assert.Equal("completed", StatusOf(run, (await elsewhere.Run("runs", "list", "--cluster", cluster.Url, "--json")).Json));
+        return ended;
     }
 
-    private async Task<string> BeginAndKill(RunFile file)
-    {
-        await using var client = Begin(file);
-        await client.Says("step 100/");
-        await client.Kill();
-        return OnlyRun();
-    }
-
-    private Child Begin(RunFile file) => Child.Backprop(
-        backprop.Folder, "train", "seven.yaml", "--set", ProcessRuns.EpochsOf(file.Spec.Training.Epochs), "--set", "training.log_every=100", "--cluster", cluster.Url);
+    private Child Begin(params string[] sets) => Child.Backprop(
+        backprop.Folder, ["train", "seven.yaml", .. sets.SelectMany(set => new[] { "--set", set }), "--set", "training.log_every=100", "--cluster", cluster.Url]);
 
     private string OnlyRun() => Path.GetFileName(Assert.Single(Directory.EnumerateDirectories(Path.Combine(backprop.Folder, "runs"))));
+
+    private static List<double> LossesOf(string folder) =>
+        [.. File.ReadLines(Path.Combine(folder, "metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement)
+            .Where(line => line.GetProperty("kind").GetString() == "step").Select(line => line.GetProperty("loss").GetDouble())];
 
     private async Task SeenByStatus(string run)
     {
@@ -92,7 +104,8 @@ public sealed partial class ClientTests : IDisposable
         Assert.Equal(cluster.Redis.Shown(), json.GetProperty("cluster").GetString());
         var silos = json.GetProperty("silos").EnumerateArray().ToList();
         Assert.Equal(cluster.Silos.Select(s => s.Name).Order(StringComparer.Ordinal), silos.Select(s => s.GetProperty("name").GetString()));
-        Assert.Equal(4 + 3 + 1 + 2, silos.Sum(s => s.GetProperty("slices").GetProperty(run).GetInt32()));
+        // Slices, the Loss, and a Source on each silo that holds some of layer 1.
+        Assert.InRange(silos.Sum(s => s.GetProperty("slices").GetProperty(run).GetInt32()), 4 + 3 + 1 + 2, 4 + 3 + 1 + 1 + 3);
         Assert.All(silos, s => Assert.True(s.GetProperty("memoryBytes").GetInt64() > 10_000_000, s.ToString()));
         var row = json.GetProperty("runs").EnumerateArray().Single(r => r.GetProperty("run").GetString() == run);
         Assert.Equal("training", row.GetProperty("status").GetString());
@@ -118,12 +131,12 @@ public sealed partial class ClientTests : IDisposable
         Assert.Empty(elsewhere.LeftBehind);
     }
 
-    private async Task SeenWhenOver(string run)
+    private async Task SeenWhenOver(string run, int steps)
     {
         Assert.Matches($@"(?m)^{run} +interrupted$", (await backprop.Run("runs", "list", "--cluster", cluster.Url)).Output);
         var shown = (await backprop.Run("runs", "show", run, "--cluster", cluster.Url, "--json")).Json;
         Assert.Equal("interrupted", shown.GetProperty("run").GetProperty("status").GetString());
-        Assert.InRange(shown.GetProperty("run").GetProperty("steps").GetInt32(), 100, int.MaxValue);
+        Assert.Equal(steps, shown.GetProperty("run").GetProperty("steps").GetInt32());
 
         // What the catalog keeps is the run file, with every default spelt out.
         var file = RunFile.Read("shown", shown.GetProperty("file").GetString()!, []);
@@ -151,6 +164,6 @@ public sealed partial class ClientTests : IDisposable
         }
     }
 
-    [GeneratedRegex(@"interrupted and saved at step \d+ of \d+\. Go on with: backprop (?<command>train --resume (?<run>\S+) --cluster (?<cluster>\S+))\n")]
+    [GeneratedRegex(@"interrupted and saved at step (?<step>\d+) of \d+\. Go on with: backprop (?<command>train --resume (?<run>\S+) --cluster (?<cluster>\S+))\n")]
     private static partial Regex GoOn();
 }

@@ -35,9 +35,10 @@ public sealed class ClusterMistakeTests : IDisposable
     public async Task AnUnknownRunIsSaid()
     {
         var shown = cluster.Redis.Shown();
-        await Each([["train", "--resume", "nosuch", "--cluster", cluster.Url]], 2, $"there is no run nosuch in {shown}. Nothing was started. See: backprop runs list --cluster {shown}");
-        await Each([["runs", "show", "nosuch", "--cluster", cluster.Url], ["runs", "cancel", "nosuch", "--cluster", cluster.Url]], 2, $"there is no run nosuch in {shown}. Nothing was changed.");
-        await Each([["train", "--resume", "../nosuch", "--cluster", cluster.Url]], 2, "'../nosuch' is not a run's id");
+        await Task.WhenAll(
+            Each([["train", "--resume", "nosuch", "--cluster", cluster.Url]], 2, $"there is no run nosuch in {shown}. Nothing was started. See: backprop runs list --cluster {shown}"),
+            Each([["runs", "show", "nosuch", "--cluster", cluster.Url], ["runs", "cancel", "nosuch", "--cluster", cluster.Url]], 2, $"there is no run nosuch in {shown}. Nothing was changed."),
+            Each([["train", "--resume", "../nosuch", "--cluster", cluster.Url]], 2, "'../nosuch' is not a run's id"));
     }
 
     [Fact]

@@ -14,23 +14,27 @@ internal static class Health
         return answer.StatusCode;
     }
 
-    /// <summary>Waits until the port answers at all.</summary>
-    public static async Task Answers(int port, Child silo)
+    /// <summary>Waits until the port gives an answer.</summary>
+    public static async Task Becomes(int port, string what, HttpStatusCode status, Child silo)
     {
         using var bound = new CancellationTokenSource(Bound);
-        using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
-        while (true)
+        using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (await GetIfAny(port, what) is var got && got != status)
         {
-            try
-            {
-                await Get(port, "live");
-                return;
-            }
-            catch (HttpRequestException)
-            {
-                Assert.False(bound.IsCancellationRequested, $"port {port} did not answer within {Bound.TotalSeconds} s; the silo said: {silo.Talk}");
-                await pause.WaitForNextTickAsync(CancellationToken.None);
-            }
+            Assert.False(bound.IsCancellationRequested, $"/health/{what} did not become {status} within {Bound.TotalSeconds} s, it is {got}; the silo said: {silo.Talk}");
+            await pause.WaitForNextTickAsync(CancellationToken.None);
+        }
+    }
+
+    private static async Task<HttpStatusCode?> GetIfAny(int port, string what)
+    {
+        try
+        {
+            return await Get(port, what);
+        }
+        catch (HttpRequestException)
+        {
+            return null; // nobody listens there yet
         }
     }
 }

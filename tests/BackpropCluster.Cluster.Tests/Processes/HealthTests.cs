@@ -18,31 +18,39 @@ public sealed class HealthTests
     public async Task ASiloIsReadyWhileItIsAMemberAndNotWhileItLeaves()
     {
         var port = RedisServer.FreePort();
-        var silo = await cluster.AddSilo("--http-port", $"{port}");
-        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (await Health.Get(port, "live"), await Health.Get(port, "ready")));
-        Assert.Equal(HttpStatusCode.NotFound, await Health.Get(port, ""));
+        await using var silo = await cluster.AddSilo("--http-port", $"{port}");
+        try
+        {
+            Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (await Health.Get(port, "live"), await Health.Get(port, "ready")));
+            Assert.Equal(HttpStatusCode.NotFound, await Health.Get(port, ""));
+            await using var run = EndlessRun.Begin(cluster.Client.Grains, cluster.Folder);
+            var name = await cluster.PlacementNameOf(silo);
+            await run.Until(p => p.CommittedSteps > 0 && p.Placement!.Uses(name), "it has parts on the silo");
 
-        var watched = new Watched();
-        var file = await ProcessRuns.Lasting(cluster.Client.Grains, cluster.Folder, TimeSpan.FromSeconds(3));
-        var training = ProcessRuns.TrainToTheReference(cluster.Client.Grains, file, watched.Take);
-        var name = await cluster.PlacementNameOf(silo);
-        await watched.Until(p => p.CommittedSteps > 0 && p.Placement!.Uses(name), "it has parts on the silo", training);
+            await LeavesUnready(silo, port);
+            Assert.Equal(0, (await silo.Process.Ends()).ExitCode);
+            await run.EndsAsTheReference();
+        }
+        finally
+        {
+            cluster.Silos.Remove(silo);
+        }
+    }
 
-        // Without its store the run cannot be saved, so no part moves, and the silo stays on its way out until the store is there again.
+    // Without its store the run cannot be saved, so no part moves, and the silo stays on its way out until the store is there again.
+    private async Task LeavesUnready(SiloProcess silo, int port)
+    {
         cluster.Redis.Freeze();
         try
         {
             silo.Process.Signal("TERM");
-            await silo.Process.Says("gives its slices away");
-            Assert.Equal((HttpStatusCode.OK, HttpStatusCode.ServiceUnavailable), (await Health.Get(port, "live"), await Health.Get(port, "ready")));
+            await Health.Becomes(port, "ready", HttpStatusCode.ServiceUnavailable, silo.Process);
+            Assert.Equal(HttpStatusCode.OK, await Health.Get(port, "live"));
+            Assert.True(silo.Process.IsRunning, "the silo left without its store");
         }
         finally
         {
             cluster.Redis.Thaw();
         }
-
-        Assert.Equal(0, (await silo.Process.Ends()).ExitCode);
-        cluster.Silos.Remove(silo);
-        await training;
     }
 }

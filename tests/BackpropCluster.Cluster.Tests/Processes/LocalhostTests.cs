@@ -24,15 +24,16 @@ public sealed class LocalhostTests : IDisposable
         Assert.Equal(ProcessRuns.Reference(file).WeightsSha256, json.GetProperty("weightsSha256").GetString());
 
         await using var client = await ClusterClient.Connect(SharedCluster.AddressOf(url), TestContext.Current.CancellationToken);
-        var watched = new Watched();
         var name = (await client.Silos()).Single(s => s.Name == "second").Silo;
-        var longer = await ProcessRuns.Lasting(client.Grains, backprop.Folder, TimeSpan.FromSeconds(3));
-        var training = ProcessRuns.TrainToTheReference(client.Grains, longer, watched.Take);
-        await watched.Until(p => p.CommittedSteps > 100 && p.Placement!.Uses(name), "it has parts on the second silo", training);
-        var left = await second.Leave();
-        Assert.Equal((0, false), (left.ExitCode, training.IsCompleted));
-        await training;
-        Assert.Equal((0, 0), (watched.Recoveries, watched.ReplayedSteps));
+        await using (var longer = EndlessRun.Begin(client.Grains, backprop.Folder))
+        {
+            await longer.Until(p => p.CommittedSteps > 20 && p.Placement!.Uses(name), "it has parts on the second silo");
+            Assert.Equal((0, false), ((await second.Leave()).ExitCode, longer.IsOver));
+            await longer.Until(p => !p.Placement!.Uses(name), "it has none there any more");
+            await longer.EndsAsTheReference();
+            Assert.Equal((0, 0), (longer.Watched.Recoveries, longer.Watched.ReplayedSteps));
+        }
+
         Assert.Equal(0, (await first.Leave()).ExitCode);
 
         // The runs stay where its silos kept them.

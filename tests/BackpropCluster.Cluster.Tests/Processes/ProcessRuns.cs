@@ -76,17 +76,6 @@ internal static class ProcessRuns
         return outcome;
     }
 
-    /// <summary>A run that takes about so long on this machine: how fast it is here is measured first.</summary>
-    public static async Task<RunFile> Lasting(IGrainFactory grains, string folder, TimeSpan time)
-    {
-        const int Measured = 500;
-        var path = Write(folder);
-        var outcome = await TrainToTheReference(grains, RunFileLoader.Load(path, [EpochsOf(Measured)]));
-        return RunFileLoader.Load(path, [EpochsOf((int)(Measured * (time / outcome.Last.Elapsed)))]);
-    }
-
-    public static string EpochsOf(int epochs) => string.Create(CultureInfo.InvariantCulture, $"training.epochs={epochs}");
-
     // What can change no bit is not in the key: one reference serves all cuts.
     private static string KeyOf(RunFile file) => (file with { Cluster = Digits().Cluster }).ToYaml();
 

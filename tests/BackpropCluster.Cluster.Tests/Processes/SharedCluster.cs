@@ -1,4 +1,5 @@
 using BackpropCluster.Grains.Clustering;
+using Orleans.Runtime;
 
 namespace BackpropCluster.Tests.Processes;
 
@@ -51,7 +52,25 @@ public sealed class SharedCluster : IAsyncLifetime
     }
 
     /// <summary>A silo as placements name it.</summary>
-    internal async Task<string> PlacementNameOf(SiloProcess silo) => (await Client.Silos()).Single(s => s.Name == silo.Name).Silo;
+    internal async Task<string> PlacementNameOf(SiloProcess silo)
+    {
+        using var bound = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
+        while (true)
+        {
+            try
+            {
+                if ((await Client.Silos()).SingleOrDefault(s => s.Name == silo.Name) is { } found) return found.Silo;
+            }
+            catch (Exception e) when (e is OrleansException or TimeoutException)
+            {
+                // Asked by way of a silo that has just left: the next one is asked.
+            }
+
+            Assert.False(bound.IsCancellationRequested, $"{silo.Name} did not say within 30 s how placements name it; it said: {silo.Process.Talk}");
+            await pause.WaitForNextTickAsync(CancellationToken.None);
+        }
+    }
 
     /// <summary>The first silo that something is true of.</summary>
     internal async Task<SiloProcess> Find(Func<SiloProcess, Task<bool>> isTrue)

@@ -93,8 +93,10 @@ public sealed class TrafficTests
         {
             foreach (var (silo, units) in layers[from])
             {
-                var local = layers[to].Count(receiver => receiver.Silo == silo);
-                var crossings = layers[to].Select(receiver => receiver.Silo).Where(other => other != silo).Distinct().Count();
+                // Rows cross nowhere: each silo has the data, and reads for its slices of layer 1 what a step takes.
+                var receivers = layers[to].Select(receiver => from == 0 ? silo : receiver.Silo).ToList();
+                var local = receivers.Count(other => other == silo);
+                var crossings = receivers.Where(other => other != silo).Distinct().Count();
                 Traffic += new Traffic((long)local * microbatches, (long)(layers[to].Length - local) * microbatches, (long)units * rows * sizeof(double) * crossings, (long)crossings * microbatches);
             }
         }

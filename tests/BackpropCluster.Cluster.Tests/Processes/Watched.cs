@@ -1,3 +1,4 @@
+using System.Globalization;
 using BackpropCluster.Grains;
 
 namespace BackpropCluster.Tests.Processes;
@@ -7,7 +8,9 @@ internal sealed class Watched
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(45);
     private readonly Lock gate = new();
+    private readonly List<string> history = [];
     private RunProgress? last;
+    private string? coordinator;
     private int movesBefore;
     private TaskCompletionSource news = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -17,19 +20,32 @@ internal sealed class Watched
     /// <summary>The most that any coordinator told.</summary>
     public int Recoveries { get; private set; }
 
+    /// <summary>The same, and what a new coordinator began before the last step that the one before it told.</summary>
     public int ReplayedSteps { get; private set; }
 
     public int CommittedSteps => last?.CommittedSteps ?? 0;
 
-    public string CoordinatorSilo => last!.Placement!.CoordinatorSilo;
+    public string CoordinatorSilo => coordinator ?? throw new InvalidOperationException("nobody leads the run yet");
+
+    /// <summary>Each term as it was first told.</summary>
+    public string History => string.Join("; ", history);
 
     public void Take(RunProgress progress)
     {
         lock (gate)
         {
-            if (last is not null && progress.Moves < last.Moves) movesBefore += last.Moves;
+            // Leading: a new coordinator knows nothing yet that could be told.
+            if (progress.Placement is not { } placement) return;
+            if (last is not null && coordinator != placement.CoordinatorSilo)
+            {
+                movesBefore += last.Moves;
+                ReplayedSteps = Math.Max(ReplayedSteps, last.CommittedSteps - progress.FirstVersion);
+            }
+
+            if (progress.Term != last?.Term)
+                history.Add(string.Create(CultureInfo.InvariantCulture, $"term {progress.Term} from step {progress.CommittedSteps} on {string.Join(' ', placement.Silos)}, {progress.Moves} moves"));
             (Recoveries, ReplayedSteps) = (Math.Max(Recoveries, progress.Recoveries), Math.Max(ReplayedSteps, progress.ReplayedSteps));
-            last = progress;
+            (last, coordinator) = (progress, placement.CoordinatorSilo);
             news.SetResult();
             news = new(TaskCreationOptions.RunContinuationsAsynchronously);
         }

@@ -15,7 +15,7 @@ public sealed class DisturbedClusterTests
         await cluster.InitializeAsync();
         ProcessRuns.Write(cluster.Backprop.Folder);
         await using var client = Child.Backprop(
-            cluster.Backprop.Folder, "train", "seven.yaml", "--cluster", cluster.Url, "--set", ProcessRuns.EpochsOf(1_000_000), "--set", "training.checkpoint_every=500", "--set", "training.log_every=100", "--set", "trace.first=0");
+            cluster.Backprop.Folder, "train", "seven.yaml", "--cluster", cluster.Url, "--set", "training.epochs=1000000", "--set", "training.checkpoint_every=500", "--set", "training.log_every=100", "--set", "trace.first=0");
         await client.Says("step 100/");
         var receiver = cluster.Receiver;
         var run = cluster.Silos.SelectMany(s => Regex.Matches(s.Talk, "run ([a-z0-9-]+) is led here")).Select(m => m.Groups[1].Value).Single(r => r != cluster.Run.Run);

@@ -16,8 +16,8 @@ public sealed partial class AgreementTests
         var images = DeployFiles.Dockerfile.Where(i => i.Name == "FROM").Select(i => i.Value.Split(' ')[0])
             .Concat(DeployFiles.Compose.Keys("services").Select(name => DeployFiles.Service(name).Text("image")))
             .Concat(DeployFiles.Workloads.Select(w => DeployFiles.Container(w).Text("image"))).ToList();
-        Assert.True(images.Count >= 8, $"only {images.Count} images were found");
-        foreach (var image in images) Assert.Matches(@":\d+\.\d+[\w.-]*$", image);
+        Assert.True(images.Count >= 11, $"only {images.Count} images were found");
+        foreach (var image in images) Assert.Matches(@":v?\d+\.\d+[\w.-]*$", image);
         Assert.Single(images.Where(image => image.StartsWith("redis:", StringComparison.Ordinal)).Distinct());
     }
 

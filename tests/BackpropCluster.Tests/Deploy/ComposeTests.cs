@@ -7,7 +7,9 @@ public sealed class ComposeTests
 {
     public static TheoryData<string> Ours() => ["redis", "silo", "train"];
 
-    [Theory, MemberData(nameof(Ours))]
+    public static TheoryData<string> All() => [.. DeployFiles.Compose.Keys("services")];
+
+    [Theory, MemberData(nameof(All))]
     public void EachServiceIsClosed(string name)
     {
         var service = DeployFiles.Service(name);

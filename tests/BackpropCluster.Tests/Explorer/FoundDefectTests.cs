@@ -38,7 +38,7 @@ public class FoundDefectTests
         run.Coordinator.Tick(LedRun.Deadline, run.Outbox);
         Assert.Equal(RunStatus.Leading, run.Coordinator.Status);
 
-        run.Receive(new StoreFailed(run.Key(2, Phase.Save, PartId.Store), isFenced, "term 2 leads the run"));
+        run.Receive(new StoreFailed(run.Key(2, Phase.Save, PartId.Store), isFenced ? StoreFault.Fenced : StoreFault.Refused, "term 2 leads the run"));
         Assert.Null(run.Coordinator.Failure);
         run.Receive(Given(run, attempt: asked.Single().Key.Step, term: 2));
         Assert.Equal(2, run.Outbox.Only<Restore>().Key.Term);
@@ -52,7 +52,7 @@ public class FoundDefectTests
         var asked = new List<Message>();
         run.Outbox.Store = asked.Add;
         run.Receive(new NeedRestore(run.Key(3, Phase.Forward, PartId.Loss)));
-        run.Receive(new StoreFailed(asked.Single().Key with { From = PartId.Store }, IsFenced: true, "somebody else leads"));
+        run.Receive(new StoreFailed(asked.Single().Key with { From = PartId.Store }, StoreFault.Fenced, "somebody else leads"));
         Assert.Equal(FailureKind.Fenced, run.Coordinator.Failure?.Kind);
     }
 

@@ -85,7 +85,7 @@ public sealed partial class RepositoryTests
 
     private static string Readme() => File.ReadAllText(Path.Combine(Root, "README.md"));
 
-    private static IEnumerable<(string Path, string Text)> Sources(string below) =>
+    internal static IEnumerable<(string Path, string Text)> Sources(string below) =>
         Directory.EnumerateFiles(Path.Combine(Root, below), "*.cs", SearchOption.AllDirectories)
             .Where(path => !path.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
             .Select(path => (Path.GetRelativePath(Root, path), File.ReadAllText(path)));

@@ -7,7 +7,7 @@ namespace BackpropCluster.Tests.RunFiles;
 /// <summary>Bad run files: one clear error each, with its place, what was got and what to do.</summary>
 public sealed class BadRunFileTests
 {
-    private const string Good = """
+    internal const string Good = """
         version: 1
         name: digits
         seed: 42

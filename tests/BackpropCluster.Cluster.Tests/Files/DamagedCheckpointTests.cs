@@ -1,0 +1,167 @@
+using System.Collections.Immutable;
+using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains;
+using BackpropCluster.Grains.Checkpoints;
+using Orleans.Storage;
+
+namespace BackpropCluster.Tests;
+
+/// <summary>A checkpoint is whole or absent: whatever becomes of its files, a run goes on from numbers that it had, and says what is broken.</summary>
+public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<SavedRuns>
+{
+    private const int ScoresStride = 61;
+    private static readonly bool IsLong = Environment.GetEnvironmentVariable("BACKPROP_LONG_TESTS") == "1";
+    private readonly Dictionary<string, int> counts = [];
+
+    [Fact]
+    public async Task TruncatedAtAnyLengthAFileIsNamedAndTheCheckpointBeforeIsUsed()
+    {
+        foreach (var (files, name, stride) in Damageable())
+            for (var length = 0; length < files[name].Length; length += stride)
+                await AssertSaid(files, name, files[name][..length], $"cut to {length} bytes");
+        Print("truncations");
+    }
+
+    [Fact]
+    public async Task WithAnyBitFlippedAFileIsNamedAndTheCheckpointBeforeIsUsed()
+    {
+        foreach (var (files, name, stride) in Damageable())
+            for (var bit = 0; bit < files[name].Length * 8; bit += stride)
+            {
+                byte[] flipped = [.. files[name]];
+                flipped[bit / 8] ^= (byte)(1 << (bit % 8));
+                await AssertSaid(files, name, flipped, $"bit {bit}");
+            }
+
+        Print("bit flips");
+    }
+
+    [Fact]
+    public async Task AFileThatIsGoneIsNamedAndTheCheckpointBeforeIsUsed()
+    {
+        foreach (var (files, name, _) in Damageable()) await AssertSaid(files, name, null, "removed");
+        Print("removals");
+    }
+
+    /// <summary>Both heads gone: nothing says that there was a run, and it begins anew, with no number of the old one.</summary>
+    [Fact]
+    public async Task WithoutAnyHeadNothingIsLoaded()
+    {
+        var files = runs.Files.RemoveRange(runs.Files.Keys.Where(IsHead));
+        Assert.Equal((1, null, null), await runs.Store(new Shelf(files)).Lead(runs.Plan, 0) is var led ? (led.Term, led.Id, led.Checkpoint) : default);
+    }
+
+    /// <summary>Every file in the place of every other, of this run and of another one of the same shape; and every two exchanged.</summary>
+    [Fact]
+    public async Task FilesInEachOthersPlacesNeverMakeAWrongNumber()
+    {
+        var own = Own(runs.Files).ToArray();
+        foreach (var name in own)
+            foreach (var source in runs.Files.Keys.Where(k => k != name))
+            {
+                await AssertNeverWrong(runs.Files.SetItem(name, runs.Files[source]), $"{source} in the place of {name}");
+                await AssertNeverWrong(runs.Files.SetItem(name, runs.Files[source]).SetItem(source, runs.Files[name]), $"{source} and {name} exchanged");
+            }
+
+        foreach (var step in new[] { 2, 4, 6 })
+            await AssertNeverWrong(runs.Files.SetItems(own.Where(n => n.Contains($"/step-{step}-", StringComparison.Ordinal)).Select(n => KeyValuePair.Create(n, runs.Files[OfOther(n)]))), $"all files of step {step} from the other run");
+        Print("exchanged files");
+    }
+
+    [Fact]
+    public async Task AnotherRunsHeadsAreRefused()
+    {
+        var files = runs.Files.SetItems(runs.Files.Keys.Where(IsHead).Select(n => KeyValuePair.Create(n, runs.Files[OfOther(n)])));
+        await Assert.ThrowsAsync<RunTakenException>(() => runs.Store(new Shelf(files)).Lead(runs.Plan, 0));
+    }
+
+    /// <summary>The same on a real folder, for one damage to each file.</summary>
+    [Fact]
+    public async Task OnAFolderItIsTheSame()
+    {
+        foreach (var (files, name, _) in Damageable().Where(d => d.Files == runs.Files))
+        {
+            var folder = Directory.CreateTempSubdirectory("backprop-damaged-");
+            try
+            {
+                foreach (var (file, bytes) in files.SetItem(name, files[name][..(files[name].Length / 2)])) Put(folder, file, bytes);
+                await AssertSaid(new FolderStorage(folder.FullName), files, name, "cut to a half");
+            }
+            finally
+            {
+                folder.Delete(recursive: true);
+            }
+        }
+
+        Print("damaged folders");
+    }
+
+    internal static void Put(DirectoryInfo folder, string file, byte[] bytes)
+    {
+        var path = Path.Combine(folder.FullName, file);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllBytes(path, bytes);
+    }
+
+    // The scores of 4,096 steps are far longer than everything else: a part of their places in an ordinary run, all in a long one.
+    private IEnumerable<(ImmutableDictionary<string, byte[]> Files, string Name, int Stride)> Damageable()
+    {
+        foreach (var name in Own(runs.Files)) yield return (runs.Files, name, 1);
+        foreach (var name in Own(runs.LongFiles).Where(n => n.EndsWith("/scores-0", StringComparison.Ordinal))) yield return (runs.LongFiles, name, IsLong ? 1 : ScoresStride);
+    }
+
+    private IEnumerable<string> Own(ImmutableDictionary<string, byte[]> files) => files.Keys.Where(k => k.StartsWith(runs.Plan.Run + "/", StringComparison.Ordinal)).Order();
+
+    private bool IsHead(string name) => name.StartsWith($"{runs.Plan.Run}/checkpoints/head-", StringComparison.Ordinal);
+
+    private string OfOther(string name) => runs.Other.Run + name[runs.Plan.Run.Length..];
+
+    private Task AssertSaid(ImmutableDictionary<string, byte[]> files, string name, byte[]? bytes, string damage) =>
+        AssertSaid(new Shelf(bytes is null ? files.Remove(name) : files.SetItem(name, bytes)), files, name, damage);
+
+    private async Task AssertSaid(IGrainStorage storage, ImmutableDictionary<string, byte[]> files, string name, string damage)
+    {
+        var where = $"{name}, {damage}";
+        var newest = files == runs.Files ? 6 : 6 + 4100;
+        var (loaded, said) = await Load(storage, where);
+        var hits = IsHead(name) || name.Contains($"/step-{newest}-", StringComparison.Ordinal) || name.EndsWith("/scores-0", StringComparison.Ordinal);
+        if (hits) Assert.True(said.Any(w => w.Contains(name, StringComparison.Ordinal)), $"{where}: no warning names it: {string.Join("; ", said)}");
+        else Assert.True(said.IsEmpty, $"{where}: {string.Join("; ", said)}");
+        if (!hits) Assert.Equal(newest, loaded?.Version);
+        else if (!IsHead(name)) Assert.Equal(newest == 6 ? 4 : 6, loaded?.Version);
+        Count(loaded?.Version == newest ? "newest" : loaded is null ? "none" : "an earlier one");
+    }
+
+    private async Task AssertNeverWrong(ImmutableDictionary<string, byte[]> files, string where)
+    {
+        try
+        {
+            var (loaded, said) = await Load(new Shelf(files), where);
+            Count(loaded?.Version == 6 ? "newest" : (loaded is null ? "none" : "an earlier one") + (said.IsEmpty ? ", unsaid" : ", said"));
+        }
+        catch (RunTakenException)
+        {
+            Count("refused");
+        }
+    }
+
+    // As a silo does: leads, then loads. Whatever comes must be one of the checkpoints that were saved, to the last bit.
+    private async Task<(CheckpointId? Id, ImmutableArray<string> Warnings)> Load(IGrainStorage storage, string where)
+    {
+        var store = runs.Store(storage);
+        var (_, id, checkpoint, warnings) = await store.Lead(runs.Plan, 0);
+        if (id is null) return (null, warnings);
+        Assert.True(runs.Known.TryGetValue(id, out var truth), $"{where}: {id} was never saved");
+        Assert.True(truth.Losses.SequenceEqual(checkpoint!.Losses), $"{where}: other losses than were saved at step {id.Version}");
+        Assert.True(truth.Sha256 == SavedRuns.HashOf(await store.Load(runs.Plan, id)), $"{where}: other parameters than were saved at step {id.Version}");
+        return (id, warnings);
+    }
+
+    private void Count(string what) => counts[what] = counts.GetValueOrDefault(what) + 1;
+
+    private void Print(string what)
+    {
+        TestContext.Current.TestOutputHelper!.WriteLine($"{counts.Values.Sum()} {what}: 0 wrong loads; {string.Join(", ", counts.OrderBy(c => c.Key).Select(c => $"{c.Key} {c.Value}"))}");
+        Assert.True(counts.Count > 0, "nothing was damaged");
+    }
+}

@@ -1,0 +1,20 @@
+using BackpropCluster.Grains.Checkpoints;
+using Orleans.Runtime;
+using Orleans.Storage;
+
+namespace BackpropCluster.Tests;
+
+/// <summary>A folder whose disk is full for some writes.</summary>
+/// <param name="folder">The folder.</param>
+/// <param name="isFull">Asked before each write, with the record's name.</param>
+internal sealed class FailingFolder(string folder, Func<string, bool> isFull) : IGrainStorage
+{
+    private readonly FolderStorage storage = new(folder);
+
+    public Task ReadStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) => storage.ReadStateAsync(stateName, grainId, grainState);
+
+    public Task WriteStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) =>
+        isFull(grainId.Key.ToString()!) ? throw new IOException("No space left on device") : storage.WriteStateAsync(stateName, grainId, grainState);
+
+    public Task ClearStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) => throw new NotSupportedException();
+}

@@ -1,0 +1,83 @@
+using System.Globalization;
+using BackpropCluster.Cli;
+using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains;
+
+namespace BackpropCluster.Tests.Processes;
+
+/// <summary>A run that lasts until its test has seen enough, however fast this machine is. What it has become by then must be what one
+/// loop in one process makes of as many steps.</summary>
+internal sealed class EndlessRun : IAsyncDisposable
+{
+    private readonly IGrainFactory grains;
+    private readonly RunFile file;
+    private readonly RunPlan plan;
+    private readonly CancellationTokenSource interruption = new();
+    private readonly Task<TrainingOutcome> training;
+
+    private EndlessRun(IGrainFactory grains, RunFile file)
+    {
+        (this.grains, this.file, plan) = (grains, file, ProcessRuns.Plan(file));
+        training = TrainingClient.Train(grains, plan, TimeSpan.FromSeconds(20), Watched.Take, file.ToYaml(), interruption.Token);
+    }
+
+    /// <summary>Values that make the 7-13-11-3 model's run last: a step is an epoch, so any number of steps is a run of its own.</summary>
+    public static string[] Sets { get; } = ["data.batch=all", "data.test=0", "training.epochs=1000000"];
+
+    public Watched Watched { get; } = new();
+
+    /// <summary>Whether somebody, or something, has ended it.</summary>
+    public bool IsOver => training.IsCompleted;
+
+    /// <param name="grains">The cluster.</param>
+    /// <param name="folder">Where the run file is written.</param>
+    /// <param name="sets">Further values.</param>
+    public static EndlessRun Begin(IGrainFactory grains, string folder, params string[] sets) => new(grains, RunFileLoader.Load(ProcessRuns.Write(folder), [.. Sets, .. sets]));
+
+    /// <summary>Waits until the run has come to something.</summary>
+    public Task Until(Func<RunProgress, bool> when, string awaited) => Watched.Until(when, awaited, training);
+
+    /// <summary>Ends the run, which must be the reference's by then: every loss, every bit of the parameters.</summary>
+    /// <returns>What its coordinator said last.</returns>
+    public async Task<RunProgress> EndsAsTheReference()
+    {
+        await interruption.CancelAsync();
+        var last = (await training).Last;
+        Assert.True(last.Status == RunStatus.Interrupted, $"the run is {last.Status}: {last.Failure?.Reason}");
+        var reference = ReferenceOf(file, last.CommittedSteps);
+        var told = await grains.GetGrain<ICoordinatorGrain>(plan.Run).Watch(0, 0);
+        Assert.Equal(reference.Steps, told!.NewLosses);
+        Assert.Equal(reference.WeightsSha256, WeightsHash.Sha256((await Parameters(last)).Select(l => (l.Weights, l.Biases))));
+        return last;
+    }
+
+    /// <summary>What one loop makes of the first steps of a run.</summary>
+    public static TrainingResult ReferenceOf(RunFile file, int steps)
+    {
+        var spec = file.Spec with { Training = file.Spec.Training with { Epochs = steps } };
+        return ReferenceTrainer.Train(spec, Planner.Load(file));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await interruption.CancelAsync();
+        await ((Task)training).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        interruption.Dispose();
+    }
+
+    private async Task<IEnumerable<LayerParameters>> Parameters(RunProgress last)
+    {
+        var key = new MessageKey(plan.Fingerprint, last.Term, last.CommittedSteps, Phase.Evaluate, 0, PartId.Coordinator, default);
+        var slices = new Dictionary<SliceRange, SliceParameters>();
+        foreach (var slice in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.SlicesOf(layer)))
+        {
+            var silo = last.Placement!.SiloOf(plan.OrdinalOf(PartId.Slice(slice.Layer, slice.Index)));
+            var name = string.Create(CultureInfo.InvariantCulture, $"{plan.Run}/layer-{slice.Layer}/units-{slice.First}-{slice.Last}/{slice.Index}/{silo}");
+            slices[slice] = await grains.GetGrain<ISliceGrain>(name).Read(key) ?? throw new InvalidOperationException($"{slice} does not have version {last.CommittedSteps}");
+        }
+
+        return ParametersAssembly.Assemble(plan, slice => slices[slice]);
+    }
+}

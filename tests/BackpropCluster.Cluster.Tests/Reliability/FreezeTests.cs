@@ -1,0 +1,48 @@
+using BackpropCluster.Tests.Processes;
+
+namespace BackpropCluster.Tests.Reliability;
+
+/// <summary>A silo that is stopped by SIGSTOP in the middle of a run and wakes up ten seconds later, with all that it believed then.</summary>
+[Collection(Alone.Name), Trait("length", "long")]
+public sealed class FreezeTests
+{
+    private static readonly TimeSpan Frozen = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan WordBound = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan AwakeBound = TimeSpan.FromSeconds(30);
+
+    public FreezeTests()
+    {
+        LongTime.Need();
+        RedisServer.Need();
+    }
+
+    [Fact]
+    public async Task ACoordinatorsSiloThatFreezesAndWakesChangesNoBit() => await Freeze(leads: true);
+
+    [Fact]
+    public async Task AnotherSiloThatFreezesAndWakesChangesNoBit() => await Freeze(leads: false);
+
+    private static async Task Freeze(bool leads)
+    {
+        await using var cluster = await Faults.Cluster();
+        await using var run = EndlessRun.Begin(cluster.Client.Grains, cluster.Folder, "training.checkpoint_every=50");
+        await run.Until(p => p.SavedVersion >= 100, "it had saved twice");
+        await using var pace = new Pace(() => run.Watched.CommittedSteps);
+        var leader = run.Watched.CoordinatorSilo;
+        var victim = await cluster.Find(async silo => await cluster.PlacementNameOf(silo) == leader == leads);
+
+        victim.Process.Signal("STOP");
+        await Faults.Hold(Frozen);
+        victim.Process.Signal("CONT");
+        var (asleep, stepsThen) = (run.Watched.History, pace.Highest);
+        // Either the others had given it up, and it ends, or it goes on as if nothing had been.
+        var ended = await Faults.ComesAbout(() => !victim.Process.IsRunning || run.Watched.CommittedSteps > stepsThen + 100, AwakeBound) && !victim.Process.IsRunning;
+        await run.Until(p => p.CommittedSteps > stepsThen + 100, "it went on after the silo woke up");
+        var last = await run.EndsAsTheReference();
+
+        Faults.Tell($"{victim.Name} ({(leads ? "leads" : "does not lead")}) frozen for {Frozen.TotalSeconds} s: {last.CommittedSteps} steps, longest time without a new one {pace.Longest.TotalSeconds:0.0} s, term {last.Term}, {last.StaleMessages} stale messages, {run.Watched.ReplayedSteps} steps computed again");
+        Faults.Tell($"when it woke up: {asleep}; at the end: {run.Watched.History}; the silo {(ended ? "ended" : "went on")}");
+        Faults.Tell($"{victim.Process.Talk}");
+        Assert.True(pace.Longest < WordBound, $"no new step for {pace.Longest.TotalSeconds:0.0} s");
+    }
+}

@@ -1,0 +1,210 @@
+using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Tests.Explorer;
+
+/// <summary>No term check: a message of an old attempt is taken for one of this.</summary>
+internal static class WithoutTerms
+{
+    public static Message Raised(Message message, int term) =>
+        message is Restore || message.Key.Term >= term ? message : message with { Key = message.Key with { Term = term } };
+
+    public sealed class Source(Func<RunPlan, Dataset> open) : SourceState(open)
+    {
+        public override void Receive(Message message, IOutbox outbox) => base.Receive(Raised(message, Term), outbox);
+    }
+
+    public sealed class Slice(PartId id, Func<RunPlan, CheckpointId, SavedModel> open) : SliceState(id, open)
+    {
+        public override void Receive(Message message, IOutbox outbox) => base.Receive(Raised(message, Term), outbox);
+    }
+
+    public sealed class Loss(Func<RunPlan, Dataset> open) : LossState(open)
+    {
+        public override void Receive(Message message, IOutbox outbox) => base.Receive(Raised(message, Term), outbox);
+    }
+
+    public sealed class Relay(string silo) : RelayState(silo)
+    {
+        public override void Receive(Message message, IOutbox outbox) => base.Receive(Raised(message, Term), outbox);
+    }
+}
+
+/// <summary>Sum by arrival: z is summed over the senders as they came, with the right weights.</summary>
+internal sealed class SliceThatSumsByArrival(PartId id, Func<RunPlan, CheckpointId, SavedModel> open) : SliceState(id, open)
+{
+    private readonly Dictionary<(Phase Phase, int Microbatch), List<int>> arrived = [];
+
+    protected override bool TryCommit(IOutbox outbox)
+    {
+        arrived.Clear();
+        return base.TryCommit(outbox);
+    }
+
+    protected override void Load(Restore restore)
+    {
+        arrived.Clear();
+        base.Load(restore);
+    }
+
+    protected override void Handle(Message message, IOutbox outbox)
+    {
+        if (message is Activations { Key.From.Kind: PartKind.Slice } y)
+        {
+            if (!arrived.TryGetValue((y.Key.Phase, y.Key.Microbatch), out var senders)) arrived.Add((y.Key.Phase, y.Key.Microbatch), senders = []);
+            if (!senders.Contains(y.Key.From.Index)) senders.Add(y.Key.From.Index);
+        }
+
+        base.Handle(message, outbox);
+    }
+
+    protected override void Nets(DenseSlice own, Slots inputs, MessageKey key, double[] z)
+    {
+        if (!arrived.TryGetValue((key.Phase, key.Microbatch), out var senders))
+        {
+            base.Nets(own, inputs, key, z);
+            return;
+        }
+
+        var (below, rows) = (Plan.SlicesOf(Id.Layer - 1), inputs.Rows);
+        for (var o = 0; o < own.Units; o++)
+            for (var r = 0; r < rows; r++)
+            {
+                var sum = own.Biases.Values[o];
+                foreach (var sender in senders)
+                    for (var i = below[sender].First; i <= below[sender].Last; i++)
+                        sum = Math.FusedMultiplyAdd(own.Weights.Values[o * own.Inputs + i], inputs.Values[i * rows + r], sum);
+                z[o * rows + r] = sum;
+            }
+    }
+}
+
+/// <summary>Update before commit: the update takes effect with the slice's own Ready.</summary>
+internal sealed class SliceThatUpdatesBeforeTheCommit(PartId id, Func<RunPlan, CheckpointId, SavedModel> open) : SliceState(id, open)
+{
+    protected override void Handle(Message message, IOutbox outbox)
+    {
+        var ear = new Ear(outbox);
+        base.Handle(message, ear);
+        if (ear.Ready is { } ready) Receive(new Advance(ready.Key with { Step = Version + 2, Phase = Phase.Forward, From = PartId.Coordinator }), outbox);
+    }
+
+    private sealed class Ear(IOutbox outbox) : IOutbox
+    {
+        public Ready? Ready { get; private set; }
+
+        public void Send(Recipients to, Message message)
+        {
+            if (message is Ready ready) Ready = ready;
+            outbox.Send(to, message);
+        }
+
+        public void Observe(Observation observation) => outbox.Observe(observation);
+    }
+}
+
+/// <summary>Applied twice: a repeat of the last delta counts for another update.</summary>
+internal sealed class SliceThatUpdatesTwice(PartId id, Func<RunPlan, CheckpointId, SavedModel> open) : SliceState(id, open)
+{
+    private MessageKey last;
+    private bool again;
+
+    public override void Receive(Message message, IOutbox outbox)
+    {
+        if (message is Deltas)
+        {
+            again |= message.Key == last && message.Key.Term == Term && message.Key.Step == Version + 1;
+            last = message.Key;
+        }
+
+        base.Receive(message, outbox);
+    }
+
+    protected override void Load(Restore restore)
+    {
+        again = false;
+        base.Load(restore);
+    }
+
+    protected override void Commit(DenseSlice own)
+    {
+        ParameterBlock[] blocks = [own.Weights, own.Biases, own.Outgoing];
+        double[][] before = [.. blocks.Select(block => block.Values.ToArray())];
+        base.Commit(own);
+        if (again)
+            foreach (var (b, block) in blocks.Index())
+                for (var k = 0; k < block.Values.Length; k++) block.Values[k] += block.Values[k] - before[b][k];
+        again = false;
+    }
+}
+
+/// <summary>A Source that sends the rows of another step than it is asked for.</summary>
+internal abstract class SourceOfOtherRows(Dataset data) : SourceState(_ => data)
+{
+    private Dataset Data => data;
+
+    protected BatchOrder? Order { get; private set; }
+
+    protected override void Load(Restore restore)
+    {
+        base.Load(restore);
+        var spec = restore.Plan.Spec;
+        Order = new BatchOrder(spec.Data, spec.Training.Epochs, spec.Seed, data.Training.Count);
+    }
+
+    protected override void Handle(Message message, IOutbox outbox) => base.Handle(message, new Exchange(this, outbox));
+
+    protected abstract int StepInsteadOf(int step);
+
+    private sealed class Exchange(SourceOfOtherRows source, IOutbox outbox) : IOutbox
+    {
+        public void Send(Recipients to, Message message)
+        {
+            if (message is Activations { Key.Phase: Phase.Forward } sent)
+            {
+                var rows = source.Order!.RowsOf(source.StepInsteadOf(sent.Key.Step), sent.Key.Microbatch);
+                message = sent with { Values = new Payload(sent.Values.Units, rows.Length, source.Data.Training.Inputs(rows)) };
+            }
+
+            outbox.Send(to, message);
+        }
+
+        public void Observe(Observation observation) => outbox.Observe(observation);
+    }
+}
+
+/// <summary>Position not saved: after a Restore the rows begin at the first again.</summary>
+internal sealed class SourceThatForgetsItsPosition(Dataset data) : SourceOfOtherRows(data)
+{
+    private int restored;
+
+    protected override void Load(Restore restore)
+    {
+        base.Load(restore);
+        restored = restore.Key.CommittedVersion;
+    }
+
+    protected override int StepInsteadOf(int step) => step - restored;
+}
+
+/// <summary>Randomness drawn, not addressed: each epoch takes the next order of a stream, whichever epoch it is.</summary>
+internal sealed class SourceThatDrawsItsOrder(Dataset data) : SourceOfOtherRows(data)
+{
+    private int drawn;
+    private int epoch;
+
+    protected override void Load(Restore restore)
+    {
+        base.Load(restore);
+        epoch = 0;
+    }
+
+    protected override int StepInsteadOf(int step)
+    {
+        var wanted = Order!.EpochOf(step);
+        if (wanted != epoch) (epoch, drawn) = (wanted, drawn + 1);
+        var stepsPerEpoch = (Order.Rows + Order.Batch - 1) / Order.Batch;
+        return step + (drawn - wanted) * stepsPerEpoch;
+    }
+}
