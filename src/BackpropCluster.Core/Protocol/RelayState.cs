@@ -19,6 +19,7 @@ public class RelayState(string silo) : PartState(PartId.Relay(-1))
     private Board[][] backward = [];
     private Board[][] evaluation = [];
     private int chunk;
+    private bool isAdvanced;
     private bool isFirstSource; // the others are the same Source again, and say nothing new
 
     /// <summary>What its parts have said and heard so far.</summary>
@@ -65,7 +66,7 @@ public class RelayState(string silo) : PartState(PartId.Relay(-1))
         forward = [.. Enumerable.Range(0, plan.Depth + 1).Select(layer => Boards(layer, layer + 1))];
         backward = [[], [], .. Enumerable.Range(2, plan.Depth).Select(layer => Boards(layer, layer - 1))];
         evaluation = [.. forward.Select(boards => new[] { new Board(boards[0].Edge) })];
-        chunk = 0;
+        (chunk, isAdvanced) = (0, false);
     }
 
     protected override void AnswerRestore(Restore restore, IOutbox outbox)
@@ -79,6 +80,8 @@ public class RelayState(string silo) : PartState(PartId.Relay(-1))
         foreach (var board in forward.Concat(backward).SelectMany(boards => boards)) board.Clear();
         ready!.Repeat();
         BeginChunk(0);
+        CountAdvance();
+        isAdvanced = false;
         return true;
     }
 
@@ -91,7 +94,7 @@ public class RelayState(string silo) : PartState(PartId.Relay(-1))
                 if (restored.IsComplete) outbox.Send(Recipients.Coordinator, new Restored(message.Key with { From = Id }));
                 break;
             case Advance:
-                Count(parts.Length - (parts.Contains(PartId.Source) && !isFirstSource ? 1 : 0));
+                CountAdvance();
                 outbox.Send(Recipients.Everyone, message);
                 break;
             case Evaluate:
@@ -193,6 +196,13 @@ public class RelayState(string silo) : PartState(PartId.Relay(-1))
     {
         if (message is Deltas) OfDeltas += traffic;
         else OfActivations += traffic;
+    }
+
+    // Once a step, also where its arrays overtook it and the step was over when it came.
+    private void CountAdvance()
+    {
+        if (!isAdvanced) Count(parts.Length - (parts.Contains(PartId.Source) && !isFirstSource ? 1 : 0));
+        isAdvanced = true;
     }
 
     private void CountUnlessAgain(PartId part) => Count(part.Kind == PartKind.Source && !isFirstSource ? 0 : 1);

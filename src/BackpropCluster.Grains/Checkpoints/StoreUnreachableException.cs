@@ -12,6 +12,8 @@ public sealed class StoreUnreachableException : Exception
     {
     }
 
-    /// <summary>Whether an exception says that the store did not answer, rather than that it refused.</summary>
-    public static bool IsMeant(Exception e) => e is RedisStorageException or RedisException or TimeoutException;
+    /// <summary>Whether an exception says that the store did not answer, rather than that it refused. What Redis itself objects to comes
+    /// wrapped, with its type in the text only.</summary>
+    public static bool IsMeant(Exception e) =>
+        e is RedisConnectionException or RedisTimeoutException or TimeoutException || (e is RedisStorageException && !e.Message.Contains(nameof(RedisServerException), StringComparison.Ordinal));
 }
