@@ -82,7 +82,7 @@ public sealed class StepTracerTests
         Assert.Empty(run.Finish());
         run.Now += 60 * Second;
         Assert.Empty(run.Finish());
-        run.State.Receive(new StoreFailed(step with { From = PartId.Store, Phase = Phase.Save }, false, "the disk is full"), run);
+        run.State.Receive(new StoreFailed(step with { From = PartId.Store, Phase = Phase.Save }, StoreFault.Refused, "the disk is full"), run);
         Assert.Equal(RunStatus.Training, run.State.Status);
         Assert.Empty(run.Finish());
         run.Tracer.Add(run.Tell(1, step));
