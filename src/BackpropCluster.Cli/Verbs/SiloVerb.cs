@@ -42,6 +42,8 @@ internal static class SiloVerb
                     .AddFilter("Polly", LogLevel.None)
                     // What it throws is said by whoever asked it, once and without a stack trace.
                     .AddFilter("Orleans.Persistence", LogLevel.None)
+                    // A call to a silo that is just leaving: whoever called asks again.
+                    .AddFilter("Orleans.Runtime.Placement", LogLevel.None)
                     .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss ", true))
                     .Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace)),
             };

@@ -33,7 +33,7 @@ public sealed partial class OutageTests : IDisposable
         var left = await silo.Leave();
         Assert.Equal(0, left.ExitCode);
         Assert.Single(left.Talk.Split('\n'), line => line.Contains("runs cannot be looked after: ", StringComparison.Ordinal));
-        Assert.DoesNotContain("   at ", left.Talk, StringComparison.Ordinal);
+        Assert.False(left.Talk.Contains("   at ", StringComparison.Ordinal), left.Talk);
 
         foreach (var ended in new[] { trained, again, wrong, left }.Concat(stopped)) Mistake.AssertSecret(redis.Password, ended.Output + ended.Talk, $"'{ended.Talk}'");
         var files = backprop.LeftBehind.Select(path => Path.Combine(backprop.Folder, path)).Where(File.Exists).ToList();

@@ -6,7 +6,7 @@ using BackpropCluster.Tests.Processes;
 namespace BackpropCluster.Tests.Reliability;
 
 /// <summary>Silo processes that die by SIGKILL at random moments of a run and are started again.</summary>
-[Collection(Alone.Name), Trait("length", "long")]
+[Collection(Alone.Name), Trait("length", "soak")]
 public sealed partial class KillTests : IDisposable
 {
     private static readonly string[] Digits = ["chaos", Path.Combine(Backprop.Root, "examples", "digits.yaml"), "--json"];

@@ -29,7 +29,7 @@ public sealed class CollectorTests : IDisposable
     }
 
     /// <summary>170,000 spans, of which 16,384 at most wait for the collector.</summary>
-    [Fact, Trait("length", "long")]
+    [Fact, Trait("length", "soak")]
     public async Task WhatWaitsForAHangingCollectorIsBounded()
     {
         LongTime.Need();
@@ -44,7 +44,7 @@ public sealed class CollectorTests : IDisposable
 
     /// <summary>Steps a second of a run whose collector is down, hangs or refuses, beside one whose collector answers: by turns, ratio of
     /// medians. What it costs to send at all is shown too, and judged by <c>bench training</c>.</summary>
-    [Fact, Trait("length", "long")]
+    [Fact, Trait("length", "soak")]
     public async Task ACollectorThatDoesNotDoItsPartCostsNoMoreThanThreePercentOfAStep()
     {
         LongTime.Need();
