@@ -1,5 +1,6 @@
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Checkpoints;
 using Orleans.Runtime;
 
 namespace BackpropCluster.Grains;
@@ -16,6 +17,7 @@ public static class TrainingClient
 {
     // Nobody loses a coordinator, or slices that were about to be read, that many times without a step between.
     private const int Attempts = 30;
+    private const int StoreAttempts = 10;
     private const int ReadsAtOnce = 256;
     private const int TraceLooks = 50;
 
@@ -62,6 +64,10 @@ public static class TrainingClient
             catch (Exception e) when (e is OrleansException or TimeoutException && attempt < Attempts)
             {
                 // The coordinator's silo is going down: the next call finds, or makes, another coordinator.
+            }
+            catch (StoreUnreachableException) when (attempt < StoreAttempts)
+            {
+                // The store was back for this client, and is not yet for the coordinator's silo, which tries each second.
             }
 
             if (attempt >= Attempts) throw new ClusterLostException(plan.Run, Attempts);

@@ -114,6 +114,8 @@ public sealed class ClusterAddress
         AbortOnConnectFail = abort,
         ConnectTimeout = (int)ConnectBound.TotalMilliseconds,
         ConnectRetry = 1,
+        // Each second: its own policy waits longer and longer, and a silo would go on without a store that is long back.
+        ReconnectRetryPolicy = new LinearRetry(1_000),
         ClientName = Id,
     };
 }

@@ -28,7 +28,7 @@ public sealed partial class OutageTests : IDisposable
 
         await redis.StartAgain();
         var again = await backprop.Run(train);
-        Assert.Contains($"sha256 {hash}", again.Output, StringComparison.Ordinal);
+        Assert.True(again.Output.Contains($"sha256 {hash}", StringComparison.Ordinal), $"not {hash}: {again.Output}{again.Talk}");
         var wrong = await backprop.Run("cluster", "status", "--cluster", redis.Url(password: redis.Password + "!"));
         var left = await silo.Leave();
         Assert.Equal(0, left.ExitCode);
