@@ -49,7 +49,8 @@ internal sealed class TrainingGround : IAsyncDisposable
         var data = Planner.Load(file);
         var plan = Planner.Plan(run, file, data);
         var cluster = await EmbeddedCluster.Start(
-            file.Cluster.Silos, port == 0 ? null : port, services => services.AddSingleton(DataCatalog.Holding(plan, data)).AddCheckpointFolder(request.Directory), cancellation);
+            file.Cluster.Silos, port == 0 ? null : port, services => services.AddSingleton(DataCatalog.Holding(plan, data)).AddCheckpointFolder(request.Directory),
+            file.Spec.Trace.Orleans, cancellation);
         return new TrainingGround(file, plan, request, cluster, cluster.Grains)
         {
             Silos = cluster.Silos.Select((silo, i) => (silo, Name: $"silo-{i + 1}")).ToDictionary(s => s.silo, s => s.Name),

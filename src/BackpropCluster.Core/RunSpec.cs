@@ -143,9 +143,10 @@ public enum StopMetric
 /// <param name="Every">0 traces none beyond the first.</param>
 /// <param name="Detail">What parts tell of such a step.</param>
 /// <param name="MaxSpans">Spans of one trace; what exceeds them is rolled up, layer by layer.</param>
+/// <param name="Orleans">Whether Orleans' own spans are exported too, below the roots of these steps.</param>
 [GenerateSerializer, Immutable, Alias("trace-spec")]
 public sealed record TraceSpec(
-    [property: Id(0)] int First, [property: Id(1)] int Every, [property: Id(2)] TraceDetail Detail = TraceDetail.Numbers, [property: Id(3)] int MaxSpans = 2000)
+    [property: Id(0)] int First, [property: Id(1)] int Every, [property: Id(2)] TraceDetail Detail = TraceDetail.Numbers, [property: Id(3)] int MaxSpans = 2000, [property: Id(4)] bool Orleans = false)
 {
     public static TraceSpec None { get; } = new(0, 0);
 

@@ -101,6 +101,7 @@ internal sealed class CoordinatorGrain(
         outbox?.Release();
         (record, entered) = (run, RunStatus.Training);
         telemetry = new RunTelemetry(run.Plan, members.LocalName, logger);
+        Metrics.Begin();
         outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, relays, store, telemetry.Tracer);
         // Answers of the store come to the run, whoever of its coordinators asked: each counts its requests from a place of its own.
         leader = HashCode.Combine(GrainContext.ActivationId, time.GetTimestamp()) & 0x3fff_ffff;

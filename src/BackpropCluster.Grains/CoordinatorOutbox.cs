@@ -16,6 +16,7 @@ internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, stri
         if (message is Restore restore) Route(restore.Placement);
         if (message is Advance { Key.Trace.IsSampled: true } advance) message = advance with { Key = advance.Key with { Trace = tracer.Begin(advance.Key) } };
 
+        using var below = message is Advance && plan.Spec.Trace.Orleans ? OrleansSpans.Below(tracer.RootOf(message.Key.Step)) : default;
         switch (to.Kind)
         {
             case RecipientKind.Store:

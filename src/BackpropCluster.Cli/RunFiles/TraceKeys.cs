@@ -1,6 +1,7 @@
 using System.Globalization;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.RunFiles;
 
@@ -28,16 +29,18 @@ internal static class TraceKeys
 
     public static TraceSpec Read(Section file, ModelSpec model, int rows, Granularity granularity)
     {
-        var trace = file.Group("trace", "first", "every", "detail", "max_spans");
+        var trace = file.Group("trace", "first", "every", "detail", "max_spans", "orleans");
         var detail = trace.Choice("detail", Detail.Auto, Details);
         var numbers = detail == Detail.Numbers || (detail == Detail.Auto && granularity == Granularity.Neuron && model.Layers.Sum(l => l.Units) <= AutoNeurons && rows <= AutoRows);
+        var fewest = Math.Max(20, RollUp.Fewest(model.Layers.Length));
         return new TraceSpec(
             trace.Whole("first", Standard.First, 0, int.MaxValue),
             trace.Whole("every", Standard.Every, 0, int.MaxValue),
             numbers ? TraceDetail.Numbers : TraceDetail.Times,
-            trace.Whole("max_spans", Standard.MaxSpans, 20, MostSpans));
+            trace.Whole("max_spans", Math.Max(Standard.MaxSpans, fewest), fewest, MostSpans),
+            trace.Flag("orleans", Standard.Orleans));
     }
 
     public static string Write(TraceSpec trace) => string.Create(
-        CultureInfo.InvariantCulture, $"{{ first: {trace.First}, every: {trace.Every}, detail: {(trace.Detail == TraceDetail.Numbers ? "numbers" : "times")}, max_spans: {trace.MaxSpans} }}");
+        CultureInfo.InvariantCulture, $"{{ first: {trace.First}, every: {trace.Every}, detail: {(trace.Detail == TraceDetail.Numbers ? "numbers" : "times")}, max_spans: {trace.MaxSpans}{(trace.Orleans ? ", orleans: true" : "")} }}");
 }

@@ -26,11 +26,13 @@ internal static class TrainVerb
         });
         train.SetAction(async (parsed, cancellation) =>
         {
-            using var export = TelemetryExport.FromEnvironment(Environment.MachineName);
             var request = new TrainRequest(parsed.GetValue(path), parsed.GetValue(set), parsed.GetValue(resume), parsed.GetValue(directory)!);
             await using var ground = parsed.GetValue(cluster) is { } address
                 ? await TrainingGround.OfCluster(request, address, cancellation)
                 : await TrainingGround.Embedded(request, parsed.GetValue(port), cancellation);
+            var orleans = ground.Cluster is null && ground.File.Spec.Trace.Orleans;
+            using var export = TelemetryExport.FromEnvironment(Environment.MachineName, orleans);
+            if (orleans && export is null) System.Console.Error.WriteLine("trace.orleans: Orleans' spans are only sent to a collector, and OTEL_EXPORTER_OTLP_ENDPOINT names none");
             return await Run(ground, parsed.GetValue(json), cancellation);
         });
         return train;

@@ -29,7 +29,6 @@ public sealed class CoordinatorState
     private readonly int firstAttempt;
     private int version;
     private int attempt;
-    private int firstTerm;
     private int fruitless;
     private int failedSaves;
     private bool interrupting;
@@ -251,7 +250,7 @@ public sealed class CoordinatorState
         }
 
         (version, from, outage) = (led.Checkpoint?.Version ?? 0, led.Id, null);
-        if (FirstVersion < 0) (FirstVersion, firstTerm) = (version, Term);
+        if (FirstVersion < 0) FirstVersion = version;
         SavedVersion = version;
         warnings.AddRange(led.Warnings.Except(warnings));
         Restore(outbox);
@@ -272,7 +271,7 @@ public sealed class CoordinatorState
         restored.Repeat();
         Placement = Placement.Of(plan, roster.Staying, moving ? null : Placement);
         moving = false;
-        if (plan.Spec.Trace != TraceSpec.None && Term != firstTerm) disturbed = Step;
+        if (plan.Spec.Trace != TraceSpec.None && Term > 1) disturbed = Step;
         outbox.Send(Recipients.Everyone, new Restore(KeyOf(Step, Phase.Forward), plan, Placement, from));
     }
 

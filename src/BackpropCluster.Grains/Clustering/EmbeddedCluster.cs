@@ -25,10 +25,11 @@ public sealed class EmbeddedCluster : IAsyncDisposable
     /// <param name="silos">How many.</param>
     /// <param name="firstPort">The first silo listens here, the next one port above, and so on; <see langword="null"/> takes free ports.</param>
     /// <param name="configure">Further services of each silo.</param>
+    /// <param name="traceOrleans">Whether calls carry their trace for Orleans' own spans, which makes each dearer.</param>
     /// <param name="cancellation">Ends the start.</param>
     /// <exception cref="PortTakenException">One of the ports is in use. Nothing was started.</exception>
     public static async Task<EmbeddedCluster> Start(
-        int silos, int? firstPort = null, Action<IServiceCollection>? configure = null, CancellationToken cancellation = default)
+        int silos, int? firstPort = null, Action<IServiceCollection>? configure = null, bool traceOrleans = false, CancellationToken cancellation = default)
     {
         var ports = Ports(silos, firstPort);
         // A new id each time: a cluster that ended a moment ago in the same ports must not be mistaken for this one.
@@ -40,7 +41,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
             // tries again. The first silo keeps that table.
             for (var i = 0; i < silos; i++)
             {
-                cluster.hosts.Add(BuildHost(i, ports, clusterId, configure));
+                cluster.hosts.Add(BuildHost(i, ports, clusterId, configure, traceOrleans));
                 await cluster.hosts[i].StartAsync(cancellation);
             }
 
@@ -68,7 +69,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
         host.Dispose();
     }
 
-    private static IHost BuildHost(int index, int[] ports, string clusterId, Action<IServiceCollection>? configure)
+    private static IHost BuildHost(int index, int[] ports, string clusterId, Action<IServiceCollection>? configure, bool traceOrleans)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         configure?.Invoke(builder.Services);
@@ -79,6 +80,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
             silo.UseLocalhostClustering(ports[index], gatewayPort: 0, new IPEndPoint(IPAddress.Loopback, ports[0]), serviceId: "backprop", clusterId);
             silo.Configure<SiloOptions>(options => options.SiloName = $"silo-{index + 1}");
             silo.AddBackprop();
+            if (traceOrleans) silo.AddActivityPropagation();
         });
         return builder.Build();
     }

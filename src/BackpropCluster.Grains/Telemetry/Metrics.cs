@@ -55,6 +55,9 @@ public static class Metrics
     /// <summary>Does something go wrong?</summary>
     public static Counter<long> Recoveries { get; } = Meter.CreateCounter<long>("backprop.recoveries", "{recovery}", "Times that a run went back to a saved step");
 
+    /// <summary>Do runs change hands? By the loss of a coordinator's silo, by its leaving, or because somebody resumed a run.</summary>
+    public static Counter<long> Takeovers { get; } = Meter.CreateCounter<long>("backprop.takeovers", "{takeover}", "Times that a new coordinator went on with a run");
+
     /// <summary>What do recoveries cost?</summary>
     public static Counter<long> ReplayedSteps { get; } = Meter.CreateCounter<long>("backprop.steps.replayed", "{step}", "Steps computed again");
 
@@ -77,8 +80,22 @@ public static class Metrics
     public static IReadOnlyList<string> All { get; } =
     [
         Steps.Name, Rows.Name, Loss.Name, Accuracy.Name, StepDuration.Name, PhaseDuration.Name, SliceCompute.Name, LayerWait.Name, QueueWait.Name,
-        Messages, RemoteBytes, Crossings, Checkpoints.Name, Recoveries.Name, ReplayedSteps.Name, Moves.Name, StaleMessages.Name, Spans.Name, Parts, Silos,
+        Messages, RemoteBytes, Crossings, Checkpoints.Name, Recoveries.Name, Takeovers.Name, ReplayedSteps.Name, Moves.Name, StaleMessages.Name, Spans.Name, Parts, Silos,
     ];
+
+    /// <summary>An outcome of <see cref="Checkpoints"/>.</summary>
+    public static KeyValuePair<string, object?> Written { get; } = new("outcome", "written");
+
+    /// <summary>Likewise.</summary>
+    public static KeyValuePair<string, object?> Failed { get; } = new("outcome", "failed");
+
+    /// <summary>A run begins to be led here. Counters that first appear with their first event have no rate then, and a short run none at all.</summary>
+    public static void Begin()
+    {
+        foreach (var counter in (Counter<long>[])[Steps, Rows, Recoveries, Takeovers, ReplayedSteps, Moves, StaleMessages]) counter.Add(0);
+        Checkpoints.Add(0, Written);
+        Checkpoints.Add(0, Failed);
+    }
 
     // From 10 µs (a neuron) to 10 s: an exponential scale, so that one dashboard shows both.
     private static Histogram<double> Histogram(string name, string description) => Meter.CreateHistogram(name, "s", description, advice: new InstrumentAdvice<double>

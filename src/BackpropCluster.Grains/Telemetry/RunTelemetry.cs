@@ -21,6 +21,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private long reportedAt;
     private int recoveries, moves, replayed, evaluations, saved, warnings;
     private long stale;
+    private bool led;
 
     public StepTracer Tracer => tracer;
 
@@ -77,6 +78,13 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         switch (before)
         {
             case RunStatus.Leading when state.Status == RunStatus.Restoring:
+                if (!led && state.Term > 1)
+                {
+                    Metrics.Takeovers.Add(1);
+                    tracer.Before("take over", began);
+                }
+
+                led = true;
                 logger.LogInformation("run {Run} is led here in term {Term}, from step {Step} on {Silos} silos", plan.Run, state.Term, state.Step - 1, state.Placement!.Silos.Length);
                 break;
             case RunStatus.Evaluating:
@@ -105,22 +113,22 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
             tracer.Before("recover", TraceClock.Now);
         }
 
+        if (state.SavedVersion > saved) logger.LogInformation("run {Run} is saved at step {Step}", plan.Run, state.SavedVersion);
         if (state.Moves > moves)
         {
             logger.LogInformation("run {Run} moves its parts at step {Step}: silos came or left", plan.Run, state.CommittedSteps);
             tracer.Before("change placement", TraceClock.Now);
         }
 
-        if (state.SavedVersion > saved) logger.LogInformation("run {Run} is saved at step {Step}", plan.Run, state.SavedVersion);
         Grown(Metrics.Recoveries, state.Recoveries, ref recoveries);
         Grown(Metrics.Moves, state.Moves, ref moves);
         Grown(Metrics.ReplayedSteps, state.ReplayedSteps, ref replayed);
-        if (state.SavedVersion > saved) Metrics.Checkpoints.Add(1, new KeyValuePair<string, object?>("outcome", "written"));
+        if (state.SavedVersion > saved) Metrics.Checkpoints.Add(1, Metrics.Written);
         saved = Math.Max(saved, state.SavedVersion);
         for (; warnings < state.Warnings.Count; warnings++)
         {
             logger.LogWarning("run {Run}: {Warning}", plan.Run, state.Warnings[warnings]);
-            if (state.Warnings[warnings].Contains("could not be saved", StringComparison.Ordinal)) Metrics.Checkpoints.Add(1, new KeyValuePair<string, object?>("outcome", "failed"));
+            if (state.Warnings[warnings].Contains("could not be saved", StringComparison.Ordinal)) Metrics.Checkpoints.Add(1, Metrics.Failed);
         }
 
         if (state.Paused is not null && !paused) logger.LogWarning("run {Run} pauses at step {Step}: {Reason}", plan.Run, state.CommittedSteps, state.Paused);

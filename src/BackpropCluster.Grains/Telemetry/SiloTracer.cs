@@ -11,7 +11,7 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
     private const int MostOpen = 2;
     private readonly Lock gate = new();
     private readonly List<OpenStep> open = [];
-    private HashSet<int> rolledLayers = [];
+    private RollUp? rollUp;
     private RunPlan? plan;
     private int awaited;
 
@@ -21,7 +21,7 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
         lock (gate)
         {
             while (open.Count > 0) HandOn(open[0]);
-            (plan, rolledLayers) = (to, RollUp.Layers(to));
+            (plan, rollUp) = (to, new RollUp(to));
             var microbatches = to.Spec.Data.Microbatches;
             awaited = parts.Sum(p => p.Kind switch { PartKind.Slice => (2 * microbatches) + 1, PartKind.Loss => microbatches, _ => 0 });
         }
@@ -30,7 +30,8 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
     /// <summary>A traced step begins, for all that this silo knows.</summary>
     public void Begin(MessageKey step)
     {
-        lock (gate) StepOf(step, TraceClock.Now);
+        lock (gate)
+            if (rollUp is not null) StepOf(step, TraceClock.Now, rollUp);
     }
 
     /// <param name="observation">What a part said.</param>
@@ -41,18 +42,18 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
         var now = TraceClock.Now;
         lock (gate)
         {
-            if (plan is null || awaited == 0) return;
-            var step = StepOf(observation.Key, began == 0 ? now : began);
+            if (plan is null || rollUp is null || awaited == 0) return;
+            var step = StepOf(observation.Key, began == 0 ? now : began, rollUp);
             step.Hear(observation, began, now, plan);
             if (step.Heard >= awaited) HandOn(step);
         }
     }
 
-    private OpenStep StepOf(MessageKey key, long now)
+    private OpenStep StepOf(MessageKey key, long now, RollUp rolls)
     {
         if (open.Find(s => s.Key.Step == key.Step && s.Key.Term == key.Term) is { } known) return known;
         if (open.Count == MostOpen) HandOn(open[0]);
-        open.Add(new OpenStep(key, now, rolledLayers));
+        open.Add(new OpenStep(key, now, rolls));
         return open[^1];
     }
 
@@ -64,7 +65,7 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
 }
 
 /// <summary>One traced step on one silo, as far as its parts have told.</summary>
-internal sealed class OpenStep(MessageKey key, long begun, HashSet<int> rolledLayers)
+internal sealed class OpenStep(MessageKey key, long begun, RollUp rollUp)
 {
     private readonly Dictionary<(StepPhase, int Layer, int Microbatch), SliceSpan> rolled = [];
     private readonly Dictionary<(Phase, int Layer, int Microbatch), (long Began, long Came, string Last)> layers = [];
@@ -121,12 +122,13 @@ internal sealed class OpenStep(MessageKey key, long begun, HashSet<int> rolledLa
     {
         Heard++;
         if (span.Phase != StepPhase.Loss) Metrics.SliceCompute.Record((span.End - span.Start) / 1e9, Label(span.Phase));
-        if (!rolledLayers.Contains(layer))
+        if (!rollUp.Has(layer))
         {
             spans.Add(span);
             return;
         }
 
+        span = rollUp.Of(span);
         var group = (span.Phase, layer, span.Microbatch);
         rolled[group] = rolled.TryGetValue(group, out var known) ? known.With(span) : span;
     }

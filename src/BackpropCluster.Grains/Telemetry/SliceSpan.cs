@@ -42,8 +42,8 @@ public sealed record SliceSpan(
     [Id(14)] public long Shortest { get; init; } = End - Start;
     [Id(15)] public long Longest { get; init; } = End - Start;
 
-    /// <summary>One span for both.</summary>
-    public SliceSpan With(SliceSpan other) => this with
+    /// <summary>One span for both, of whichever comes first in its layer: so a backward roll-up finds the forward one that it links to.</summary>
+    public SliceSpan With(SliceSpan other) => other.FirstUnit < FirstUnit ? other.With(this) : this with
     {
         Start = Math.Min(Start, other.Start),
         End = Math.Max(End, other.End),
@@ -63,25 +63,3 @@ public sealed record SliceSpan(
 [GenerateSerializer, Immutable, Alias("step-spans")]
 public sealed record StepSpans(
     [property: Id(0)] MessageKey Key, [property: Id(1)] string Silo, [property: Id(2)] long Begun, [property: Id(3)] ImmutableArray<SliceSpan> Spans);
-
-/// <summary>Which layers' spans are rolled up: the same answer on every silo, since it follows from the plan.</summary>
-internal static class RollUp
-{
-    // The root and its four phases; and at the step's boundaries a recovery or a move, an evaluation and a checkpoint.
-    private const int Parents = 8;
-
-    /// <summary>Rolls up the layers with the most slices until a trace keeps to its bound.</summary>
-    public static HashSet<int> Layers(RunPlan plan)
-    {
-        var perSlice = (2 * plan.Spec.Data.Microbatches) + 1;
-        var rolled = new HashSet<int>();
-        foreach (var layer in Enumerable.Range(1, plan.Depth).OrderByDescending(l => plan.SlicesOf(l).Length))
-        {
-            var spans = Parents + plan.Spec.Data.Microbatches + Enumerable.Range(1, plan.Depth).Sum(l => perSlice * (rolled.Contains(l) ? 1L : plan.SlicesOf(l).Length));
-            if (spans <= plan.Spec.Trace.MaxSpans) break;
-            rolled.Add(layer);
-        }
-
-        return rolled;
-    }
-}

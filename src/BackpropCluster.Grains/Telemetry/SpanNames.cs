@@ -19,6 +19,7 @@ internal static class SpanNames
     {
         var verb = span.Phase switch { StepPhase.Forward => "forward", StepPhase.Backward => "backward", _ => "update" };
         var (layer, slices) = (span.Part.Layer, plan.SlicesOf(span.Part.Layer));
+        if (span.Count > slices.Length) return string.Create(CultureInfo.InvariantCulture, $"{verb} layer {layer} ({slices.Length} slices in {plan.Spec.Data.Microbatches} microbatches)");
         if (span.Count > 1) return string.Create(CultureInfo.InvariantCulture, $"{verb} layer {layer} ({span.Count} slices)");
         if (plan.Granularity == Granularity.Neuron) return $"{verb} {Neuron(plan, layer, span.FirstUnit)}";
         return slices.Length == 1 ? $"{verb} layer {layer}" : $"{verb} layer {layer} units {Units(span)}";

@@ -20,7 +20,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
     private static readonly long Plausible = (long)TimeSpan.FromMilliseconds(100).TotalNanoseconds;
     private readonly SortedDictionary<int, OpenTrace> open = [];
     private readonly List<(string Name, long Start)> before = [];
-    private readonly HashSet<int> rolledLayers = RollUp.Layers(plan);
+    private readonly RollUp rollUp = new(plan);
     private Task written = Task.CompletedTask;
     private int writing;
 
@@ -33,13 +33,16 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
     /// <summary>Begins the trace of a step; its context goes along with every message.</summary>
     public TraceContext Begin(MessageKey key)
     {
-        if (open.Remove(key.Step, out var earlier)) earlier.Root.Dispose();
+        if (open.Remove(key.Step, out var earlier)) GiveUp(earlier);
         var root = Spans.Begin(TraceWords.TrainStep);
         var now = clock();
         open[key.Step] = new OpenTrace(root, key.Term, now, [.. before.Select(b => (b.Name, b.Start, now))]);
         before.Clear();
         return root.Carried;
     }
+
+    /// <summary>Of a step's trace that has begun, where somebody exports.</summary>
+    public Activity? RootOf(int step) => open.GetValueOrDefault(step)?.Root.Activity;
 
     /// <summary>Something that happened at the boundary after a step: belongs to that step's trace, if it has one.</summary>
     public void After(int step, string name, long start, long end)
@@ -50,7 +53,8 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
     /// <summary>Something that goes on until the next step begins, which is traced because of it.</summary>
     public void Before(string name, long start)
     {
-        if (plan.Spec.Trace != TraceSpec.None) before.Add((name, start));
+        // Of several recoveries in a row the first says when it began.
+        if (plan.Spec.Trace != TraceSpec.None && !before.Exists(b => b.Name == name)) before.Add((name, start));
     }
 
     public void Add(StepSpans spans)
@@ -74,8 +78,15 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
             if (trace.Told.Count < silos && (trace.Over == 0 || clock() - trace.Over <= (state.Status.IsOver() ? PatienceAtTheEnd : Patience))) continue;
             open.Remove(step);
             if (trace.Told.Count > 0 && step <= state.Losses.Count) Write(new TracedStep(step, (int)Math.Ceiling((double)step * plan.Spec.Training.Epochs / state.Steps), state.Losses[step - 1], placement), trace, keep);
-            else trace.Root.Dispose();
+            else GiveUp(trace);
         }
+    }
+
+    // Orleans has told its own spans already: their root has to stand, and says what became of it.
+    private void GiveUp(OpenTrace trace)
+    {
+        if (plan.Spec.Trace.Orleans) Spans.End(trace.Root, trace.Began, clock(), [TraceAttribute.Of(TraceWords.Run, plan.Run), new TraceAttribute("backprop.given_up", TraceValue.Of(true))]);
+        trace.Root.Dispose();
     }
 
     // Beside the run: a trace is put together while the next steps are computed, one after the other.
@@ -85,8 +96,15 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
         written = written.ContinueWith(
             _ =>
             {
-                keep(Emit(step, trace));
-                Interlocked.Decrement(ref writing);
+                try
+                {
+                    keep(Emit(step, trace));
+                }
+                finally
+                {
+                    // Or a client would wait for a trace that no one writes any more.
+                    Interlocked.Decrement(ref writing);
+                }
             },
             CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
     }
@@ -145,7 +163,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
         .Concat(told.Where(t => IsRolled(t.Span)).GroupBy(t => (t.Span.Phase, t.Span.Part.Layer, t.Span.Microbatch))
             .Select(g => (g.Select(t => t.Silo).Distinct().Count() == 1 ? g.First().Silo : $"{g.Count()} silos", g.Select(t => t.Span).Aggregate((a, b) => a.With(b)))));
 
-    private bool IsRolled(SliceSpan span) => span.Phase != StepPhase.Loss && rolledLayers.Contains(span.Part.Layer);
+    private bool IsRolled(SliceSpan span) => span.Phase != StepPhase.Loss && rollUp.Has(span.Part.Layer);
 
     private static IEnumerable<SliceSpan> Shifted(StepSpans told, long began)
     {

@@ -20,13 +20,14 @@ public sealed class TelemetryExport : IDisposable
     private TelemetryExport(TracerProvider? traces, MeterProvider? metrics) => (this.traces, this.metrics) = (traces, metrics);
 
     /// <param name="instance">The silo's name, or the machine's.</param>
+    /// <param name="orleans">Whether Orleans' own spans are sent too.</param>
     /// <returns><see langword="null"/> where no endpoint is named.</returns>
-    public static TelemetryExport? FromEnvironment(string instance)
+    public static TelemetryExport? FromEnvironment(string instance, bool orleans = false)
     {
         if (IsSet("OTEL_SDK_DISABLED") && Environment.GetEnvironmentVariable("OTEL_SDK_DISABLED") == "true") return null;
         var any = IsSet("OTEL_EXPORTER_OTLP_ENDPOINT");
         var (sendsTraces, sendsMetrics) = (any || IsSet("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), any || IsSet("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"));
-        return sendsTraces || sendsMetrics ? new TelemetryExport(sendsTraces ? Traces(instance) : null, sendsMetrics ? Meters(instance) : null) : null;
+        return sendsTraces || sendsMetrics ? new TelemetryExport(sendsTraces ? Traces(instance, orleans) : null, sendsMetrics ? Meters(instance) : null) : null;
     }
 
     public void Dispose()
@@ -43,10 +44,10 @@ public sealed class TelemetryExport : IDisposable
         if (!IsSet("OTEL_EXPORTER_OTLP_PROTOCOL")) options.Protocol = OtlpExportProtocol.HttpProtobuf;
     }
 
-    private static TracerProvider Traces(string instance) => Sdk.CreateTracerProviderBuilder()
+    private static TracerProvider Traces(string instance, bool orleans) => Sdk.CreateTracerProviderBuilder()
         .ConfigureResource(resource => resource.AddService("backprop", serviceVersion: Clustering.ClusterSilo.ProgramVersion, serviceInstanceId: instance))
-        .AddSource(Spans.SourceName)
-        .SetSampler(new AlwaysOnSampler())
+        .AddSource(orleans ? [Spans.SourceName, OrleansSpans.Sources] : [Spans.SourceName])
+        .SetSampler(orleans ? OrleansSpans.Sampler : new AlwaysOnSampler())
         .AddOtlpExporter(options =>
         {
             Http(options, "TRACES");

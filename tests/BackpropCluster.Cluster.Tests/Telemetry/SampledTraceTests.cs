@@ -32,6 +32,22 @@ public sealed class SampledTraceTests : IDisposable
     [Fact]
     public async Task AWideModelKeepsToItsBoundAndEveryNeuronIsCounted() => await TrainWide(hidden: 299, maxSpans: 100);
 
+    /// <summary>The lowest bound that a model of two layers can have, with a pass for each of four rows.</summary>
+    [Fact]
+    public async Task MicrobatchesAreRolledUpTooWhereTheBoundIsLow()
+    {
+        var run = await TracedRun.Train(
+            backprop, [], "xor", "data.microbatches=4", "trace.max_spans=20", "training.epochs=2", "training.checkpoint_every=1", "trace.first=2", "cluster.granularity=neuron");
+        foreach (var trace in WholeTrace.Steps(run.Spans))
+        {
+            WholeTrace.Check(trace);
+            Assert.InRange(trace.Count, 9, 20);
+            var forward = trace.Single(s => s.Name == "forward layer 1 (4 slices in 4 microbatches)");
+            Assert.Equal(4 * 4, WholeTrace.Whole(forward, "backprop.rolled_up.count"));
+            Assert.Equal(forward.SpanId, Assert.Single(trace.Single(s => s.Name.StartsWith("backward layer 1", StringComparison.Ordinal)).Links).SpanId);
+        }
+    }
+
     [Fact, Trait("length", "long")]
     public async Task FiveThousandNeuronsKeepToTwoThousandSpansAndEveryOneIsCounted()
     {

@@ -6,15 +6,23 @@ namespace BackpropCluster.Tests.Telemetry;
 /// <summary>Three silo processes that send to one collector, and the tutorial trained on them once.</summary>
 public sealed class TracedCluster : IAsyncLifetime
 {
+    private readonly string[] siloOptions;
     private readonly Backprop backprop = new();
     private readonly List<Child> silos = [];
     private OtlpReceiver? receiver;
+
+    public TracedCluster()
+        : this($"localhost:{RedisServer.FreePort()}")
+    {
+    }
+
+    internal TracedCluster(string url, params string[] siloOptions) => (Url, this.siloOptions) = (url, siloOptions);
 
     internal static string[] Names { get; } = ["first", "second", "third"];
 
     internal Backprop Backprop => backprop;
 
-    internal string Url { get; } = $"localhost:{RedisServer.FreePort()}";
+    internal string Url { get; }
 
     internal OtlpReceiver Receiver => receiver ?? throw new InvalidOperationException("the cluster is not started");
 
@@ -37,7 +45,7 @@ public sealed class TracedCluster : IAsyncLifetime
     internal async Task<Child> StartSilo(string name)
     {
         var silo = Child.Start(
-            "env", backprop.Folder, [.. Receiver.Variables.Select(v => $"{v.Name}={v.Value}"), "dotnet", Path.Combine(AppContext.BaseDirectory, "backprop.dll"), "silo", "--cluster", Url, "--name", name]);
+            "env", backprop.Folder, [.. Receiver.Variables.Select(v => $"{v.Name}={v.Value}"), "dotnet", Path.Combine(AppContext.BaseDirectory, "backprop.dll"), "silo", "--cluster", Url, "--name", name, .. siloOptions]);
         await silo.Says("is a member of");
         return silo;
     }
