@@ -217,6 +217,21 @@ public class RecoveryTests
         Assert.Equal(2, outbox.Only<Restore>().Key.Term);
     }
 
+    // Answered with a request of its own, two coordinators would chase each other from term to term, and neither would ever commit a step.
+    [Fact]
+    public void ATermThatAnotherCoordinatorWasGivenIsNotOutbid()
+    {
+        var run = LedRun.Started();
+        var outbox = new RecordingOutbox();
+        var second = new CoordinatorState(run.Plan, term: 0, ["b"], LedRun.Deadline, attempts: 1000);
+        second.Start(outbox);
+        second.Receive(new Led(outbox.Only<Lead>().Key with { Term = 2, From = PartId.Store }, null, null, []), outbox);
+        outbox.Sent.Clear();
+        second.Receive(new Led(run.Key(1, Phase.Forward, PartId.Store) with { Term = 3 }, null, null, []), outbox);
+        outbox.AssertSilent();
+        Assert.Equal((2, RunStatus.Restoring), (second.Term, second.Status));
+    }
+
     // It answers another leader's Advance; counted here, a step would be committed that this term's slices never computed.
     [Fact]
     public void AReadyOfAHigherTermDoesNotCountForThisOne()

@@ -71,6 +71,21 @@ public sealed partial class RepositoryTests
         Assert.True(File.Exists(Path.Combine(Root, ".ci", "run")));
     }
 
+    /// <summary>tests/protections/prove.sh takes them away one by one and sees the test go red; here only that each is still there.</summary>
+    [Fact]
+    public void EveryProtectionOnTheListStandsWhereItSays()
+    {
+        var tests = string.Concat(Sources("tests").Select(s => s.Text));
+        var listed = File.ReadLines(Path.Combine(Root, "tests", "protections", "protections.tsv")).Where(line => !line.StartsWith('#')).Select(line => line.Split('\t')).ToList();
+        Assert.True(listed.Count >= 5, $"only {listed.Count} protections are listed");
+        foreach (var fields in listed)
+        {
+            Assert.Equal(6, fields.Length);
+            Assert.Equal(2, File.ReadAllText(Path.Combine(Root, fields[0])).Split(fields[1]).Length);
+            Assert.Contains($"class {fields[4]}", tests, StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public void EveryDecisionFitsOnAScreen()
     {
