@@ -34,8 +34,8 @@ public sealed record ClusterSiloOptions
 
     public string Version { get; init; } = ClusterSilo.ProgramVersion;
 
-    /// <summary>Further services, such as loggers.</summary>
-    public Action<IServiceCollection>? Configure { get; init; }
+    /// <summary>Further services, such as loggers, and further parts.</summary>
+    public Action<ISiloBuilder>? Configure { get; init; }
 }
 
 /// <summary>One member of a cluster.</summary>
@@ -134,11 +134,11 @@ public sealed class ClusterSilo : IAsyncDisposable
     private static IHost Build(ClusterSiloOptions options, int siloPort, int gatewayPort, IConnectionMultiplexer? redis)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
-        options.Configure?.Invoke(builder.Services);
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.Services.AddSingleton(new ProgramVersion(options.Version));
         builder.UseOrleans(silo =>
         {
+            options.Configure?.Invoke(silo);
             options.Cluster.Configure(silo, redis);
             silo.ConfigureEndpoints(Ports.Advertised(options.Listen), siloPort, gatewayPort, listenOnAnyHostAddress: options.Listen.Equals(IPAddress.Any));
             silo.Configure<SiloOptions>(o => o.SiloName = options.Name ?? $"{Environment.MachineName}-{siloPort}");
