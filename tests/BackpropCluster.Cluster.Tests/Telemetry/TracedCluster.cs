@@ -31,13 +31,13 @@ public sealed class TracedCluster : IAsyncLifetime
     internal TracedRun Run { get; private set; } = null!;
 
     /// <summary>The spans of that run, as they were exported.</summary>
-    internal IReadOnlyList<TraceSpan> Exported => [.. Receiver.Spans.Where(s => WholeTrace.Text(s, "backprop.run") == Run.Run)];
+    internal IReadOnlyList<TraceSpan> Exported => [.. Receiver.Spans.Where(s => s.Find("backprop.run")?.Text == Run.Run)];
 
     public async ValueTask InitializeAsync()
     {
         receiver = await OtlpReceiver.Start();
         foreach (var name in Names) silos.Add(await StartSilo(name));
-        Run = new TracedRun(backprop.Folder, (await backprop.Run(receiver.Variables, null, TracedRun.Arguments("mazur", ["cluster.granularity=neuron", "cluster.silos=3", "training.epochs=4", "trace.first=2"], "--cluster", Url))).Json);
+        Run = new TracedRun(backprop.Folder, (await backprop.Run(receiver.Variables, null, TracedRun.Arguments("mazur", ["cluster.granularity=neuron", "cluster.silos=3", "training.epochs=4", "trace.first=2", $"trace.orleans={(siloOptions.Contains("--trace-orleans") ? "true" : "false")}"], "--cluster", Url))).Json);
         await receiver.Until(() => Exported.Count >= Run.Spans.Count, $"the {Run.Spans.Count} spans of the run's file");
     }
 
