@@ -65,6 +65,9 @@ internal static class BadFiles
         IdxFile("fewer values than its header says, a quarter of a gigabyte", Bomb([0, 0, 8, 2, 0, 0, 0x80, 0, 0, 0, 0x80, 0], [0]), "times"),
         CsvFile("one field without end", Bomb("x,t\n"u8.ToArray(), "aaaa"u8.ToArray()), "t", null, "a field has more than"),
         CsvFile("blank lines without end", Bomb("x,t\n"u8.ToArray(), "\n\n\n\n"u8.ToArray()), "t", null, ""),
+        CsvFile("one row without end", Bomb("x,t\n"u8.ToArray(), "1,1,"u8.ToArray()), "t", null, "f.csv:2: the row goes on after 2 fields, the first record has 2"),
+        CsvFile("a first row without end", Bomb([], "a,b,"u8.ToArray()), "t", null, "f.csv:1: the first record goes on after 1048576 fields"),
+        CsvFile("one row sixty million times", Bomb("x,t\n"u8.ToArray(), "1,2\n"u8.ToArray()), "t", null, "times"),
         CsvFile("quotes without end", Bomb("x,t\n"u8.ToArray(), "\"\"\"\""u8.ToArray()), "t", null, ""),
     ];
 
