@@ -54,6 +54,11 @@ internal static class BadFiles
             .Select(row => TensorFile(string.Create(CultureInfo.InvariantCulture, $"a header of {row.Length}"), stream => stream.Write(Announced(row.Length)), row.Says)),
         TensorFile("nothing", _ => { }, "0 bytes are too few"),
         TensorFile("ten thousand tensors of no size", stream => stream.Write(Framed(Encoding.UTF8.GetBytes($"{{{string.Join(',', Enumerable.Range(0, 10_000).Select(i => $"\"t{i}\":{{\"dtype\":\"F64\",\"shape\":[0],\"data_offsets\":[0,0]}}"))}}}"), 0)), "holds no tensor layers.0.weight"),
+        TensorFile("four gigabytes of another shape", stream =>
+        {
+            stream.Write(Framed("""{"layers.0.weight":{"dtype":"F64","shape":[536870912],"data_offsets":[0,4294967296]}}"""u8.ToArray(), 0));
+            stream.SetLength(stream.Length + (4L << 30));
+        }, "layers.0.weight has the shape [536870912], the layer needs [2, 2]"),
         TensorFile("a zero among dimensions of 2⁶²", stream => stream.Write(Framed("""{"a":{"dtype":"F64","shape":[4611686018427387904,4611686018427387904,0],"data_offsets":[0,0]}}"""u8.ToArray(), 0)), ""),
     ];
 
