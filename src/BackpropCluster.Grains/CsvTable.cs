@@ -8,7 +8,8 @@ namespace BackpropCluster.Grains;
 
 /// <summary>Reads comma-separated values (RFC 4180), plain or gzip-compressed, UTF-8: numbers in rows, targets in columns that the run file names.</summary>
 /// <remarks>Strict: a row of another length, an empty field, NaN or a word where a number belongs ends the reading with its place, since a
-/// guess would train on rows that nobody has.</remarks>
+/// guess would train on rows that nobody has. Bounded: a field, a record (<see cref="BoundedRecords"/>), the values of a file, and what packed
+/// data unpack to (<see cref="UnpackedStream"/>). A plain file may otherwise be as large as memory allows.</remarks>
 public static class CsvTable
 {
     /// <summary>The most values that a file may hold: 2³⁰, eight GiB.</summary>
@@ -23,11 +24,12 @@ public static class CsvTable
         {
             HasHeaderRecord = false, BadDataFound = null, MissingFieldFound = null, IgnoreBlankLines = true, MaxFieldSize = MaxFieldCharacters, TrimOptions = TrimOptions.Trim,
         };
-        using var text = new StreamReader(Unpacked(csv.File, stream));
+        using var decoded = new StreamReader(Unpacked(csv.File, stream));
+        using var text = new BoundedRecords(csv.File, decoded);
         using var parser = new CsvParser(text, configuration);
         try
         {
-            return new Reading(csv, parser).ToTable();
+            return new Reading(csv, text, parser).ToTable();
         }
         catch (InvalidDataException e)
         {
@@ -48,23 +50,28 @@ public static class CsvTable
     }
 
     /// <summary>One file on its way into a table.</summary>
-    private sealed class Reading(CsvFile csv, CsvParser parser)
+    private sealed class Reading(CsvFile csv, BoundedRecords bounded, CsvParser parser)
     {
         private readonly List<double> inputs = [];
-        private readonly List<(string Text, int Line, int Character)> classes = [];
         private readonly List<double> targets = [];
+
+        // Rows are many and classes few: each text is kept once, with the place where it stands first.
+        private readonly List<int> classes = [];
+        private readonly List<(string Text, int Line, int Character)> texts = [];
+        private readonly Dictionary<string, int> known = [];
+        private bool[] isTarget = [];
         private int firstLine = 1;
-        private int lastLine;
-        private string[] record = [];
 
         public Table ToTable()
         {
             var more = Next();
             if (!more) throw new DataException(csv.File, "holds no row", "Give a file with rows of numbers.");
-            var names = csv.Header ? record : [];
-            var columns = record.Length;
-            var target = TargetColumns(names, columns);
-            if (target.Distinct().Count() == columns) throw new DataException(csv.File, "every column is a target", "Leave columns for the inputs.");
+            var columns = parser.Count;
+            bounded.Columns = columns;
+            var target = TargetColumns(csv.Header ? parser.Record! : [], columns);
+            isTarget = new bool[columns];
+            foreach (var column in target) isTarget[column] = true;
+            if (!isTarget.Contains(false)) throw new DataException(csv.File, "every column is a target", "Leave columns for the inputs.");
             if (csv.Header) more = Next();
             for (; more; more = Next()) Take(columns, target);
             if (inputs.Count == 0) throw new DataException(csv.File, "holds a header and no row", "Give a file with rows, or set data.header to false.");
@@ -76,51 +83,65 @@ public static class CsvTable
 
         private bool Next()
         {
-            firstLine = lastLine + 1;
             if (!parser.Read()) return false;
-            record = parser.Record!;
-            lastLine = parser.RawRow;
-            // The raw record may begin with blank lines that were skipped; the line break at its end is its own, unless a quote holds it.
-            var isOpen = parser.RawRecord.Count(c => c == '"') % 2 == 1;
-            var raw = parser.RawRecord.TrimStart('\r', '\n');
-            firstLine = lastLine - (isOpen ? raw : raw.TrimEnd('\r', '\n')).Count(c => c == '\n');
+            firstLine = parser.RawRow;
+            // Asking for the raw record costs more than parsing it.
+            if (!bounded.HasQuotes) return true;
+            // It may begin with blank lines that were skipped; the line break at its end is its own, unless a quote holds it.
+            var raw = parser.RawRecord.AsSpan().TrimStart("\r\n");
+            var isOpen = raw.Count('"') % 2 == 1;
+            firstLine -= (isOpen ? raw : raw.TrimEnd("\r\n")).Count('\n');
             if (isOpen) throw new DataException($"{csv.File}:{firstLine}", "a quote is not closed", "Close it, or double it inside of quotes.");
             return true;
         }
 
         private void Take(int columns, int[] target)
         {
-            if (record.Length != columns) throw new DataException($"{csv.File}:{firstLine}", $"got {record.Length} fields, the first record has {columns}", "Give every row as many.");
+            if (parser.Count != columns) throw new DataException($"{csv.File}:{firstLine}", $"got {parser.Count} fields, the first record has {columns}", "Give every row as many.");
             for (var c = 0; c < columns; c++)
-                if (!target.Contains(c)) inputs.Add(Number(c));
-            if (csv.Classes is not null)
+                if (!isTarget[c]) inputs.Add(Number(c));
+            if (csv.Classes is not null) classes.Add(ClassOf(target[0]));
+            else
             {
-                var (line, character) = PlaceOf(target[0]);
-                classes.Add(record[target[0]].Length > 0 ? (record[target[0]], line, character) : throw Wrong(target[0], "an empty field, expected a class"));
+                foreach (var column in target) targets.Add(Number(column));
             }
-            else targets.AddRange(target.Select(Number));
+
             if (inputs.Count > MaxValues) throw new DataException(csv.File, $"holds more than {MaxValues} values", "Give a smaller file.");
         }
 
-        private double Number(int column) =>
-            !double.TryParse(record[column], NumberStyles.Float, CultureInfo.InvariantCulture, out var value) ? throw Wrong(column, $"got '{Shown(record[column])}', expected a number")
-            : double.IsFinite(value) ? value
-            : throw Wrong(column, $"got {Shown(record[column])}, expected a finite number");
+        private double Number(int column)
+        {
+            var text = parser[column];
+            if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)) throw Wrong(column, $"got '{Shown(text)}', expected a number");
+            return double.IsFinite(value) ? value : throw Wrong(column, $"got {Shown(text)}, expected a finite number");
+        }
+
+        private int ClassOf(int column)
+        {
+            var text = parser[column];
+            if (known.TryGetValue(text, out var index)) return index;
+            if (text.Length == 0) throw Wrong(column, "an empty field, expected a class");
+            var (line, character) = PlaceOf(column);
+            texts.Add((text, line, character));
+            known.Add(text, known.Count);
+            return known.Count - 1;
+        }
 
         // Whole numbers are classes as they stand; words are numbered in the order of their letters.
         private int[] Numbered(int count)
         {
-            if (classes.TrueForAll(c => int.TryParse(c.Text, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
+            if (texts.TrueForAll(t => int.TryParse(t.Text, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
             {
-                var numbers = classes.ConvertAll(c => int.Parse(c.Text, CultureInfo.InvariantCulture));
-                var row = numbers.FindIndex(n => n >= count);
-                return row < 0 ? [.. numbers]
-                    : throw new DataException($"{csv.File}:{classes[row].Line}:{classes[row].Character}", $"class {numbers[row]}, and data.classes is {count}: classes are 0 to {count - 1}", "Set data.classes, or correct the file.");
+                var numbers = texts.ConvertAll(t => int.Parse(t.Text, CultureInfo.InvariantCulture));
+                var high = numbers.FindIndex(n => n >= count);
+                return high < 0 ? [.. classes.Select(c => numbers[c])]
+                    : throw new DataException($"{csv.File}:{texts[high].Line}:{texts[high].Character}", $"class {numbers[high]}, and data.classes is {count}: classes are 0 to {count - 1}", "Set data.classes, or correct the file.");
             }
 
-            var words = classes.Select(c => c.Text).Distinct().Order(StringComparer.Ordinal).ToList();
-            return words.Count == count ? [.. classes.Select(c => words.BinarySearch(c.Text, StringComparer.Ordinal))]
-                : throw new DataException(csv.File, $"names {words.Count} classes ({Shown(string.Join(", ", words.Take(12)))}), and data.classes is {count}", "Set data.classes, or correct the file.");
+            var words = texts.Select(t => t.Text).Order(StringComparer.Ordinal).ToList();
+            if (words.Count != count) throw new DataException(csv.File, $"names {words.Count} classes ({Shown(string.Join(", ", words.Take(12)))}), and data.classes is {count}", "Set data.classes, or correct the file.");
+            var order = texts.ConvertAll(t => words.BinarySearch(t.Text, StringComparer.Ordinal));
+            return [.. classes.Select(c => order[c])];
         }
 
         private int[] TargetColumns(string[] names, int columns)

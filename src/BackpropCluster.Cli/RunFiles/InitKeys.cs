@@ -1,14 +1,16 @@
+using System.Collections.Immutable;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 
 namespace BackpropCluster.Cli.RunFiles;
 
 /// <summary>A layer's <c>init: {file: x.safetensors}</c>: parameters to begin with, from that file's weight and bias of the same layer.</summary>
-internal sealed class InitKeys(string runFile)
+internal sealed class InitKeys(string runFile) : IDisposable
 {
-    // Several layers mostly come from one file.
-    private readonly Dictionary<string, IReadOnlyList<Tensor>> read = [];
+    // Several layers mostly come from one file. It stays open: values are looked for where its header says, so both must be one file's.
+    private readonly Dictionary<string, (FileStream File, IReadOnlyList<TensorPlace> Places)> read = [];
 
     /// <param name="init">The keys.</param>
     /// <param name="layer">From 0, as in the tensors' names.</param>
@@ -18,27 +20,55 @@ internal sealed class InitKeys(string runFile)
     public GivenParameters Read(Section init, int layer, int units, int inputs)
     {
         var path = init.Path("file", runFile);
-        var weights = Find(path, string.Create(CultureInfo.InvariantCulture, $"layers.{layer}.weight"), units, inputs);
-        var biases = Find(path, string.Create(CultureInfo.InvariantCulture, $"layers.{layer}.bias"), units);
-        return new GivenParameters([.. weights.Values], [.. biases.Values], path);
+        if (!read.TryGetValue(path, out var source)) read.Add(path, source = Reading(path, () => Open(path)));
+        var (file, places) = source;
+
+        // Both shapes before any value: a file that does not fit may be as large as its author liked.
+        var weights = Find(path, places, string.Create(CultureInfo.InvariantCulture, $"layers.{layer}.weight"), units, inputs);
+        var biases = Find(path, places, string.Create(CultureInfo.InvariantCulture, $"layers.{layer}.bias"), units);
+        return new GivenParameters(Values(path, file, weights), Values(path, file, biases), path);
     }
 
-    private Tensor Find(string path, string name, params long[] shape)
+    public void Dispose()
     {
-        if (!read.TryGetValue(path, out var tensors)) read.Add(path, tensors = Open(path));
-        var tensor = tensors.FirstOrDefault(t => t.Name == name)
-            ?? throw new DataException(path, $"holds no tensor {name}", "Export the model again, or choose another init.");
-        if (!tensor.Shape.SequenceEqual(shape)) throw new DataException(path, $"{name} has the shape [{string.Join(", ", tensor.Shape)}], the layer needs [{string.Join(", ", shape)}]", "Give the layers the file's sizes, or choose another init.");
-        var odd = Array.FindIndex(tensor.Values, value => !double.IsFinite(value));
-        return odd < 0 ? tensor : throw new DataException(path, $"{name} holds {tensor.Values[odd].ToString(CultureInfo.InvariantCulture)} at index {odd}, expected finite numbers", "Export an earlier checkpoint.");
+        foreach (var (file, _) in read.Values) file.Dispose();
     }
 
-    private static IReadOnlyList<Tensor> Open(string path)
+    private static TensorPlace Find(string path, IReadOnlyList<TensorPlace> places, string name, params long[] shape)
+    {
+        var place = places.FirstOrDefault(t => t.Name == name)
+            ?? throw new DataException(path, $"holds no tensor {name}", "Export the model again, or choose another init.");
+        return place.Shape.SequenceEqual(shape) ? place
+            : throw new DataException(path, $"{name} has the shape [{string.Join(", ", place.Shape)}], the layer needs [{string.Join(", ", shape)}]", "Give the layers the file's sizes, or choose another init.");
+    }
+
+    private static ImmutableArray<double> Values(string path, FileStream file, TensorPlace place)
+    {
+        var values = Reading(path, () => Safetensors.ReadValues(file, place)).Values;
+        var odd = Array.FindIndex(values, value => !double.IsFinite(value));
+        return odd < 0 ? ImmutableCollectionsMarshal.AsImmutableArray(values)
+            : throw new DataException(path, $"{place.Name} holds {values[odd].ToString(CultureInfo.InvariantCulture)} at index {odd}, expected finite numbers", "Export an earlier checkpoint.");
+    }
+
+    private static (FileStream, IReadOnlyList<TensorPlace>) Open(string path)
+    {
+        var file = File.OpenRead(path);
+        try
+        {
+            return (file, Safetensors.ReadHeader(path, file));
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private static T Reading<T>(string path, Func<T> read)
     {
         try
         {
-            using var file = File.OpenRead(path);
-            return Safetensors.Read(path, file);
+            return read();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

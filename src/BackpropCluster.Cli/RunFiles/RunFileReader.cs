@@ -56,7 +56,7 @@ internal static partial class RunFileReader
         if (list.Items.Count == 0) throw model.Wrong("layers", "got no layer, expected at least one", "Add the output layer.");
         var layers = ImmutableArray.CreateBuilder<LayerSpec>();
         var parameters = 0L;
-        var given = new InitKeys(path);
+        using var given = new InitKeys(path);
         foreach (var (item, index) in list.Items.Select((item, index) => (item, index)))
         {
             if (item is not MapNode map) throw new RunFileException($"model.layers[{index}]: got {item.Kind}, expected keys such as units and activation", item.Place, "Write { units: 10, activation: logistic }.");

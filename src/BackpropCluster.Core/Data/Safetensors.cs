@@ -13,6 +13,13 @@ namespace BackpropCluster.Core.Data;
 /// <param name="Values">Row-major.</param>
 public sealed record Tensor(string Name, ImmutableArray<long> Shape, double[] Values);
 
+/// <summary>Where in a file a tensor lies.</summary>
+/// <param name="Name">For example <c>layers.0.weight</c>.</param>
+/// <param name="Shape">Sizes, the slowest-running first.</param>
+/// <param name="Begin">Of its first byte, from the file's beginning.</param>
+/// <param name="End">Behind its last byte.</param>
+public sealed record TensorPlace(string Name, ImmutableArray<long> Shape, long Begin, long End);
+
 /// <summary>Writes and reads safetensors files of 64-bit floating-point numbers.</summary>
 /// <remarks>8 bytes: the header's length, little-endian; the header, a JSON object that gives each tensor its type, shape and place; the
 /// values, little-endian, end to end (the format's description by Hugging Face). A file comes from anywhere: what its header says is
@@ -23,6 +30,9 @@ public static class Safetensors
     public const int MaxHeaderBytes = 1 << 20;
 
     private const int AlignmentBytes = 8;
+
+    // Bytes are counted in 31 bits: values of two gibibytes cannot be looked at as bytes all at once.
+    private const int ChunkValues = 1 << 20;
     private const string Metadata = "__metadata__";
     private const string Cure = "Export the file again.";
 
@@ -53,7 +63,9 @@ public static class Safetensors
         BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)header.Length);
         stream.Write(length);
         header.WriteTo(stream);
-        foreach (var tensor in tensors) stream.Write(MemoryMarshal.AsBytes<double>(tensor.Values));
+        foreach (var (_, _, values) in tensors)
+            for (ReadOnlySpan<double> rest = values; rest.Length > 0; rest = rest[Math.Min(ChunkValues, rest.Length)..])
+                stream.Write(MemoryMarshal.AsBytes(rest[..Math.Min(ChunkValues, rest.Length)]));
     }
 
     /// <summary>Reads a file of F64 tensors.</summary>
@@ -61,7 +73,14 @@ public static class Safetensors
     /// <param name="stream">From its beginning; must know its length.</param>
     /// <returns>The tensors, in the order of their values.</returns>
     /// <exception cref="DataException">The file is not what it should be.</exception>
-    public static IReadOnlyList<Tensor> Read(string name, Stream stream)
+    public static IReadOnlyList<Tensor> Read(string name, Stream stream) => [.. ReadHeader(name, stream).Select(place => ReadValues(stream, place))];
+
+    /// <summary>Which tensors a file of F64 tensors holds, without their values: who needs certain shapes looks at them before values cost memory.</summary>
+    /// <param name="name">For errors.</param>
+    /// <param name="stream">From its beginning; must know its length. Stands at the first value afterwards.</param>
+    /// <returns>In the order of their values, which fill the rest of the file.</returns>
+    /// <exception cref="DataException">The file is not what it should be.</exception>
+    public static IReadOnlyList<TensorPlace> ReadHeader(string name, Stream stream)
     {
         Span<byte> length = stackalloc byte[sizeof(ulong)];
         if (stream.ReadAtLeast(length, length.Length, throwOnEndOfStream: false) < length.Length) throw new DataException(name, $"{stream.Length} bytes are too few for a safetensors file", Cure);
@@ -70,16 +89,20 @@ public static class Safetensors
         if (headerBytes > (ulong)(stream.Length - length.Length)) throw new DataException(name, $"a header of {headerBytes} bytes is announced, but only {stream.Length - length.Length} follow", Cure);
         var header = new byte[headerBytes];
         stream.ReadExactly(header);
-        var places = Places(name, header, stream.Length - length.Length - (long)headerBytes);
-        var tensors = new List<Tensor>(places.Count);
-        foreach (var place in places)
-        {
-            var values = new double[(place.End - place.Begin) / sizeof(double)];
-            stream.ReadExactly(MemoryMarshal.AsBytes(values.AsSpan()));
-            tensors.Add(new Tensor(place.Name, place.Shape, values));
-        }
+        return Places(name, header, length.Length + (long)headerBytes, stream.Length);
+    }
 
-        return tensors;
+    /// <summary>Reads one tensor's values.</summary>
+    /// <param name="stream">The file that the place is from; can seek.</param>
+    /// <param name="place">As <see cref="ReadHeader"/> gave it.</param>
+    /// <exception cref="EndOfStreamException">The file has become shorter since.</exception>
+    public static Tensor ReadValues(Stream stream, TensorPlace place)
+    {
+        var values = new double[(place.End - place.Begin) / sizeof(double)];
+        stream.Position = place.Begin;
+        for (var rest = values.AsSpan(); rest.Length > 0; rest = rest[Math.Min(ChunkValues, rest.Length)..])
+            stream.ReadExactly(MemoryMarshal.AsBytes(rest[..Math.Min(ChunkValues, rest.Length)]));
+        return new Tensor(place.Name, place.Shape, values);
     }
 
     private static void WriteEntries(Utf8JsonWriter json, IReadOnlyList<Tensor> tensors)
@@ -101,11 +124,11 @@ public static class Safetensors
         }
     }
 
-    /// <summary>The tensors that a header announces, by place: end to end from 0 to the end of the file.</summary>
-    private static List<Place> Places(string name, byte[] header, long dataBytes)
+    /// <summary>The tensors that a header announces, by place: end to end from its own end to the end of the file.</summary>
+    private static List<TensorPlace> Places(string name, byte[] header, long first, long fileBytes)
     {
         if (header[0] != (byte)'{') throw new DataException(name, "the header does not begin with '{'", Cure);
-        var places = new List<Place>();
+        var places = new List<TensorPlace>();
         try
         {
             using var json = JsonDocument.Parse(new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(header), new JsonDocumentOptions { MaxDepth = 4, AllowDuplicateProperties = false });
@@ -128,10 +151,11 @@ public static class Safetensors
             end = place.End;
         }
 
-        return end == dataBytes ? places : throw new DataException(name, $"the tensors take {end} bytes, the file has {dataBytes} for them", Cure);
+        if (end != fileBytes - first) throw new DataException(name, $"the tensors take {end} bytes, the file has {fileBytes - first} for them", Cure);
+        return places.ConvertAll(place => place with { Begin = first + place.Begin, End = first + place.End });
     }
 
-    private static Place PlaceOf(string name, string tensor, JsonElement entry)
+    private static TensorPlace PlaceOf(string name, string tensor, JsonElement entry)
     {
         DataException Wrong(string what) => new(name, $"tensor '{Shown(tensor)}': {what}", Cure);
         if (entry.ValueKind != JsonValueKind.Object || entry.EnumerateObject().Any(p => p.Name is not ("dtype" or "shape" or "data_offsets"))
@@ -144,7 +168,7 @@ public static class Safetensors
         // Not a plain product: 2³² × 2³² wraps round to 0, and 0 values would fit any file.
         var count = shape.Aggregate((Int128)1, (product, size) => product > long.MaxValue ? product : product * size);
         if (count * sizeof(double) != end - begin) throw Wrong($"{end - begin} bytes for shape [{string.Join(", ", shape)}]");
-        return end - begin <= (long)Array.MaxLength * sizeof(double) ? new Place(tensor, shape, begin, end) : throw Wrong($"{end - begin} bytes are more than one array can hold");
+        return end - begin <= (long)Array.MaxLength * sizeof(double) ? new TensorPlace(tensor, shape, begin, end) : throw Wrong($"{end - begin} bytes are more than one array can hold");
     }
 
     private static ImmutableArray<long>? Numbers(JsonElement list)
@@ -168,6 +192,4 @@ public static class Safetensors
 
     // A name comes from the file and goes to a terminal: letters of control stay out, and so does its length.
     private static string Shown(string text) => string.Concat(text.Take(60).Select(c => char.IsControl(c) ? '?' : c));
-
-    private readonly record struct Place(string Name, ImmutableArray<long> Shape, long Begin, long End);
 }

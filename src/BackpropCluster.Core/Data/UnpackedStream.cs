@@ -5,19 +5,19 @@ namespace BackpropCluster.Core.Data;
 
 /// <summary>The contents of a gzip file, as long as they are believable.</summary>
 /// <remarks>Tables and pictures become some ten times smaller by packing, the format allows a thousand times. Without a bound, a
-/// megabyte that anybody sent would be unpacked to a gigabyte before its rows are found wrong.</remarks>
+/// megabyte that anybody sent would be unpacked to a gigabyte before its rows are found wrong. What came is compared with what it came
+/// from so far, not with the file's length: a file of a gigabyte in a megabyte would otherwise be read to a fifth before it is refused.</remarks>
 /// <param name="name">For errors.</param>
-/// <param name="packed">The file, from its beginning; must know its length.</param>
+/// <param name="packed">The file, from its beginning; must know its position.</param>
 public sealed class UnpackedStream(string name, Stream packed) : Stream
 {
-    /// <summary>The most bytes that one packed byte may stand for, in files that unpack to more than <see cref="Unsuspected"/>.</summary>
+    /// <summary>The most bytes that one packed byte may stand for, once more than <see cref="Unsuspected"/> came.</summary>
     public const int MostTimes = 200;
 
-    /// <summary>Files that unpack to no more than this are never refused: 16 MiB.</summary>
+    /// <summary>The first bytes of a file are never refused: 16 MiB.</summary>
     public const long Unsuspected = 1 << 24;
 
     private readonly GZipStream gzip = new(packed, CompressionMode.Decompress);
-    private readonly long most = Math.Max(Unsuspected, MostTimes * packed.Length);
     private long read;
 
     public override bool CanRead => true;
@@ -39,7 +39,7 @@ public sealed class UnpackedStream(string name, Stream packed) : Stream
     {
         var got = gzip.Read(buffer);
         read += got;
-        return read <= most ? got : throw new DataException(name, $"its gzip data unpack to more than {MostTimes} times their size", "Give the file unpacked if that is right.");
+        return read <= Unsuspected || read <= MostTimes * packed.Position ? got : throw new DataException(name, $"its gzip data unpack to more than {Unsuspected >> 20} MiB and more than {MostTimes} times their size", "Give the file unpacked if that is right.");
     }
 
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));

@@ -11,7 +11,7 @@ namespace BackpropCluster.Grains.Checkpoints;
 /// <remarks>Records, each under a name that is written once but for the head's two: below <c>{run}/checkpoints</c>: <c>step-{v}-term-{t}/layer-{l}-part-{i}</c>,
 /// <c>step-{v}-term-{t}/checkpoint</c>, <c>scores-{block}</c>,
 /// <c>head-0</c> and <c>head-1</c>. A checkpoint exists when the head names it. The head is written
-/// alternately under its two names: a damaged one leaves the one before.</remarks>
+/// alternately under its two names: a damaged one, or one in the other's place, leaves the one before.</remarks>
 public sealed class CheckpointStore(SealedRecords records)
 {
     // Scores of this many steps make one record, written once and named by every later checkpoint: if each held all scores since the
@@ -141,7 +141,8 @@ public sealed class CheckpointStore(SealedRecords records)
             try
             {
                 var head = records.Open<RunHead>(slots[i]);
-                if (newest is null || head.Sequence > newest.Sequence) (newest, slot) = (head, i);
+                if (SlotOf(head.Sequence) != i) warnings.Add($"{HeadName(run, i)} holds what was written as {HeadName(run, 1 - i)}, the head number {head.Sequence}: it was put there in another one's place, and counts only if no other one does");
+                if (newest is null || Outweighs(head, i, newest, slot)) (newest, slot) = (head, i);
             }
             catch (BrokenRecordException e)
             {
@@ -154,10 +155,20 @@ public sealed class CheckpointStore(SealedRecords records)
         return new HeadSlots(slots, slot, newest, warnings.ToImmutable());
     }
 
+    // A head under its own name counts before a misplaced one whatever their numbers are. A misplaced one still says more than none:
+    // without any head the run would begin anew.
+    private static bool Outweighs(RunHead head, int slot, RunHead other, int otherSlot) =>
+        (SlotOf(head.Sequence) == slot, head.Sequence).CompareTo((SlotOf(other.Sequence) == otherSlot, other.Sequence)) > 0;
+
+    // Written in turn from 0 on, the number of a head tells where it belongs: a copy over the other one, which is whole, is found out by that.
+    private static int SlotOf(long sequence) => (int)((sequence - 1) % 2);
+
     private Task WriteHead(string run, HeadSlots slots, RunHead head)
     {
         var older = 1 - slots.Newest;
-        return records.Replace(HeadName(run, older), slots.States[older], head with { Sequence = head.Sequence + 1 });
+        // The next number that belongs there: after a misplaced head one is left out, and from then on both are in their places.
+        var next = SlotOf(head.Sequence + 1) == older ? head.Sequence + 1 : head.Sequence + 2;
+        return records.Replace(HeadName(run, older), slots.States[older], head with { Sequence = next });
     }
 
     private static string HeadName(string run, int slot) => string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/head-{slot}");
@@ -176,7 +187,7 @@ public sealed class CheckpointStore(SealedRecords records)
 /// <summary>Who leads a run, and which checkpoints count.</summary>
 /// <param name="Fingerprint">Of the run.</param>
 /// <param name="Term">The highest term that was given out.</param>
-/// <param name="Sequence">Grows with every write; of two heads the higher one counts.</param>
+/// <param name="Sequence">Grows with every write, from 1; odd ones are written as head-0, even ones as head-1; of two heads the higher one counts.</param>
 /// <param name="Checkpoints">Oldest first.</param>
 [GenerateSerializer, Immutable, Alias("run-head")]
 internal sealed record RunHead(

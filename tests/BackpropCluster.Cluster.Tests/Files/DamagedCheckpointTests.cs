@@ -68,6 +68,43 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
         Print("exchanged files");
     }
 
+    /// <summary>A whole head that was copied over the other one: an older one over the newer hides the newest checkpoint, and that is said.</summary>
+    [Theory, InlineData(0, 1), InlineData(1, 0)]
+    public async Task AHeadInTheOtherOnesPlaceIsNamedAndTheOneBeforeIsUsed(int from, int to)
+    {
+        var (source, target) = (Head(from), Head(to));
+        var isNewest = (await Load(new Shelf(runs.Files.Remove(target)), $"{target} removed")).Id?.Version == 6;
+        var shelf = new Shelf(runs.Files.SetItem(target, runs.Files[source]));
+        var (loaded, said) = await Load(shelf, $"{source} copied over {target}");
+        Assert.Contains(said, w => w.StartsWith($"{target} holds what was written as {source}", StringComparison.Ordinal));
+        Assert.Equal(isNewest ? 6 : 4, loaded?.Version);
+
+        // To lead the run has written a head in the copy's place.
+        Assert.Empty((await Load(shelf, "led again")).Warnings);
+    }
+
+    [Fact]
+    public async Task ExchangedHeadsAreNamedUsedAndPutInOrder()
+    {
+        var shelf = new Shelf(runs.Files.SetItem(Head(0), runs.Files[Head(1)]).SetItem(Head(1), runs.Files[Head(0)]));
+        var (loaded, said) = await Load(shelf, "heads exchanged");
+        Assert.Equal(2, said.Count(w => w.Contains("it was put there", StringComparison.Ordinal)));
+        Assert.Equal(6, loaded?.Version);
+        Assert.Single((await Load(shelf, "led again")).Warnings);
+        var (again, rest) = await Load(shelf, "led a third time");
+        Assert.Equal((6, 0), (again?.Version, rest.Length));
+    }
+
+    /// <summary>Where no other head is whole, the copy counts: otherwise the run would begin anew.</summary>
+    [Theory, InlineData(0), InlineData(1)]
+    public async Task AMisplacedHeadCountsBesideABrokenOne(int from)
+    {
+        var (source, target) = (Head(from), Head(1 - from));
+        var (loaded, said) = await Load(new Shelf(runs.Files.SetItem(target, runs.Files[source]).SetItem(source, [])), $"{source} copied over {target} and emptied");
+        Assert.NotNull(loaded);
+        Assert.All(new[] { source, target }, name => Assert.Contains(said, w => w.StartsWith(name, StringComparison.Ordinal)));
+    }
+
     [Fact]
     public async Task AnotherRunsHeadsAreRefused()
     {
@@ -112,6 +149,8 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
 
     private IEnumerable<string> Own(ImmutableDictionary<string, byte[]> files) => files.Keys.Where(k => k.StartsWith(runs.Plan.Run + "/", StringComparison.Ordinal)).Order();
 
+    private string Head(int slot) => $"{runs.Plan.Run}/checkpoints/head-{slot}";
+
     private bool IsHead(string name) => name.StartsWith($"{runs.Plan.Run}/checkpoints/head-", StringComparison.Ordinal);
 
     private string OfOther(string name) => runs.Other.Run + name[runs.Plan.Run.Length..];
@@ -137,7 +176,8 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
         try
         {
             var (loaded, said) = await Load(new Shelf(files), where);
-            Count(loaded?.Version == 6 ? "newest" : (loaded is null ? "none" : "an earlier one") + (said.IsEmpty ? ", unsaid" : ", said"));
+            Assert.True(loaded?.Version == 6 || !said.IsEmpty, $"{where}: {loaded?.ToString() ?? "nothing"} is loaded, and nothing is said");
+            Count(loaded?.Version == 6 ? "newest" : loaded is null ? "none" : "an earlier one");
         }
         catch (RunTakenException)
         {

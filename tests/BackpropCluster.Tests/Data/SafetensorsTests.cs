@@ -26,6 +26,16 @@ public sealed class SafetensorsTests : IDisposable
                 && MemoryMarshal.AsBytes<double>(read[i].Values).SequenceEqual(MemoryMarshal.AsBytes<double>(written[i].Values)));
         }, iter: 200);
 
+    [Theory, InlineData(1 << 20), InlineData((2 << 20) + 3)]
+    public void ManyValuesReadBackInTheirOrder(int count)
+    {
+        var values = new double[count];
+        for (var i = 0; i < count; i++) values[i] = i;
+        var read = Read(Written(new Tensor("a", [count], values), new Tensor("b", [1], [-1])));
+        Assert.True(values.AsSpan().SequenceEqual(read[0].Values));
+        Assert.Equal([-1], read[1].Values);
+    }
+
     // Byte by byte as the format's description says: length, header, values. Values begin at a multiple of eight.
     [Fact]
     public void TheBytesAreThoseOfTheFormat()
@@ -150,6 +160,33 @@ public sealed class SafetensorsTests : IDisposable
         AssertUnfit("nan.safetensors", "layers.0.bias holds NaN at index 1");
         AssertUnfit("absent.safetensors", "cannot be read");
         Assert.Contains("unknown key 'model.layers[0].init.path'", Assert.Throws<RunFileException>(() => ReadRun("x", key: "path")).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Weights of four gibibytes for a layer that needs four numbers, biases of as much, and other tensors as large beside the right ones.</summary>
+    [Theory]
+    [InlineData("weight", "layers.0.weight has the shape [536870912], the layer needs [2, 2]")]
+    [InlineData("bias", "layers.0.bias has the shape [536870912], the layer needs [2]")]
+    [InlineData("more", "")]
+    public void NoMemoryIsTakenForWhatDoesNotFit(string large, string says)
+    {
+        const long Values = 1L << 29;
+        var (tensors, end) = (new List<string>(), 0L);
+        foreach (var (name, shape, count) in new[] { ("weight", "2,2", 4L), ("bias", "2", 2), ("more", "1", 1) })
+        {
+            var size = (name == large ? Values : count) * sizeof(double);
+            tensors.Add($$"""{{'"'}}layers.0.{{name}}":{"dtype":"F64","shape":[{{(name == large ? $"{Values}" : shape)}}],"data_offsets":[{{end}},{{end += size}}]}""");
+        }
+
+        using (var file = File.Create(Path.Combine(folder.FullName, "large.safetensors")))
+        {
+            file.Write(Framed(Encoding.UTF8.GetBytes($"{{{string.Join(',', tensors)}}}"), 0));
+            file.SetLength(file.Length + end);
+        }
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        if (says.Length > 0) AssertUnfit("large.safetensors", says);
+        else Assert.Equal([0.0, 0, 0, 0], ReadRun("large.safetensors").Spec.Model.Layers[0].Given!.Weights.AsEnumerable());
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 4 << 20);
     }
 
     private void AssertUnfit(string file, string says) => Assert.Contains(says, Assert.Throws<DataException>(() => ReadRun(file)).Message, StringComparison.Ordinal);

@@ -16,6 +16,14 @@ internal sealed record BadFile(string Name, int ExitCode, string[] Says, Func<st
     /// <returns>What is wrong with how the file was refused; empty if nothing is.</returns>
     public async Task<string> Refused()
     {
+        var (took, faults) = await Attempt();
+        // Beside a long case the runtime compiles anew what all cases before it have used: that comes once, the file's own time each time.
+        if (took > MostTime) took = (await Attempt()).Took;
+        return string.Join("; ", faults.Concat(took > MostTime ? [$"it took {took.TotalSeconds:0.0} s of the processors' time"] : []));
+    }
+
+    private async Task<(TimeSpan Took, string[] Faults)> Attempt()
+    {
         var folder = Directory.CreateTempSubdirectory("backprop-bad-");
         var (output, error) = (Console.Out, Console.Error);
         using var talk = new StringWriter();
@@ -31,7 +39,7 @@ internal sealed record BadFile(string Name, int ExitCode, string[] Says, Func<st
             var exitCode = await Shell.Run(Program.Root(), arguments);
             var (took, grown) = (Environment.CpuUsage.TotalTime - time, peak.Bytes - held);
             var after = Directory.GetFileSystemEntries(folder.FullName, "*", SearchOption.AllDirectories);
-            return string.Join("; ", Faults(exitCode, talk.ToString(), result.ToString(), took, grown).Concat(after.Length == before.Length ? [] : ["something was written"]));
+            return (took, [.. Faults(exitCode, talk.ToString(), result.ToString(), grown), .. after.Length == before.Length ? Array.Empty<string>() : ["something was written"]]);
         }
         finally
         {
@@ -41,7 +49,7 @@ internal sealed record BadFile(string Name, int ExitCode, string[] Says, Func<st
         }
     }
 
-    private IEnumerable<string> Faults(int exitCode, string talk, string result, TimeSpan took, long bytes)
+    private IEnumerable<string> Faults(int exitCode, string talk, string result, long bytes)
     {
         if (exitCode != ExitCode) yield return $"exit code {exitCode}: {talk}";
         foreach (var part in Says)
@@ -49,7 +57,6 @@ internal sealed record BadFile(string Name, int ExitCode, string[] Says, Func<st
         if (!talk.StartsWith("backprop: ", StringComparison.Ordinal) || talk.TrimEnd('\n').Split('\n').Length > 2 || talk.Contains("   at ", StringComparison.Ordinal)) yield return $"not one clear error: {talk}";
         if (talk.TrimEnd('\n').Any(c => char.IsControl(c) && c != '\n')) yield return "characters of control reach the terminal";
         if (result.Length > 0) yield return $"a result was printed: {result}";
-        if (took > MostTime) yield return $"it took {took.TotalSeconds:0.0} s of the processors' time";
         if (bytes > MostBytes) yield return $"it took {bytes >> 20} MiB";
     }
 

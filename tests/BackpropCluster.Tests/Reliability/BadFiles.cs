@@ -54,6 +54,11 @@ internal static class BadFiles
             .Select(row => TensorFile(string.Create(CultureInfo.InvariantCulture, $"a header of {row.Length}"), stream => stream.Write(Announced(row.Length)), row.Says)),
         TensorFile("nothing", _ => { }, "0 bytes are too few"),
         TensorFile("ten thousand tensors of no size", stream => stream.Write(Framed(Encoding.UTF8.GetBytes($"{{{string.Join(',', Enumerable.Range(0, 10_000).Select(i => $"\"t{i}\":{{\"dtype\":\"F64\",\"shape\":[0],\"data_offsets\":[0,0]}}"))}}}"), 0)), "holds no tensor layers.0.weight"),
+        TensorFile("four gigabytes of another shape", stream =>
+        {
+            stream.Write(Framed("""{"layers.0.weight":{"dtype":"F64","shape":[536870912],"data_offsets":[0,4294967296]}}"""u8.ToArray(), 0));
+            stream.SetLength(stream.Length + (4L << 30));
+        }, "layers.0.weight has the shape [536870912], the layer needs [2, 2]"),
         TensorFile("a zero among dimensions of 2⁶²", stream => stream.Write(Framed("""{"a":{"dtype":"F64","shape":[4611686018427387904,4611686018427387904,0],"data_offsets":[0,0]}}"""u8.ToArray(), 0)), ""),
     ];
 
@@ -65,6 +70,9 @@ internal static class BadFiles
         IdxFile("fewer values than its header says, a quarter of a gigabyte", Bomb([0, 0, 8, 2, 0, 0, 0x80, 0, 0, 0, 0x80, 0], [0]), "times"),
         CsvFile("one field without end", Bomb("x,t\n"u8.ToArray(), "aaaa"u8.ToArray()), "t", null, "a field has more than"),
         CsvFile("blank lines without end", Bomb("x,t\n"u8.ToArray(), "\n\n\n\n"u8.ToArray()), "t", null, ""),
+        CsvFile("one row without end", Bomb("x,t\n"u8.ToArray(), "1,1,"u8.ToArray()), "t", null, "f.csv:2: the row goes on after 2 fields, the first record has 2"),
+        CsvFile("a first row without end", Bomb([], "a,b,"u8.ToArray()), "t", null, "f.csv:1: the first record goes on after 1048576 fields"),
+        CsvFile("one row sixty million times", Bomb("x,t\n"u8.ToArray(), "1,2\n"u8.ToArray()), "t", null, "times"),
         CsvFile("quotes without end", Bomb("x,t\n"u8.ToArray(), "\"\"\"\""u8.ToArray()), "t", null, ""),
     ];
 
