@@ -26,22 +26,6 @@ public sealed class LongTests : IDisposable
         Assert.True(ended.Took < TimeSpan.FromSeconds(3), $"learn mazur took {ended.Took.TotalSeconds:0.0} s");
     }
 
-    /// <summary>Instruction sets, tiers and collectors are the machine's affair, not the result's.</summary>
-    [Theory]
-    [InlineData("DOTNET_EnableAVX512F", "0")]
-    [InlineData("DOTNET_EnableAVX2", "0")]
-    [InlineData("DOTNET_EnableHWIntrinsic", "0")]
-    [InlineData("DOTNET_TieredCompilation", "0")]
-    [InlineData("DOTNET_gcServer", "0")]
-    [InlineData("DOTNET_PROCESSOR_COUNT", "1")]
-    public async Task TheRuntimesSettingsChangeNoBit(string variable, string value)
-    {
-        var example = Path.Combine(Backprop.Root, "examples", "iris.yaml");
-        var here = (await backprop.Run("train", example, "--json")).Json.GetProperty("weightsSha256").GetString();
-        var there = (await backprop.Run([(variable, value)], null, "train", example, "--json")).Json.GetProperty("weightsSha256").GetString();
-        Assert.Equal(here, there);
-    }
-
     // Debian's dataset-fashion-mnist; CI installs it.
     private const string Fashion = "/usr/share/datasets/fashion-mnist";
 

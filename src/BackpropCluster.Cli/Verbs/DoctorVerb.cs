@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime;
 using System.Runtime.Intrinsics;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
@@ -46,10 +47,11 @@ internal static class DoctorVerb
 
     private static Finding Processor()
     {
-        var text = string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} processors, fused multiply-add over {(Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128)} bits");
+        var collector = GCSettings.IsServerGC ? "server garbage collection" : "workstation garbage collection";
+        var bits = Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
         return System.Runtime.Intrinsics.X86.Fma.IsSupported || System.Runtime.Intrinsics.Arm.AdvSimd.IsSupported
-            ? Finding.Ok(text)
-            : Finding.Warn($"{Environment.ProcessorCount} processors without fused multiply-add", "Results are the same, but training is many times slower");
+            ? Finding.Ok(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} processors, fused multiply-add over {bits} bits, {collector}"))
+            : Finding.Warn($"{Environment.ProcessorCount} processors without fused multiply-add, {collector}", "Results are the same, but training is many times slower");
     }
 
     private static Finding RunDirectory(string directory)
