@@ -165,8 +165,12 @@ internal sealed partial class RunFolder : IDisposable
 
         using var file = new FileStream(path, FileMode.Append, FileAccess.Write);
         foreach (var trace in traces)
-            if (knownTraces.Add(TraceId().Match(System.Text.Encoding.UTF8.GetString(trace)).Groups[1].Value)) file.Write(trace);
+            if (knownTraces.Add(TraceIdOf(trace))) file.Write(trace);
     }
+
+    // Of its first span; all others have the same. A trace may be a megabyte, and is not made a text to find that.
+    private static string TraceIdOf(ReadOnlySpan<byte> trace) =>
+        System.Text.Encoding.ASCII.GetString(trace.Slice(trace.IndexOf("\"traceId\":\""u8) + "\"traceId\":\"".Length, 32));
 
     /// <summary>How the run ended: what <c>train --json</c> prints, or less where it did not complete.</summary>
     public void End(object summary) => File.WriteAllText(System.IO.Path.Combine(Path, "summary.json"), JsonSerializer.Serialize(summary, Output.Camel));

@@ -1,3 +1,4 @@
+using System.Buffers;
 using BackpropCluster.Core.Protocol;
 using Microsoft.Extensions.Logging;
 
@@ -10,6 +11,9 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private const int KeptTraceBytes = 16 << 20;
     private readonly StepTracer tracer = new(plan, () => TraceClock.Now);
     private readonly List<byte[]> traces = [];
+
+    // For one trace after the other: a buffer that grew anew for each would be large garbage, and what collects that stops all threads.
+    private readonly ArrayBufferWriter<byte> lines = new();
     private int forgotten;
     private long keptBytes;
     private RunStatus status = RunStatus.Leading;
@@ -147,9 +151,9 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private void Keep(IReadOnlyList<TraceSpan> spans)
     {
         // A line for each silo; root and phases are told by the coordinator's.
-        using var lines = new MemoryStream();
-        foreach (var ofSilo in spans.GroupBy(s => s.Find(TraceWords.Silo)?.Text ?? silo)) lines.Write(OtlpJson.Line(ofSilo, TraceResource.OfSilo(ofSilo.Key)).Span);
-        var bytes = lines.ToArray();
+        lines.ResetWrittenCount();
+        foreach (var ofSilo in spans.GroupBy(s => s.Find(TraceWords.Silo)?.Text ?? silo)) OtlpJson.WriteLine(lines, ofSilo, TraceResource.OfSilo(ofSilo.Key));
+        var bytes = lines.WrittenSpan.ToArray();
         lock (traces)
         {
             traces.Add(bytes);

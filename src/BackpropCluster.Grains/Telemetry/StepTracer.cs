@@ -169,7 +169,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
     {
         var late = told.Begun - began;
         var shift = late >= 0 && late <= Plausible ? 0 : late;
-        return told.Spans.Select(s => s with { Start = s.Start - shift, End = s.End - shift, Shortest = s.Shortest, Longest = s.Longest });
+        return shift == 0 ? told.Spans : told.Spans.Select(s => s with { Start = s.Start - shift, End = s.End - shift, Shortest = s.Shortest, Longest = s.Longest });
     }
 
     private static void Count(IEnumerable<SliceSpan> spans)
