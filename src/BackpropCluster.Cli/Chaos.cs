@@ -24,6 +24,9 @@ internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed
     private readonly int first = cluster.IsRedis ? 0 : 1;
     private ulong draws;
 
+    /// <summary>Silos that were killed.</summary>
+    public int Kills { get; private set; }
+
     /// <summary>From each kill to the next step that had not been committed before.</summary>
     public List<TimeSpan> Recoveries { get; } = [];
 
@@ -38,17 +41,15 @@ internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed
     /// <summary>Trains a run and kills so many silos on its way, one whenever another share of its steps is done.</summary>
     public async Task<TrainingOutcome> Train(IGrainFactory grains, RunPlan plan, int kills, CancellationToken cancellation)
     {
-        var killed = 0;
         (TimeSpan At, int? Steps)? waiting = null;
-        var (highest, term) = (0, 0);
+        var highest = 0;
         var outcome = await TrainingClient.Train(grains, plan, StepDeadline, Watch, cancellation: cancellation);
         await Task.WhenAll(restarts);
         return outcome;
 
         void Watch(RunProgress progress)
         {
-            if (progress.Term > term && term > 0) Replayed += Math.Max(0, highest - progress.SavedVersion);
-            term = Math.Max(term, progress.Term);
+            Replayed = progress.ReplayedSteps;
             highest = Math.Max(highest, progress.CommittedSteps);
             if (waiting is { } kill)
             {
@@ -62,10 +63,10 @@ internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed
             }
 
             // Spread over the run: the next one waits for its share of the steps, wherever the run stands by then.
-            if (killed == kills || progress.IsOver || !SomebodyStands() || progress.CommittedSteps < (killed + chance.Unit(draws)) * progress.Steps / (kills + 1)) return;
+            if (Kills == kills || progress.IsOver || !SomebodyStands() || progress.CommittedSteps < (Kills + chance.Unit(draws)) * progress.Steps / (kills + 1)) return;
             draws++;
             waiting = (clock.Elapsed, null);
-            restarts.Add(KillOne(++killed, progress.CommittedSteps));
+            restarts.Add(KillOne(++Kills, progress.CommittedSteps));
         }
     }
 

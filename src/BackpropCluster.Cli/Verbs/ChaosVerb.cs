@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Clustering;
@@ -11,7 +12,11 @@ namespace BackpropCluster.Cli.Verbs;
 /// that nobody disturbs.</summary>
 internal static class ChaosVerb
 {
-    private const int SaveEvery = 20;
+    private const int SaveEvery = 5;
+
+    // A client learns of nothing for three seconds if the silo that it talks to is killed. A save takes some ten milliseconds, so that many
+    // between two kills leave the next one something to hit.
+    private const int SavesAKill = 250;
 
     // A killed silo is back after some seconds, and a small run is over by then: others must be there for the next kill.
     private const int Spares = 2;
@@ -34,6 +39,9 @@ internal static class ChaosVerb
     private static async Task<int> Run(RunFile file, int kills, ulong seed, ClusterAddress? given, bool json, CancellationToken cancellation)
     {
         var data = Planner.Load(file);
+        // Each kill costs the steps since the newest checkpoint: a run that saved every half minute would never get past them.
+        var rule = file.Cluster.Checkpoints.Steps > 0 ? file.Cluster.Checkpoints : new CheckpointRule(SaveEvery, TimeSpan.Zero);
+        file = LongEnough(file, Planner.Plan("chaos", file, data).TrainingRows, kills, rule);
         var reference = ReferenceTrainer.Train(file.Spec, data).WeightsSha256;
         await using var redis = given is null ? await LocalRedis.Start(cancellation) : null;
         var address = given ?? (redis is not null && ClusterAddress.TryParse(redis.Url, out var own) ? own : ClusterAddress.Local(Ports.Free()));
@@ -43,11 +51,9 @@ internal static class ChaosVerb
             await using var chaos = new Chaos(address, folder.FullName, seed, System.Console.Error.WriteLine);
             await chaos.Start(Math.Max(file.Cluster.Silos, 2) + Spares);
             await using var client = await ClusterClient.Connect(address, cancellation);
-            // Each kill costs the steps since the newest checkpoint: a run that saved every half minute would never get past them.
-            var rule = file.Cluster.Checkpoints.Steps > 0 ? file.Cluster.Checkpoints : new CheckpointRule(SaveEvery, TimeSpan.Zero);
             var run = RunFolder.NewId(file.Spec.Name, TimeProvider.System.GetUtcNow());
             var outcome = await chaos.Train(client.Grains, Planner.Plan(run, file, data) with { Checkpoints = rule }, kills, cancellation);
-            return Report(outcome.Result?.WeightsSha256 ?? throw Failures.Of(outcome.Last, run), reference, outcome.Last.CommittedSteps, chaos, json);
+            return Report(outcome.Result?.WeightsSha256 ?? throw Failures.Of(outcome.Last, run), reference, outcome.Last.CommittedSteps, kills, chaos, json);
         }
         finally
         {
@@ -55,14 +61,24 @@ internal static class ChaosVerb
         }
     }
 
-    private static int Report(string hash, string reference, int steps, Chaos chaos, bool json)
+    // A run that is over before the last kill would prove less than was asked for.
+    private static RunFile LongEnough(RunFile file, int rows, int kills, CheckpointRule rule)
+    {
+        var epochs = file.Spec.Training.Epochs;
+        var wanted = (int)Math.Ceiling((double)kills * SavesAKill * rule.Steps / new BatchOrder(file.Spec.Data, 1, file.Spec.Seed, rows).Steps);
+        if (wanted <= epochs) return file;
+        System.Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{wanted:N0} epochs instead of {epochs:N0}, so that each kill finds the run at work"));
+        return file with { Spec = file.Spec with { Training = file.Spec.Training with { Epochs = wanted } } };
+    }
+
+    private static int Report(string hash, string reference, int steps, int kills, Chaos chaos, bool json)
     {
         TimeSpan[] recoveries = [.. chaos.Recoveries.Order()];
         double? p95 = recoveries.Length == 0 ? null : recoveries[(int)Math.Ceiling(0.95 * recoveries.Length) - 1].TotalSeconds;
-        if (json) Output.Json(new { equal = hash == reference, weightsSha256 = hash, referenceSha256 = reference, steps, kills = recoveries.Length, p95RecoverySeconds = p95, recoverySeconds = recoveries.Select(r => r.TotalSeconds), replayedSteps = chaos.Replayed });
+        if (json) Output.Json(new { equal = hash == reference, weightsSha256 = hash, referenceSha256 = reference, steps, kills = chaos.Kills, p95RecoverySeconds = p95, recoverySeconds = recoveries.Select(r => r.TotalSeconds), replayedSteps = chaos.Replayed });
         else
         {
-            System.Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{recoveries.Length} kills, {steps:N0} steps, {chaos.Replayed:N0} computed again; from a kill to the next new step {p95:0.0} s (p95)"));
+            System.Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{chaos.Kills} of {kills} kills, {steps:N0} steps, {chaos.Replayed:N0} computed again; from a kill to the next new step {p95:0.0} s (p95)"));
             System.Console.Out.WriteLine($"killed       {hash}");
             System.Console.Out.WriteLine($"undisturbed  {reference}");
         }
