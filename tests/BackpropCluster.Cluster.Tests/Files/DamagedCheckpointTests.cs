@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Tests.Processes;
 using Orleans.Storage;
 
 namespace BackpropCluster.Tests;
@@ -10,22 +11,34 @@ namespace BackpropCluster.Tests;
 public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<SavedRuns>
 {
     private const int ScoresStride = 61;
-    private static readonly bool IsLong = Environment.GetEnvironmentVariable("BACKPROP_LONG_TESTS") == "1";
     private readonly Dictionary<string, int> counts = [];
 
     [Fact]
-    public async Task TruncatedAtAnyLengthAFileIsNamedAndTheCheckpointBeforeIsUsed()
+    public Task TruncatedAtAnyLengthAFileIsNamedAndTheCheckpointBeforeIsUsed() => Truncate(ScoresStride);
+
+    [Fact]
+    public Task WithAnyBitFlippedAFileIsNamedAndTheCheckpointBeforeIsUsed() => Flip(ScoresStride);
+
+    /// <summary>The same for every byte and bit of the thousands of scores of a long run.</summary>
+    [Fact, Trait("length", "long")]
+    public async Task EveryByteAndBitOfALongRunsScoresToo()
     {
-        foreach (var (files, name, stride) in Damageable())
+        LongTime.Need();
+        await Truncate(scoresStride: 1);
+        await Flip(scoresStride: 1);
+    }
+
+    private async Task Truncate(int scoresStride)
+    {
+        foreach (var (files, name, stride) in Damageable(scoresStride))
             for (var length = 0; length < files[name].Length; length += stride)
                 await AssertSaid(files, name, files[name][..length], $"cut to {length} bytes");
         Print("truncations");
     }
 
-    [Fact]
-    public async Task WithAnyBitFlippedAFileIsNamedAndTheCheckpointBeforeIsUsed()
+    private async Task Flip(int scoresStride)
     {
-        foreach (var (files, name, stride) in Damageable())
+        foreach (var (files, name, stride) in Damageable(scoresStride))
             for (var bit = 0; bit < files[name].Length * 8; bit += stride)
             {
                 byte[] flipped = [.. files[name]];
@@ -39,7 +52,7 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
     [Fact]
     public async Task AFileThatIsGoneIsNamedAndTheCheckpointBeforeIsUsed()
     {
-        foreach (var (files, name, _) in Damageable()) await AssertSaid(files, name, null, "removed");
+        foreach (var (files, name, _) in Damageable(ScoresStride)) await AssertSaid(files, name, null, "removed");
         Print("removals");
     }
 
@@ -116,7 +129,7 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
     [Fact]
     public async Task OnAFolderItIsTheSame()
     {
-        foreach (var (files, name, _) in Damageable().Where(d => d.Files == runs.Files))
+        foreach (var (files, name, _) in Damageable(ScoresStride).Where(d => d.Files == runs.Files))
         {
             var folder = Directory.CreateTempSubdirectory("backprop-damaged-");
             try
@@ -141,10 +154,10 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
     }
 
     // The scores of 4,096 steps are far longer than everything else: a part of their places in an ordinary run, all in a long one.
-    private IEnumerable<(ImmutableDictionary<string, byte[]> Files, string Name, int Stride)> Damageable()
+    private IEnumerable<(ImmutableDictionary<string, byte[]> Files, string Name, int Stride)> Damageable(int scoresStride)
     {
         foreach (var name in Own(runs.Files)) yield return (runs.Files, name, 1);
-        foreach (var name in Own(runs.LongFiles).Where(n => n.EndsWith("/scores-0", StringComparison.Ordinal))) yield return (runs.LongFiles, name, IsLong ? 1 : ScoresStride);
+        foreach (var name in Own(runs.LongFiles).Where(n => n.EndsWith("/scores-0", StringComparison.Ordinal))) yield return (runs.LongFiles, name, scoresStride);
     }
 
     private IEnumerable<string> Own(ImmutableDictionary<string, byte[]> files) => files.Keys.Where(k => k.StartsWith(runs.Plan.Run + "/", StringComparison.Ordinal)).Order();
