@@ -1,4 +1,5 @@
 using System.Buffers;
+using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using Microsoft.Extensions.Logging;
 
@@ -9,6 +10,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
 {
     // What nobody fetches is forgotten, the oldest first: a run may go on for days without a client.
     private const int KeptTraceBytes = 16 << 20;
+    private static readonly long TellEvery = (long)TimeSpan.FromMilliseconds(100).TotalNanoseconds;
     private readonly StepTracer tracer = new(plan, () => TraceClock.Now);
     private readonly List<byte[]> traces = [];
 
@@ -26,6 +28,10 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private int recoveries, moves, replayed, evaluations, saved, warnings;
     private long stale;
     private bool led;
+
+    // Of steps that are not told yet: nobody collects ten times a second, and a small model's step is as long as a hundred measurements.
+    private long steps, rows, toldAt;
+    private Score? latest;
 
     public StepTracer Tracer => tracer;
 
@@ -54,6 +60,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         if (state.Step != step) Committed(state, now);
         reported = state.IsReported;
         if (state.Status != status) Changed(state, now);
+        if (latest is not null && (now - toldAt > TellEvery || state.Status != RunStatus.Training)) TellSteps(now);
         Count(state);
         tracer.Finish(state, Keep);
     }
@@ -66,13 +73,19 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
             var score = state.Losses[step - 1];
             Metrics.StepDuration.Record((now - stepBegan) / 1e9);
             if (reported) Phase("backward", now - reportedAt);
-            Metrics.Steps.Add(1);
-            Metrics.Rows.Add(score.Rows);
-            Metrics.Loss.Record(score.Loss, Set("train"));
-            if (score.Accuracy is { } accuracy) Metrics.Accuracy.Record(accuracy, Set("train"));
+            (steps, rows, latest) = (steps + 1, rows + score.Rows, score);
         }
 
         (step, stepBegan) = (state.Step, now);
+    }
+
+    private void TellSteps(long now)
+    {
+        Metrics.Steps.Add(steps);
+        Metrics.Rows.Add(rows);
+        Metrics.Loss.Record(latest!.Value.Loss, Set("train"));
+        if (latest.Value.Accuracy is { } accuracy) Metrics.Accuracy.Record(accuracy, Set("train"));
+        (steps, rows, latest, toldAt) = (0, 0, null, now);
     }
 
     private void Changed(CoordinatorState state, long now)

@@ -42,8 +42,8 @@ public sealed class CollectorTests : IDisposable
         Assert.True(peakWhileHanging < peak + (128 * MiB), $"{peakWhileHanging / MiB} MiB against {peak / MiB} MiB");
     }
 
-    /// <summary>Steps a second of a run whose collector is down, hangs or refuses, beside one whose collector answers: by turns, ratio of
-    /// medians. What it costs to send at all is shown too, and judged by <c>bench training</c>.</summary>
+    /// <summary>Steps a second of a run whose collector is down, hangs or refuses, beside one whose collector answers: by turns, the best
+    /// third of each, since what else goes on in a machine only ever makes a process slower. What it costs to send at all is shown too.</summary>
     [Fact, Trait("length", "soak")]
     public async Task ACollectorThatDoesNotDoItsPartCostsNoMoreThanThreePercentOfAStep()
     {
@@ -60,11 +60,11 @@ public sealed class CollectorTests : IDisposable
         var rates = manners.ToDictionary(m => m.Name, _ => new List<double>());
         for (var turn = 0; turn < Turns; turn++)
             foreach (var (name, variables) in manners)
-                rates[name].Add((await Train(variables, "digits", "training.epochs=240", "cluster.silos=1")).Result.GetProperty("stepsPerSecond").GetDouble());
-        var medians = rates.ToDictionary(r => r.Key, r => r.Value.Order().ElementAt(Turns / 2));
-        var told = string.Join(", ", medians.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Key} {m.Value:0} steps/s ({m.Value / medians["answers"]:0.000})")));
+                rates[name].Add((await Train(variables, "digits", "training.epochs=500", "cluster.silos=1")).Result.GetProperty("stepsPerSecond").GetDouble());
+        var best = rates.ToDictionary(r => r.Key, r => r.Value.OrderDescending().Take(Turns / 3).Average());
+        var told = string.Join(", ", best.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Key} {m.Value:0} steps/s ({m.Value / best["answers"]:0.000})")));
         TestContext.Current.TestOutputHelper?.WriteLine(told);
-        Assert.All(((string[])["hangs", "refuses", "down"]).Select(name => medians[name]), rate => Assert.True(rate >= 0.97 * medians["answers"], told));
+        Assert.All(((string[])["hangs", "refuses", "down"]).Select(name => best[name]), rate => Assert.True(rate >= 0.97 * best["answers"], told));
     }
 
     private async Task TrainsToTheReference((string, string)[] variables)
