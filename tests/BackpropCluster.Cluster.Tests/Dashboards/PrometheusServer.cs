@@ -52,7 +52,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
         if (json.RootElement.GetProperty("status").GetString() != "success") throw new InvalidDataException($"{query}: {json.RootElement}");
         return json.RootElement.GetProperty("data").GetProperty("result").EnumerateArray().SelectMany(series => series.GetProperty("values").EnumerateArray())
-            .Count(value => double.IsFinite(double.Parse(value[1].GetString()!.Replace("Inf", "∞", StringComparison.Ordinal), CultureInfo.InvariantCulture)));
+            .Count(value => value[1].GetString() is not ("+Inf" or "-Inf" or "NaN"));
     }
 
     public async ValueTask DisposeAsync()
