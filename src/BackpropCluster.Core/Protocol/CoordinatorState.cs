@@ -367,6 +367,7 @@ public sealed class CoordinatorState
         else
         {
             warnings.Add($"version {version} could not be saved: {failed.Reason}");
+            outage = null; // it answers again, and a pause would hold back the deadline of the steps that follow
             if (++failedSaves >= MaxFailedSaves) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
             // The last version and an interrupted one are not given up at the first failure: nothing comes after them.
             else if (IsLast || interrupting || handingOver) Save(outbox);

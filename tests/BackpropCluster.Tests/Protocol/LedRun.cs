@@ -11,10 +11,11 @@ internal sealed class LedRun
 {
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
-    private LedRun(RunSpec spec, ImmutableArray<string> silos)
+    private LedRun(RunSpec spec, ImmutableArray<string> silos, CheckpointRule? checkpoints = null)
     {
         var data = Runs.BuiltIn(spec);
         Plan = Runs.Plan(spec, data, Granularity.Neuron);
+        if (checkpoints is not null) Plan = Plan with { Checkpoints = checkpoints };
         Coordinator = new CoordinatorState(Plan, term: 0, silos, Deadline);
         Outbox.Store = message => store.Receive(message, new StoreAnswers(Coordinator, Outbox));
         Coordinator.Start(Outbox);
@@ -39,6 +40,16 @@ internal sealed class LedRun
         run.AnswerRestored();
         for (var step = 1; step <= steps; step++) run.CompleteStep(step);
         run.Outbox.Sent.Clear();
+        return run;
+    }
+
+    /// <summary>The tutorial, saved at each step, with the first one committed: its parts are asked to save.</summary>
+    public static LedRun Saving()
+    {
+        var run = new LedRun(Runs.Mazur(10, UpdateOrder.AfterBackward), ["a"], new CheckpointRule(1, TimeSpan.Zero));
+        run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
+        run.AnswerRestored();
+        run.CompleteStep(1);
         return run;
     }
 

@@ -70,6 +70,23 @@ public class OutageTests
         Assert.Equal((RunStatus.Failed, FailureKind.Store), (run.Coordinator.Status, run.Coordinator.Failure!.Kind));
     }
 
+    // A pause that outlived the outage would hold the deadline back: a message that is lost then would be missed by nobody.
+    [Fact]
+    public void AStoreThatAnswersAgainEndsThePauseAlsoIfItRefuses()
+    {
+        var run = LedRun.Saving();
+        Assert.Equal(RunStatus.Saving, run.Coordinator.Status);
+        var request = new SavePart(run.Key(1, Phase.Save, PartId.Coordinator), default, null!);
+        Fail(run, StoreFault.Unavailable, request);
+        Assert.NotNull(run.Coordinator.Paused);
+        Fail(run, StoreFault.Refused, request);
+        Assert.Equal((RunStatus.Training, null), (run.Coordinator.Status, run.Coordinator.Paused));
+        // The first look at the clock after progress, and the deadline from there.
+        run.Coordinator.Tick(Second, run.Outbox);
+        run.Coordinator.Tick(Second + LedRun.Deadline, run.Outbox);
+        Assert.Equal(1, run.Coordinator.Recoveries);
+    }
+
     /// <summary>A run that has asked the store to lead it again, and what it asked.</summary>
     private static LedRun Leading(out List<Message> asked)
     {
