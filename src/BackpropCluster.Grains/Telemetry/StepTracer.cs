@@ -86,7 +86,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
     private void GiveUp(OpenTrace trace)
     {
         if (plan.Spec.Trace.Orleans) Spans.End(trace.Root, trace.Began, clock(), [TraceAttribute.Of(TraceWords.Run, plan.Run), new TraceAttribute("backprop.given_up", TraceValue.Of(true))]);
-        trace.Root.Dispose();
+        else trace.Root.Dispose();
     }
 
     // Beside the run: a trace is put together while the next steps are computed, one after the other.

@@ -32,6 +32,7 @@ public sealed class LostSiloOnDashboardsTests : IAsyncDisposable
         receiver = OtlpReceiver.Start();
         prometheus = await PrometheusServer.Start(receiver.Address);
         redis = await RedisServer.Start();
+        // The calendar's time: Prometheus, another process, is asked for a range of it.
         var began = DateTime.UtcNow;
         await TrainWhileASiloIsLost();
         Assert.Empty(receiver.Errors);

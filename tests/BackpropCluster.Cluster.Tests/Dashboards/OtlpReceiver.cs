@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Text;
@@ -13,7 +14,7 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     private static readonly TimeSpan Forgotten = TimeSpan.FromSeconds(30);
 
     private readonly HttpListener listener = new();
-    private readonly ConcurrentDictionary<string, (DateTime At, OtlpMetrics Metrics)> newest = new();
+    private readonly ConcurrentDictionary<string, (long At, OtlpMetrics Metrics)> newest = new();
     private readonly ConcurrentQueue<string> errors = new();
     private readonly Task serving;
 
@@ -78,14 +79,14 @@ internal sealed class OtlpReceiver : IAsyncDisposable
             using var body = new MemoryStream();
             await context.Request.InputStream.CopyToAsync(body);
             if (body.Length < context.Request.ContentLength64) throw new IOException("the request is cut off");
-            foreach (var metrics in OtlpMetrics.Read(body.ToArray())) newest[metrics.Instance] = (DateTime.UtcNow, metrics);
+            foreach (var metrics in OtlpMetrics.Read(body.ToArray())) newest[metrics.Instance] = (Stopwatch.GetTimestamp(), metrics);
             context.Response.ContentType = "application/x-protobuf";
         }
         else
         {
             var text = new StringBuilder();
             foreach (var (at, metrics) in newest.Values)
-                if (DateTime.UtcNow - at < Forgotten)
+                if (Stopwatch.GetElapsedTime(at) < Forgotten)
                     foreach (var (series, value) in metrics.Series) text.Append(series).Append(' ').Append(value.ToString("R", CultureInfo.InvariantCulture)).Append('\n');
             context.Response.ContentType = "text/plain; version=0.0.4";
             await context.Response.OutputStream.WriteAsync(Encoding.UTF8.GetBytes(text.ToString()));
