@@ -36,16 +36,21 @@ public sealed class RuntimeSettingsTests : IClassFixture<PlainHashes>, IDisposab
     }
 
     /// <summary>The compiler itself tells at which tier it compiled a method.</summary>
+    /// <remarks>
+    /// It is asked beside the training, and how that process ends is not: the runtime closes the compiler's file at its end
+    /// while the thread that compiles a method again may still write to it, and then aborts (2 of 46 trainings did).
+    /// </remarks>
     [Theory]
     [InlineData("1", true)]
     [InlineData("0", false)]
     public async Task TiersOfTheCompilerChangeNoBit(string value, bool hasTiers)
     {
         var summary = Path.Combine(backprop.Folder, "compiled.txt");
-        await AssertOneHash(("DOTNET_TieredCompilation", value), ("DOTNET_JitDisasmSummary", "1"), ("DOTNET_JitStdOutFile", summary));
+        await backprop.Run([("DOTNET_TieredCompilation", value), ("DOTNET_JitDisasmSummary", "1"), ("DOTNET_JitStdOutFile", summary)], null, "doctor");
         var compiled = await File.ReadAllTextAsync(summary, TestContext.Current.CancellationToken);
         Assert.Contains("JIT compiled BackpropCluster.", compiled, StringComparison.Ordinal);
         Assert.Equal(hasTiers, compiled.Contains("[Tier0,", StringComparison.Ordinal));
+        await AssertOneHash(("DOTNET_TieredCompilation", value));
     }
 
     private async Task AssertOneHash(params (string Name, string Value)[] environment)
