@@ -1,48 +1,65 @@
-using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Cli.Verbs;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Clustering;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Serialization;
 
 namespace BackpropCluster.Cli;
 
-/// <summary>The checkpoints of one run in its folder, looked at without any silo.</summary>
+/// <summary>The checkpoints of one run: in its folder, looked at without any silo, or in its cluster's store.</summary>
 internal sealed class Checkpoints : IAsyncDisposable
 {
-    private readonly ServiceProvider services;
+    private readonly IAsyncDisposable owner;
     private readonly CheckpointStore store;
-    private readonly string run;
+    private readonly RunPlan plan;
+    private readonly string where;
 
-    private Checkpoints(string directory, string run)
-    {
-        this.run = run;
-        File = RunFolder.Read(directory, run, null);
-        Plan = Planner.Plan(run, File, Planner.Load(File));
-        services = new ServiceCollection().AddSerializer().AddCheckpointFolder(directory).BuildServiceProvider();
-        store = services.GetRequiredService<CheckpointStore>();
-    }
+    private Checkpoints(IAsyncDisposable owner, CheckpointStore store, RunPlan plan, string where) => (this.owner, this.store, this.plan, this.where) = (owner, store, plan, where);
 
-    public RunFile File { get; }
-
-    public RunPlan Plan { get; }
+    /// <summary>The run file's text, with every default spelt out.</summary>
+    public required string RunFile { get; init; }
 
     /// <exception cref="CommandFailedException">There is no such run.</exception>
-    public static Checkpoints Open(string directory, string run) => new(directory, run);
+    public static Checkpoints Open(string directory, string run)
+    {
+        var file = RunFolder.Read(directory, run, null);
+        var services = new ServiceCollection().AddSerializer().AddCheckpointFolder(directory).BuildServiceProvider();
+        var where = directory == "runs" ? "" : $" --run-dir {directory}";
+        return new Checkpoints(services, services.GetRequiredService<CheckpointStore>(), Planner.Plan(run, file, Planner.Load(file)), where) { RunFile = file.ToYaml() };
+    }
+
+    /// <exception cref="CommandFailedException">There is no such run.</exception>
+    /// <exception cref="ClusterUnreachableException">No silo answers.</exception>
+    public static async Task<Checkpoints> Open(ClusterAddress cluster, string run, CancellationToken cancellation)
+    {
+        var client = await ClusterClient.Connect(cluster, cancellation);
+        try
+        {
+            var record = await RunsVerb.Known(client, cluster, run);
+            return new Checkpoints(client, client.Checkpoints, record.Plan, $" --cluster {cluster}") { RunFile = record.RunFile };
+        }
+        catch
+        {
+            await client.DisposeAsync();
+            throw;
+        }
+    }
 
     /// <summary>Every checkpoint that the run's head names, oldest first, and what is wrong with it.</summary>
     public async Task<List<Verified>> Verify()
     {
         var verified = new List<Verified>();
-        if (await store.List(run) is not { } list) return verified;
+        if (await store.List(plan.Run) is not { } list) return verified;
         foreach (var warning in list.Warnings) System.Console.Error.WriteLine($"warning: {warning}");
         foreach (var id in list.Ids)
         {
             try
             {
-                var checkpoint = await store.ReadCheckpoint(run, id);
-                var model = await store.Load(Plan, id);
+                var checkpoint = await store.ReadCheckpoint(plan.Run, id);
+                var model = await store.Load(plan, id);
                 verified.Add(new Verified(id, checkpoint, WeightsHash.Sha256(model.Parameters.Select(l => (l.Weights, l.Biases))), null));
             }
             catch (BrokenCheckpointException e)
@@ -62,16 +79,16 @@ internal sealed class Checkpoints : IAsyncDisposable
         var known = await Verify();
         var found = step is null ? known.FindLast(v => v.Problem is null) : known.Find(v => v.Id.Version == step);
         if (found is null)
-            throw new CommandFailedException(ExitCode.Usage, $"run {run} has no {(step is null ? "whole checkpoint" : $"checkpoint of step {step}")}. Nothing was written. It has those of steps {string.Join(", ", known.Select(v => v.Id.Version).Prepend(0))}; 0 is the initial model.");
-        if (found.Problem is not null) throw new CommandFailedException(ExitCode.VerificationFailed, $"{found.Problem}. Nothing was written. Choose another --step; see: backprop checkpoint verify {run}");
-        return (found.Id.Version, [.. (await store.Load(Plan, found.Id)).Parameters]);
+            throw new CommandFailedException(ExitCode.Usage, $"run {plan.Run} has no {(step is null ? "whole checkpoint" : $"checkpoint of step {step}")}. Nothing was written. It has those of steps {string.Join(", ", known.Select(v => v.Id.Version).Prepend(0))}; 0 is the initial model.");
+        if (found.Problem is not null) throw new CommandFailedException(ExitCode.VerificationFailed, $"{found.Problem}. Nothing was written. Choose another --step; see: backprop checkpoint verify {plan.Run}{where}");
+        return (found.Id.Version, [.. (await store.Load(plan, found.Id)).Parameters]);
     }
 
-    public ValueTask DisposeAsync() => services.DisposeAsync();
+    public ValueTask DisposeAsync() => owner.DisposeAsync();
 
-    private List<LayerParameters> InitialParameters() => [.. Enumerable.Range(1, Plan.Depth).Select(layer =>
+    private List<LayerParameters> InitialParameters() => [.. Enumerable.Range(1, plan.Depth).Select(layer =>
     {
-        var slice = new DenseSlice(Plan.Spec, Plan.Features, layer, 0, Plan.Spec.Model.Layers[layer - 1].Units);
+        var slice = new DenseSlice(plan.Spec, plan.Features, layer, 0, plan.Spec.Model.Layers[layer - 1].Units);
         return new LayerParameters(slice.Weights.Values, slice.Biases.Values);
     })];
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using BackpropCluster.Core.Data;
+using BackpropCluster.Grains.Clustering;
 
 namespace BackpropCluster.Cli.Verbs;
 
@@ -11,11 +12,11 @@ internal static class CheckpointVerb
 
     private static Command ListCommand()
     {
-        var (run, directory, json) = (Options.Run(), Options.RunDirectory(), Options.Json());
-        var command = new Command("list", "List a run's checkpoints; step 0 is the initial model") { run, directory, json };
-        command.SetAction(async (parsed, _) =>
+        var (run, cluster, directory, json) = (Options.Run(), Options.Cluster(), Options.RunDirectory(), Options.Json());
+        var command = new Command("list", "List a run's checkpoints; step 0 is the initial model") { run, cluster, directory, json };
+        command.SetAction(async (parsed, cancellation) =>
         {
-            await using var checkpoints = Checkpoints.Open(parsed.GetValue(directory)!, parsed.GetValue(run)!);
+            await using var checkpoints = await Open(parsed.GetValue(cluster), parsed.GetValue(directory)!, parsed.GetValue(run)!, cancellation);
             Print(parsed.GetValue(run)!, await checkpoints.Verify(), parsed.GetValue(json));
             return ExitCode.Done;
         });
@@ -24,11 +25,11 @@ internal static class CheckpointVerb
 
     private static Command VerifyCommand()
     {
-        var (run, directory, json) = (Options.Run(), Options.RunDirectory(), Options.Json());
-        var command = new Command("verify", "Read every checkpoint of a run whole and compare all hashes") { run, directory, json };
-        command.SetAction(async (parsed, _) =>
+        var (run, cluster, directory, json) = (Options.Run(), Options.Cluster(), Options.RunDirectory(), Options.Json());
+        var command = new Command("verify", "Read every checkpoint of a run whole and compare all hashes") { run, cluster, directory, json };
+        command.SetAction(async (parsed, cancellation) =>
         {
-            await using var checkpoints = Checkpoints.Open(parsed.GetValue(directory)!, parsed.GetValue(run)!);
+            await using var checkpoints = await Open(parsed.GetValue(cluster), parsed.GetValue(directory)!, parsed.GetValue(run)!, cancellation);
             var verified = await checkpoints.Verify();
             Print(parsed.GetValue(run)!, verified, parsed.GetValue(json));
             var broken = verified.Count(v => v.Problem is not null);
@@ -41,13 +42,13 @@ internal static class CheckpointVerb
 
     private static Command ExportCommand()
     {
-        var (run, directory, json) = (Options.Run(), Options.RunDirectory(), Options.Json());
+        var (run, cluster, directory, json) = (Options.Run(), Options.Cluster(), Options.RunDirectory(), Options.Json());
         var step = new Option<int?>("--step") { Description = "Which checkpoint; the newest whole one if not given, 0 for the initial model." };
         var to = new Option<string>("--to") { Description = "The safetensors file to write.", Required = true };
-        var command = new Command("export", "Write a checkpoint's parameters as a safetensors file") { run, step, to, directory, json };
-        command.SetAction(async (parsed, _) =>
+        var command = new Command("export", "Write a checkpoint's parameters as a safetensors file") { run, step, to, cluster, directory, json };
+        command.SetAction(async (parsed, cancellation) =>
         {
-            await using var checkpoints = Checkpoints.Open(parsed.GetValue(directory)!, parsed.GetValue(run)!);
+            await using var checkpoints = await Open(parsed.GetValue(cluster), parsed.GetValue(directory)!, parsed.GetValue(run)!, cancellation);
             var (version, layers) = await checkpoints.Parameters(parsed.GetValue(step));
             var path = parsed.GetValue(to)!;
             try
@@ -69,6 +70,9 @@ internal static class CheckpointVerb
         });
         return command;
     }
+
+    private static async Task<Checkpoints> Open(ClusterAddress? cluster, string directory, string run, CancellationToken cancellation) =>
+        cluster is null ? Checkpoints.Open(directory, run) : await Checkpoints.Open(cluster, run, cancellation);
 
     private static IEnumerable<Tensor> ToTensors(Core.Learning.LayerParameters layer, int index) =>
     [

@@ -100,7 +100,9 @@ internal static class RunsVerb
         return ExitCode.Done;
     }
 
-    private static async Task<RunRecord> Known(ClusterClient client, ClusterAddress address, string run) => await client.Cluster.Find(RunFolder.CheckedId(run))
+    /// <summary>What a cluster knows of a run.</summary>
+    /// <exception cref="CommandFailedException">Nothing.</exception>
+    internal static async Task<RunRecord> Known(ClusterClient client, ClusterAddress address, string run) => await client.Cluster.Find(RunFolder.CheckedId(run))
         ?? throw new CommandFailedException(ExitCode.Usage, $"there is no run {run} in {address}. Nothing was changed. See: backprop runs list --cluster {address}");
 
     private static string Word(RunStatus status) => status.IsOver() ? status.ToString().ToLowerInvariant() : "running";
@@ -124,7 +126,7 @@ internal static class RunsVerb
         var saved = await checkpoints.Verify();
         if (json)
         {
-            Output.Json(new { run = row, checkpoints = saved.Select(c => new { step = c.Id.Version, ok = c.Problem is null }), summary = RunRow.SummaryOf(path), file = checkpoints.File.ToYaml() });
+            Output.Json(new { run = row, checkpoints = saved.Select(c => new { step = c.Id.Version, ok = c.Problem is null }), summary = RunRow.SummaryOf(path), file = checkpoints.RunFile });
             return ExitCode.Done;
         }
 
@@ -133,7 +135,7 @@ internal static class RunsVerb
         System.Console.Out.WriteLine($"checkpoints: {(saved.Count == 0 ? "none" : string.Join(", ", saved.Select(c => c.Id.Version.ToString(CultureInfo.InvariantCulture) + (c.Problem is null ? "" : " (broken)"))))}");
         if (row.Status != "completed") System.Console.Out.WriteLine($"go on with: backprop train --resume {run}{(directory == "runs" ? "" : $" --run-dir {directory}")}");
         System.Console.Out.WriteLine();
-        System.Console.Out.Write(checkpoints.File.ToYaml());
+        System.Console.Out.Write(checkpoints.RunFile);
         return ExitCode.Done;
     }
 

@@ -21,6 +21,13 @@ public sealed class RunCatalog(SealedRecords records)
         return known.RecordExists ? records.Open<RunRecord>(known) : null;
     }
 
+    /// <summary>Any record, sealed as it lies there; <see langword="null"/> if there is none of this name.</summary>
+    public async Task<byte[]?> Record(string name)
+    {
+        var known = await Read(name);
+        return known.RecordExists ? known.State!.Bytes : null;
+    }
+
     /// <summary>Enters a run, or what has become of it.</summary>
     public async Task Enter(RunRecord record)
     {

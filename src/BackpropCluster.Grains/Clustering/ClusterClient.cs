@@ -1,9 +1,11 @@
 using System.Globalization;
+using BackpropCluster.Grains.Checkpoints;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Orleans.Configuration;
 using Orleans.Hosting;
 using Orleans.Runtime;
+using Orleans.Serialization;
 using StackExchange.Redis;
 
 namespace BackpropCluster.Grains.Clustering;
@@ -25,6 +27,9 @@ public sealed class ClusterClient : IAsyncDisposable
     public IGrainFactory Grains => host.Services.GetRequiredService<IGrainFactory>();
 
     public IClusterGrain Cluster => Grains.GetGrain<IClusterGrain>(0);
+
+    /// <summary>What the cluster's runs have saved, to read only.</summary>
+    public CheckpointStore Checkpoints => new(new SealedRecords(new ClusterRecords(Cluster), host.Services.GetRequiredService<Serializer>()));
 
     /// <summary>Connects to some silo of the cluster.</summary>
     /// <exception cref="ClusterUnreachableException">None answers within twenty seconds.</exception>

@@ -12,6 +12,9 @@ public interface IClusterGrain : IGrainWithIntegerKey
     [Alias("Runs")] ValueTask<ImmutableArray<RunEntry>> Runs();
 
     [Alias("Find")] ValueTask<RunRecord?> Find(string run);
+
+    /// <summary>A record of the cluster's store, sealed as it lies there; <see langword="null"/> if there is none of this name.</summary>
+    [Alias("Record")] ValueTask<byte[]?> Record(string name);
 }
 
 [StatelessWorker]
@@ -20,4 +23,6 @@ internal sealed class ClusterGrain(RunCatalog catalog) : Grain, IClusterGrain
     public async ValueTask<ImmutableArray<RunEntry>> Runs() => await catalog.Runs();
 
     public async ValueTask<RunRecord?> Find(string run) => await catalog.Find(run);
+
+    public async ValueTask<byte[]?> Record(string name) => await catalog.Record(name);
 }

@@ -1,0 +1,68 @@
+using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Learning;
+using StackExchange.Redis;
+
+namespace BackpropCluster.Tests.Processes;
+
+/// <summary>What a cluster's run has saved can be had from anywhere, without its data, its folder or the store's address.</summary>
+[Collection(SharedCluster.Name)]
+public sealed class ClusterCheckpointTests : IDisposable
+{
+    private readonly SharedCluster cluster;
+    private readonly Backprop backprop = new();
+    private readonly Backprop elsewhere = new();
+
+    public ClusterCheckpointTests(SharedCluster cluster)
+    {
+        RedisServer.Need();
+        this.cluster = cluster;
+    }
+
+    public void Dispose()
+    {
+        backprop.Dispose();
+        elsewhere.Dispose();
+    }
+
+    [Fact]
+    public async Task TheTrainedModelIsExportedFromACluster()
+    {
+        ProcessRuns.Write(backprop.Folder);
+        var trained = (await backprop.Run("train", "seven.yaml", "--cluster", cluster.Url, "--json")).Json;
+        var (run, hash, steps) = (trained.GetProperty("run").GetString()!, trained.GetProperty("weightsSha256").GetString(), trained.GetProperty("steps").GetInt32());
+
+        var last = (await elsewhere.Run("checkpoint", "list", run, "--cluster", cluster.Url, "--json")).Json.GetProperty("checkpoints").EnumerateArray().Last();
+        Assert.Equal((steps, hash, true), (last.GetProperty("step").GetInt32(), last.GetProperty("weightsSha256").GetString(), last.GetProperty("ok").GetBoolean()));
+        Assert.Equal(0, (await elsewhere.Run("checkpoint", "verify", run, "--cluster", cluster.Url)).ExitCode);
+        Assert.Empty(elsewhere.LeftBehind);
+        Assert.Equal(hash, (await elsewhere.Run("checkpoint", "export", run, "--to", "trained.safetensors", "--cluster", cluster.Url, "--json")).Json.GetProperty("weightsSha256").GetString());
+        Assert.Equal(hash, HashOf("trained.safetensors"));
+        Assert.Equal(0, (await elsewhere.Run("checkpoint", "export", run, "--step", "0", "--to", "initial.safetensors", "--cluster", cluster.Url)).ExitCode);
+        Assert.NotEqual(hash, HashOf("initial.safetensors"));
+        Mistake.Assert(await elsewhere.Run("checkpoint", "list", "nobody", "--cluster", cluster.Url), 2, $"there is no run nobody in {cluster.Redis.Shown()}");
+
+        await Damage($"backprop/state/backprop/{run}/checkpoints/step-{steps}-term-1/layer-2-part-1/checkpoint");
+        var verified = await elsewhere.Run("checkpoint", "verify", run, "--cluster", cluster.Url);
+        Assert.Equal(5, verified.ExitCode);
+        Assert.Contains($"step {steps}  BROKEN  the checkpoint of step {steps} is broken: {run}/checkpoints/step-{steps}-term-1/layer-2-part-1: its bytes are not those that were written", verified.Output, StringComparison.Ordinal);
+        var exported = await elsewhere.Run("checkpoint", "export", run, "--step", $"{steps}", "--to", "broken.safetensors", "--cluster", cluster.Url);
+        Mistake.Assert(exported, 5, $"see: backprop checkpoint verify {run} --cluster {cluster.Redis.Shown()}");
+        Assert.False(File.Exists(Path.Combine(elsewhere.Folder, "broken.safetensors")));
+    }
+
+    private async Task Damage(string key)
+    {
+        await using var redis = await ConnectionMultiplexer.ConnectAsync(SharedCluster.AddressOf(cluster.Url).StorageOptions());
+        var bytes = (byte[]?)await redis.GetDatabase().HashGetAsync(key, "data");
+        Assert.True(bytes is not null, $"there is no record {key}");
+        bytes[^40] ^= 1;
+        await redis.GetDatabase().HashSetAsync(key, "data", bytes);
+    }
+
+    private string HashOf(string name)
+    {
+        using var file = File.OpenRead(Path.Combine(elsewhere.Folder, name));
+        var tensors = Safetensors.Read(name, file).ToDictionary(t => t.Name, t => t.Values);
+        return WeightsHash.Sha256(Enumerable.Range(0, 3).Select(l => (tensors[$"layers.{l}.weight"], tensors[$"layers.{l}.bias"])));
+    }
+}
