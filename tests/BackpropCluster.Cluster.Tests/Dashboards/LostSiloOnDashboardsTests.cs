@@ -1,5 +1,6 @@
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Tests.Otlp;
 using BackpropCluster.Tests.Processes;
 
 namespace BackpropCluster.Tests.Dashboards;
@@ -29,8 +30,8 @@ public sealed class LostSiloOnDashboardsTests : IAsyncDisposable
     [Fact]
     public async Task EveryPanelHasDataAfterASiloWasLost()
     {
-        receiver = OtlpReceiver.Start();
-        prometheus = await PrometheusServer.Start(receiver.Address);
+        receiver = await OtlpReceiver.Start();
+        prometheus = await PrometheusServer.Start(receiver.Address.Authority);
         redis = await RedisServer.Start();
         // The calendar's time: Prometheus, another process, is asked for a range of it.
         var began = DateTime.UtcNow;
@@ -41,7 +42,7 @@ public sealed class LostSiloOnDashboardsTests : IAsyncDisposable
         using var pause = new PeriodicTimer(TimeSpan.FromSeconds(1));
         var missing = await Missing(began);
         for (var look = 1; missing.Count > 0 && look < Looks && await pause.WaitForNextTickAsync(TestContext.Current.CancellationToken); look++) missing = await Missing(began);
-        Assert.True(missing.Count == 0, $"{missing.Count} without data after {Looks} looks a second apart (exported by {string.Join(", ", receiver.Instances)}):\n{string.Join('\n', missing)}");
+        Assert.True(missing.Count == 0, $"{missing.Count} without data after {Looks} looks a second apart (exported by {string.Join(", ", receiver.Points.Select(p => p.Instance).Distinct())}):\n{string.Join('\n', missing)}");
     }
 
     private async Task<List<string>> Missing(DateTime began)
@@ -93,7 +94,7 @@ public sealed class LostSiloOnDashboardsTests : IAsyncDisposable
     {
         var silo = Child.Start(
             "env", folder.FullName,
-            "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", $"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://{receiver!.Address}/v1/metrics", "OTEL_METRIC_EXPORT_INTERVAL=1000",
+            "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", $"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT={receiver!.Address}v1/metrics", "OTEL_METRIC_EXPORT_INTERVAL=1000",
             "dotnet", Path.Combine(AppContext.BaseDirectory, "backprop.dll"), "silo", "--cluster", redis!.Url(), "--name", name);
         children.Add(silo);
         await silo.Says("is a member of");

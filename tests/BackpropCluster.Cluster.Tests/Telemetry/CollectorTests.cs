@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using BackpropCluster.Tests.Otlp;
 using BackpropCluster.Tests.Processes;
 
 namespace BackpropCluster.Tests.Telemetry;

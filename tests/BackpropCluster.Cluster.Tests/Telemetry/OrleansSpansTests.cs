@@ -1,4 +1,5 @@
 using BackpropCluster.Grains.Telemetry;
+using BackpropCluster.Tests.Otlp;
 
 namespace BackpropCluster.Tests.Telemetry;
 

@@ -1,4 +1,5 @@
 using BackpropCluster.Grains.Telemetry;
+using BackpropCluster.Tests.Otlp;
 using BackpropCluster.Tests.Processes;
 
 namespace BackpropCluster.Tests.Telemetry;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using BackpropCluster.Grains.Telemetry;
+using BackpropCluster.Tests.Otlp;
 
 namespace BackpropCluster.Tests.Telemetry;
 

@@ -1,7 +1,10 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using BackpropCluster.Grains.Clustering;
 using BackpropCluster.Grains.Telemetry;
+using BackpropCluster.Tests.Dashboards;
+using Google.Protobuf;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -9,7 +12,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-namespace BackpropCluster.Tests.Telemetry;
+namespace BackpropCluster.Tests.Otlp;
 
 /// <summary>How a collector treats what it is sent.</summary>
 internal enum Collector
@@ -21,13 +24,20 @@ internal enum Collector
 }
 
 /// <summary>A collector on loopback: takes OTLP over HTTP as protobuf, and keeps what it was really sent.</summary>
+/// <remarks>Prometheus 3 takes metrics so too; Debian's older one scrapes them here, from <c>/metrics</c>.</remarks>
 internal sealed class OtlpReceiver : IAsyncDisposable
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan Slowness = TimeSpan.FromMilliseconds(700);
+
+    // As in docker-compose.yml: a silo that has said nothing for so long is no longer shown to Prometheus.
+    private static readonly TimeSpan Forgotten = TimeSpan.FromSeconds(30);
+
     private readonly Lock gate = new();
     private readonly List<TraceSpan> spans = [];
     private readonly List<DataPoint> points = [];
+    private readonly Dictionary<string, (long At, string Text)> newest = [];
+    private readonly List<string> errors = [];
     private readonly CancellationTokenSource end = new();
     private readonly WebApplication app;
     private readonly Collector manner;
@@ -36,10 +46,12 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     private OtlpReceiver(WebApplication app, Collector manner) => (this.app, this.manner) = (app, manner);
 
+    public Uri Address => new(app.Urls.Single());
+
     /// <summary>What a process is told so that it sends here, soon and in small batches.</summary>
     public (string Name, string Value)[] Variables =>
     [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", app.Urls.Single()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", $"{Address}"),
         // A batch that timed out is lost: a busy machine must not lose one of a collector that answers.
         ("OTEL_EXPORTER_OTLP_TIMEOUT", manner == Collector.Answers ? "10000" : "500"),
         ("OTEL_BSP_SCHEDULE_DELAY", "100"),
@@ -51,7 +63,7 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     {
         get
         {
-            lock (gate) return [.. spans];
+            lock (gate) return Read(spans);
         }
     }
 
@@ -60,7 +72,16 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     {
         get
         {
-            lock (gate) return [.. points];
+            lock (gate) return Read(points);
+        }
+    }
+
+    /// <summary>Why requests could not be read, whose spans and data points are missing.</summary>
+    public IReadOnlyList<string> Errors
+    {
+        get
+        {
+            lock (gate) return [.. errors];
         }
     }
 
@@ -73,8 +94,9 @@ internal sealed class OtlpReceiver : IAsyncDisposable
         builder.Services.AddRoutingCore().AddSingleton<IHostLifetime, NoLifetime>();
         builder.Logging.ClearProviders();
         var receiver = new OtlpReceiver(builder.Build(), manner);
-        receiver.app.MapPost("/v1/traces", context => receiver.Take(context, body => receiver.spans.AddRange(OtlpRequest.Spans(body))));
-        receiver.app.MapPost("/v1/metrics", context => receiver.Take(context, body => receiver.points.AddRange(OtlpRequest.Metrics(body))));
+        receiver.app.MapPost("/v1/traces", context => receiver.Take(context, request => receiver.spans.AddRange([.. OtlpRequest.Spans(request)])));
+        receiver.app.MapPost("/v1/metrics", context => receiver.Take(context, request => receiver.Keep([.. OtlpRequest.Metrics(request)])));
+        receiver.app.MapGet("/metrics", receiver.Show);
         await receiver.app.StartAsync();
         return receiver;
     }
@@ -102,7 +124,7 @@ internal sealed class OtlpReceiver : IAsyncDisposable
         end.Dispose();
     }
 
-    private async Task Take(HttpContext context, Action<ReadOnlyMemory<byte>> keep)
+    private async Task Take(HttpContext context, Action<WireMessage> keep)
     {
         Interlocked.Increment(ref requests);
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, end.Token);
@@ -119,8 +141,8 @@ internal sealed class OtlpReceiver : IAsyncDisposable
                 return;
         }
 
-        using var body = new MemoryStream();
-        await context.Request.Body.CopyToAsync(body, ends.Token);
+        // Whoever is killed in the middle of a request is no error: this throws, and nobody is there for an answer.
+        var body = await ByteString.FromStreamAsync(context.Request.Body, ends.Token);
         if (context.Request.ContentType != "application/x-protobuf")
         {
             context.Response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
@@ -129,12 +151,42 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
         lock (gate)
         {
-            keep(body.ToArray());
+            try
+            {
+                keep(new WireMessage(body));
+            }
+            catch (Exception e)
+            {
+                errors.Add(e.ToString());
+                context.Response.StatusCode = StatusCodes.Status400BadRequest;
+            }
+
             news.SetResult();
             news = new(TaskCreationOptions.RunContinuationsAsynchronously);
         }
 
         // An empty response message: nothing was rejected.
         context.Response.ContentType = "application/x-protobuf";
+    }
+
+    private void Keep(List<DataPoint> exported)
+    {
+        foreach (var instance in exported.GroupBy(p => p.Instance)) newest[instance.Key] = (Stopwatch.GetTimestamp(), PrometheusText.Of(instance));
+        points.AddRange(exported);
+    }
+
+    private Task Show(HttpContext context)
+    {
+        string text;
+        lock (gate) text = string.Concat(newest.Values.Where(n => Stopwatch.GetElapsedTime(n.At) < Forgotten).Select(n => n.Text));
+        context.Response.ContentType = "text/plain; version=0.0.4";
+        return context.Response.WriteAsync(text, end.Token);
+    }
+
+    // What could not be read must not look like what was not sent.
+    private List<T> Read<T>(List<T> kept)
+    {
+        if (errors is [var first, ..]) Assert.Fail($"requests that could not be read: {errors.Count}, the first because of {first}");
+        return [.. kept];
     }
 }

@@ -1,23 +1,25 @@
 using System.Diagnostics.Metrics;
+using System.Net;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
+using Xunit.Sdk;
 
-namespace BackpropCluster.Tests.Dashboards;
+namespace BackpropCluster.Tests.Otlp;
 
-/// <summary>The tests' own stand-in for Prometheus 3 reads what the real exporter sends.</summary>
+/// <summary>The tests' own collector, and stand-in for Prometheus 3, reads what the real exporter sends.</summary>
 public sealed class OtlpReceiverTests
 {
     [Fact]
     public async Task EveryKindOfMetricIsReadAsPrometheusWouldStoreIt()
     {
         using var meter = new Meter("otlp-receiver-tests");
-        await using var receiver = OtlpReceiver.Start();
+        await using var receiver = await OtlpReceiver.Start();
         using (var provider = Sdk.CreateMeterProviderBuilder()
             .ConfigureResource(resource => resource.Clear().AddService("shop", serviceInstanceId: "one"))
             .AddMeter(meter.Name)
-            .AddOtlpExporter((options, _) => (options.Protocol, options.Endpoint) = (OtlpExportProtocol.HttpProtobuf, new Uri($"http://{receiver.Address}/v1/metrics")))
+            .AddOtlpExporter((options, _) => (options.Protocol, options.Endpoint) = (OtlpExportProtocol.HttpProtobuf, new Uri(receiver.Address, "v1/metrics")))
             .Build())
         {
             meter.CreateCounter<long>("sales", "{sale}").Add(3, new KeyValuePair<string, object?>("pay.ment", "in \"cash\""));
@@ -29,7 +31,7 @@ public sealed class OtlpReceiverTests
         }
 
         using var client = new HttpClient();
-        var text = await client.GetStringAsync(new Uri($"http://{receiver.Address}/metrics"), TestContext.Current.CancellationToken);
+        var text = await client.GetStringAsync(new Uri(receiver.Address, "metrics"), TestContext.Current.CancellationToken);
         Assert.Equal(
             [
                 "heat_celsius{job=\"shop\",instance=\"one\"} 36.6",
@@ -46,5 +48,19 @@ public sealed class OtlpReceiverTests
     }
 
     [Theory, InlineData("0a05"), InlineData("ff"), InlineData("0b")]
-    public void WhatIsCutOffIsRefused(string hex) => Assert.Throws<InvalidDataException>(() => ProtobufField.Read(Convert.FromHexString(hex)).ToList());
+    public async Task WhatIsCutOffIsRefusedAndTold(string hex)
+    {
+        await using var receiver = await OtlpReceiver.Start();
+        using var client = new HttpClient();
+        foreach (var path in (string[])["v1/metrics", "v1/traces"])
+        {
+            using var body = new ByteArrayContent(Convert.FromHexString(hex)) { Headers = { ContentType = new("application/x-protobuf") } };
+            using var response = await client.PostAsync(new Uri(receiver.Address, path), body, TestContext.Current.CancellationToken);
+            Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        }
+
+        Assert.Equal(2, receiver.Errors.Count);
+        Assert.Throws<FailException>(() => receiver.Spans);
+        Assert.Throws<FailException>(() => receiver.Points);
+    }
 }
