@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Spectre.Console;
@@ -24,6 +25,9 @@ internal static class Output
 
     /// <summary>The result, for programs: one object, one line.</summary>
     public static void Json(object result) => System.Console.Out.WriteLine(JsonSerializer.Serialize(result, Camel));
+
+    /// <summary>A number a second, for people: one of a slow run is not shown as none.</summary>
+    public static string Rate(double perSecond) => perSecond.ToString(perSecond < 10 ? "0.0" : "N0", CultureInfo.InvariantCulture);
 
     private static IAnsiConsole Create(TextWriter writer, bool redirected)
     {

@@ -98,7 +98,7 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
         var rows = (progress.CommittedSteps - progress.FirstVersion) * (double)plan.TrainingRows * plan.Spec.Training.Epochs / progress.Steps;
         var text = $"step {N(progress.CommittedSteps)}/{N(progress.Steps)}  epoch {progress.Epoch}  loss {last.Loss.ToString("0.000000", CultureInfo.InvariantCulture)}"
             + (evaluation is { } e ? $"  test {Percent(e.Score.Accuracy) ?? e.Score.Loss.ToString("0.000000", CultureInfo.InvariantCulture)}" : "")
-            + $"  {N((long)(rows / seconds))} rows/s  ETA {(seconds * (progress.Steps - progress.CommittedSteps) / Math.Max(1, progress.CommittedSteps - progress.FirstVersion)).ToString("0", CultureInfo.InvariantCulture)} s";
+            + $"  {Output.Rate(rows / seconds)} rows/s  ETA {(seconds * (progress.Steps - progress.CommittedSteps) / Math.Max(1, progress.CommittedSteps - progress.FirstVersion)).ToString("0", CultureInfo.InvariantCulture)} s";
         if (Output.TalkIsLive) System.Console.Error.Write($"\r\u001b[K{text[..Math.Min(text.Length, Math.Max(20, System.Console.BufferWidth - 1))]}{(progress.IsOver ? "\n" : "")}");
         else System.Console.Error.WriteLine(text);
     }
@@ -117,7 +117,7 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
     {
         var console = Output.Console;
         console.MarkupLine($"[bold green]completed[/] {N(summary.Steps)} steps, {N(summary.Epochs)} epochs in {summary.Seconds.ToString("0.00", CultureInfo.InvariantCulture)} s: "
-            + $"{N((long)summary.StepsPerSecond)} steps/s, {N((long)summary.SamplesPerSecond)} rows/s");
+            + $"{Output.Rate(summary.StepsPerSecond)} steps/s, {Output.Rate(summary.SamplesPerSecond)} rows/s");
         Line(console, "train", outcome.Result!.Steps[^1], "the last batch, before its update");
         if (outcome.Result.Evaluations.Length > 0) Line(console, "test", outcome.Result.Evaluations[^1].Score, $"{N(plan.TestRows)} rows");
         console.MarkupLine($"weights  sha256 {outcome.Result.WeightsSha256}");

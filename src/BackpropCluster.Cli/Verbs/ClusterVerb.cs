@@ -37,7 +37,7 @@ internal static class ClusterVerb
                 $"{silo.Name,-20} {silo.MemoryBytes / 1_048_576.0,6:N0} MiB  {(silo.Parts.IsEmpty ? "nothing" : string.Join(", ", silo.Parts.OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => $"{p.Key}: {p.Value} parts")))}"));
         foreach (var run in runs)
             System.Console.Out.WriteLine(string.Create(
-                CultureInfo.InvariantCulture, $"{run.Run,-40} {run.Status,-10} step {run.Step:N0} of {run.Steps:N0}, {run.StepsPerSecond:N0} steps/s"));
+                CultureInfo.InvariantCulture, $"{run.Run,-40} {run.Status,-10} step {run.Step:N0} of {run.Steps:N0}, {Output.Rate(run.StepsPerSecond)} steps/s"));
         if (runs.Count == 0) System.Console.Out.WriteLine("no run is unfinished");
         return ExitCode.Done;
     }
