@@ -79,10 +79,13 @@ internal sealed class Child : IAsyncDisposable
     }
 
     /// <summary>Sends a signal, such as TERM, STOP or CONT.</summary>
-    public void Signal(string name)
+    public void Signal(string name) => Signal(name, Id);
+
+    /// <summary>Sends a signal to some process.</summary>
+    public static void Signal(string name, int id)
     {
-        using var kill = Process.Start("kill", [$"-{name}", Id.ToString(CultureInfo.InvariantCulture)]);
-        Assert.True(kill.WaitForExit(TimeSpan.FromSeconds(5)), $"kill -{name} {Id} did not end within 5 s");
+        using var kill = Process.Start("kill", [$"-{name}", id.ToString(CultureInfo.InvariantCulture)]);
+        Assert.True(kill.WaitForExit(TimeSpan.FromSeconds(5)), $"kill -{name} {id} did not end within 5 s");
     }
 
     /// <summary>Ends the process at once, without a word of it.</summary>

@@ -15,9 +15,13 @@ public sealed class PublishedApp : IAsyncLifetime
             DeployFiles.Root,
             ["dotnet", "publish", DeployFiles.PathOf("src/BackpropCluster.Cli"), "-c", configuration, "--no-build", "-m:1", "-p:UseAppHost=false", "-o", folder.FullName]);
         Assert.True(code == 0, output);
-        var examples = folder.CreateSubdirectory("examples").FullName;
-        foreach (var example in Directory.GetFiles(DeployFiles.PathOf("examples"))) File.Copy(example, Path.Combine(examples, Path.GetFileName(example)));
+        foreach (var instruction in DeployFiles.Dockerfile.Reverse().TakeWhile(i => i.Name != "FROM").Where(i => i.Name == "COPY" && !i.Value.StartsWith("--from", StringComparison.Ordinal)))
+            Copy(instruction.Value.Split(' '));
+        // Whoever runs in the image is not who made it.
+        if (!OperatingSystem.IsWindows()) folder.UnixFileMode |= UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
     }
+
+    public string Folder => folder.FullName;
 
     public Task<(int Code, string Output)> Start(string[] arguments) =>
         Run(folder.FullName, [.. DeployFiles.ExecForm(DeployFiles.Instruction("ENTRYPOINT")), .. arguments]);
@@ -28,6 +32,14 @@ public sealed class PublishedApp : IAsyncLifetime
     {
         folder.Delete(recursive: true);
         return ValueTask.CompletedTask;
+    }
+
+    // Files, or all files of a folder, into the folder that is named last.
+    private void Copy(string[] paths)
+    {
+        var target = Directory.CreateDirectory(Path.Combine(folder.FullName, paths[^1])).FullName;
+        foreach (var source in paths[..^1].Select(DeployFiles.PathOf).SelectMany(path => Directory.Exists(path) ? Directory.GetFiles(path) : [path]))
+            File.Copy(source, Path.Combine(target, Path.GetFileName(source)));
     }
 
     private static async Task<(int Code, string Output)> Run(string directory, string[] command)
