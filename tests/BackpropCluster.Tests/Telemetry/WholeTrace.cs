@@ -72,6 +72,8 @@ internal static class WholeTrace
             Assert.Equal(a.Events.Select(e => (e.TimeUnixNano, e.Name)), b.Events.Select(e => (e.TimeUnixNano, e.Name)));
             Assert.Equal(a.Events.SelectMany(e => e.Attributes), b.Events.SelectMany(e => e.Attributes));
             Assert.Equal(a.Links.Select(l => (l.TraceId, l.SpanId)), b.Links.Select(l => (l.TraceId, l.SpanId)));
+            Assert.Equal(a.Links.SelectMany(l => l.Attributes), b.Links.SelectMany(l => l.Attributes));
+            Assert.Equal((a.Status, a.StatusMessage), (b.Status, b.StatusMessage));
         }
     }
 
