@@ -40,7 +40,7 @@ internal sealed class CoordinatorGrain(
 
     public async ValueTask<RunPlan> Start(RunPlan plan, int term, TimeSpan deadline, string runFile)
     {
-        await waking;
+        await BegunOrRefused();
         if (record is { } known && known.Plan.Fingerprint != plan.Fingerprint) throw new RunTakenException(plan.Run);
         // A client that lost sight of a run asks again; the run may have gone on all the time. One whose result could not be read any
         // more is led anew, from its last checkpoint.
@@ -52,7 +52,7 @@ internal sealed class CoordinatorGrain(
 
     public async ValueTask Wake()
     {
-        await waking;
+        await BegunOrRefused();
         if (state is not null || catalog is null || await catalog.Find(this.GetPrimaryKeyString()) is not { Status: RunStatus.Training } unfinished) return;
         if (waking.IsCompleted && state is null) waking = Begin(unfinished, term: 0, refuse: false);
         await waking;
@@ -91,6 +91,13 @@ internal sealed class CoordinatorGrain(
         if (state is null || outbox is null) return new(true);
         state.Leave(silo, outbox);
         return new(state.IsRidOf(silo));
+    }
+
+    // A beginning that failed is no answer to whoever comes later: the files, or the store, may be there by now. Asked again after each
+    // wait: of two that waited the first may begin anew.
+    private async Task BegunOrRefused()
+    {
+        while (!waking.IsCompleted) await waking.ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private async Task Begin(RunRecord run, int term, bool refuse)

@@ -48,13 +48,16 @@ public sealed class SavedRuns : IAsyncLifetime
         return Runs.Plan(spec, Runs.BuiltIn(spec), Granularity.Layer) with { Run = run, Fingerprint = seed, Checkpoints = new CheckpointRule(2, TimeSpan.Zero) };
     }
 
-    internal static InProcessTestCluster Silo(IGrainStorage storage)
+    /// <param name="storage">Where it keeps checkpoints.</param>
+    /// <param name="keepsRuns">Whether runs belong to it, as to the silos of a cluster.</param>
+    internal static InProcessTestCluster Silo(IGrainStorage storage, bool keepsRuns = false)
     {
         var builder = new InProcessTestClusterBuilder(1);
         builder.ConfigureSilo((_, silo) =>
         {
             silo.Services.AddCheckpoints(_ => storage);
             silo.AddBackprop();
+            if (keepsRuns) silo.AddRuns();
         });
         return builder.Build();
     }
