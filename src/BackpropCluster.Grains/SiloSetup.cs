@@ -43,6 +43,9 @@ public static class SiloSetup
         {
             options.ProbeTimeout = TimeSpan.FromSeconds(1);
             options.NumMissedProbesLimit = 3;
+            // Of a silo that was heard of within three of these no silo says that it is dead. A frozen one closes no connection, so this is
+            // how long it takes to be known: less than a step's default deadline, or the run would be restored onto it once more.
+            options.MaxProbeTimeout = TimeSpan.FromSeconds(2.5);
             // A cluster that was killed as a whole may be started again at once: its dead entries are old after three missed signs of life.
             options.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(3);
             options.MaxJoinAttemptTime = TimeSpan.FromSeconds(60);

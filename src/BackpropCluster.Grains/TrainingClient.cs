@@ -21,7 +21,8 @@ public static class TrainingClient
     private const int ReadsAtOnce = 256;
     private const int TraceLooks = 50;
 
-    // A coordinator answers within a second. If its silo, or the one between, is gone, Orleans would wait for half a minute.
+    // A coordinator answers within a second. If its silo, or the one between, is gone, Orleans would wait for half a minute. One that has
+    // to ask silos whether they can read the data takes longer, and is asked again meanwhile.
     private static readonly TimeSpan AnswerBound = TimeSpan.FromSeconds(3);
 
     /// <param name="grains">The cluster.</param>
@@ -42,7 +43,7 @@ public static class TrainingClient
             try
             {
                 log.ReadAgain();
-                plan = await coordinator.Start(plan, last?.Term ?? 0, deadline, runFile);
+                plan = await coordinator.Start(plan, last?.Term ?? 0, deadline, runFile).AsTask().WaitAsync(AnswerBound, CancellationToken.None);
                 await using var interruption = cancellation.UnsafeRegister(_ => coordinator.Interrupt().AsTask().Ignore(), null);
                 await foreach (var told in Follow(coordinator, log))
                 {

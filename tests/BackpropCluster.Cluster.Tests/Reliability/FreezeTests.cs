@@ -32,6 +32,28 @@ public sealed class FreezeTests
         Assert.True(last.Term > 1, $"the run recovered in no other term: {last}");
     }
 
+    /// <summary>It answers nothing and closes no connection, so only its missing signs of life tell: the others go on without it.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task ASiloThatNeverWakesIsDoneWithout(bool leads)
+    {
+        await using var cluster = await Faults.Cluster();
+        await using var run = EndlessRun.Begin(cluster.Client.Grains, cluster.Folder, "training.checkpoint_every=50");
+        await run.Until(p => p.SavedVersion >= 100, "it had saved twice");
+        await using var pace = new Pace(() => run.Watched.CommittedSteps);
+        var leader = run.Watched.CoordinatorSilo;
+        var victim = await cluster.Find(async silo => await cluster.PlacementNameOf(silo) == leader == leads);
+        var name = await cluster.PlacementNameOf(victim);
+
+        victim.Process.Signal("STOP");
+        await run.Until(p => !p.Placement!.Uses(name) && p.CommittedSteps > pace.Highest, "it went on without the frozen silo");
+        var last = await run.EndsAsTheReference();
+        Faults.Tell($"{victim.Name} ({(leads ? "leads" : "does not lead")}) frozen for good: longest time without a new step {pace.Longest.TotalSeconds:0.0} s, {run.Watched.History}");
+        Assert.True(pace.Longest < WordBound, $"no new step for {pace.Longest.TotalSeconds:0.0} s");
+        Assert.True(last.Term > 1, $"the run recovered in no other term: {last}");
+    }
+
     private static async Task<RunProgress> Freeze(bool leads, string deadline)
     {
         await using var cluster = await Faults.Cluster();
