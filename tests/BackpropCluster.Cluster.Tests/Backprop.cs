@@ -31,11 +31,20 @@ internal sealed class Backprop : IDisposable
         var began = Stopwatch.GetTimestamp();
         using var process = Process.Start(start)!;
         var (output, talk) = (new StringBuilder(), new StringBuilder());
+        var failures = new List<Exception>();
         process.OutputDataReceived += (_, line) => Append(output, line.Data);
         process.ErrorDataReceived += (_, line) =>
         {
             Append(talk, line.Data);
-            if (line.Data is not null) onTalk?.Invoke(process, line.Data);
+            try
+            {
+                if (line.Data is not null) onTalk?.Invoke(process, line.Data);
+            }
+            catch (Exception e)
+            {
+                // Thrown here it would end the process of all tests.
+                failures.Add(e);
+            }
         };
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
@@ -50,6 +59,7 @@ internal sealed class Backprop : IDisposable
             Assert.Fail($"backprop {string.Join(' ', arguments)} did not end within {Bound.TotalSeconds} s; it said: {talk}");
         }
 
+        Assert.True(failures.Count == 0, $"what the test did while the program talked failed: {failures.FirstOrDefault()}");
         return new Ended(process.ExitCode, output.ToString(), talk.ToString(), Stopwatch.GetElapsedTime(began));
     }
 

@@ -20,7 +20,8 @@ internal sealed class RunKeeper(RunCatalog catalog, IGrainFactory grains, Depart
             if (departure.HasBegun) return;
             try
             {
-                foreach (var run in (await catalog.Runs()).Where(r => !r.Status.IsOver())) await grains.GetGrain<ICoordinatorGrain>(run.Run).Wake();
+                // All at once: one that cannot be woken must not keep the others waiting.
+                await Task.WhenAll((await catalog.Runs()).Where(run => !run.Status.IsOver()).Select(run => grains.GetGrain<ICoordinatorGrain>(run.Run).Wake().AsTask()));
                 failing = false;
             }
             catch (Exception e) when (e is not OperationCanceledException)

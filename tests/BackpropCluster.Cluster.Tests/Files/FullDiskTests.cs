@@ -57,7 +57,7 @@ public sealed class FullDiskTests : IDisposable
             if (taken.Length > 0 || !line.StartsWith("step 500/", StringComparison.Ordinal)) return;
             taken = Directory.EnumerateDirectories(Path.Combine(backprop.Folder, "runs")).Single(d => Path.GetFileName(d) != whole.GetProperty("run").GetString()) + "/checkpoints";
             Directory.Move(taken, kept);
-            File.WriteAllText(taken, "");
+            Block(taken);
         }, ["train", Path.Combine(Backprop.Root, "examples", "iris.yaml"), .. longer]);
         Assert.True(failed.ExitCode == 6, $"exit code {failed.ExitCode}: {failed.Talk}");
         Assert.Equal(3, failed.Talk.Split('\n').Count(l => l.StartsWith("warning: version ", StringComparison.Ordinal) && l.Contains("could not be saved", StringComparison.Ordinal)));
@@ -70,6 +70,24 @@ public sealed class FullDiskTests : IDisposable
         var resumed = (await backprop.Run("train", "--resume", run, "--json")).Json;
         Assert.Equal(whole.GetProperty("weightsSha256").GetString(), resumed.GetProperty("weightsSha256").GetString());
         Assert.True(resumed.GetProperty("resumedFrom").GetInt32() >= 400, resumed.ToString());
+    }
+
+    // The program may have made the folder anew since it was moved, and may be writing into it.
+    private static void Block(string path)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
+                File.WriteAllText(path, "");
+                return;
+            }
+            catch (Exception e) when (e is UnauthorizedAccessException or IOException && attempt < 100)
+            {
+                // It was quicker once more.
+            }
+        }
     }
 
     private async Task<TrainingOutcome> Train(RunPlan plan, Func<string, bool> isFull)

@@ -65,6 +65,7 @@ public sealed partial class BoundedWaitTests
     [InlineData("process.WaitForExitAsync().WaitAsync(Bound)", true)]
     [InlineData("http.GetStringAsync(url)", false)]
     [InlineData("completion.Task", false)]
+    [InlineData("completion.ConfigureAwait(false)", false)]
     [InlineData("host.StopAsync(bound.Token)", true)]
     public void AnAwaitWithoutABoundIsFound(string expression, bool bounded) => Assert.Equal(bounded, IsBounded(expression, []));
 
@@ -72,9 +73,8 @@ public sealed partial class BoundedWaitTests
     {
         if (expression.Contains(".WaitAsync(", StringComparison.Ordinal)) return true;
         var outside = Arguments(expression).Trim();
-        var calls = Call().Matches(outside).Select(m => m.Groups[1].Value).ToList();
-        if (calls.Count == 0) return Tasks.ContainsKey(outside) || Tasks.Keys.Any(t => outside.StartsWith(t, StringComparison.Ordinal));
-        var awaited = calls.FindLast(call => call is not ("AsTask" or "ConfigureAwait"))!;
+        var awaited = Call().Matches(outside).Select(m => m.Groups[1].Value).LastOrDefault(call => call is not ("AsTask" or "ConfigureAwait"));
+        if (awaited is null) return Tasks.Keys.Any(t => outside.StartsWith(t, StringComparison.Ordinal));
         return own.Contains(awaited) || Bounded.ContainsKey(awaited);
     }
 
