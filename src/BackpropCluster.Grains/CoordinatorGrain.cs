@@ -90,7 +90,10 @@ internal sealed class CoordinatorGrain(
     {
         if (state is null || outbox is null) return new(true);
         state.Leave(silo, outbox);
-        return new(state.IsRidOf(silo));
+        var isRid = state.IsRidOf(silo);
+        // Over, it only waits for readers, whom the store serves too. On its way out Orleans would look for another silo for it.
+        if (silo == members.Local && state.Status.IsOver() && catalog is not null && entered != RunStatus.Training) LetGo();
+        return new(isRid);
     }
 
     // A beginning that failed is no answer to whoever comes later: the files, or the store, may be there by now. Asked again after each

@@ -59,8 +59,6 @@ internal static class SiloVerb
         .AddFilter("Orleans.Persistence", LogLevel.None)
         // A call to a silo that is just leaving: whoever called asks again.
         .AddFilter("Orleans.Runtime.Placement", LogLevel.None)
-        // The last silo that leaves finds no other one for its coordinators; what fails in a grain is told to its caller.
-        .AddFilter("Orleans.Grain", LogLevel.None)
         .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss ", true))
         .Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
 
