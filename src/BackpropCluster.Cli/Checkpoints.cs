@@ -53,7 +53,7 @@ internal sealed class Checkpoints : IAsyncDisposable
     {
         var verified = new List<Verified>();
         if (await store.List(plan.Run) is not { } list) return verified;
-        foreach (var warning in list.Warnings) System.Console.Error.WriteLine($"warning: {warning}");
+        foreach (var warning in list.Warnings) Warn(warning);
         foreach (var id in list.Ids)
         {
             try
@@ -76,15 +76,31 @@ internal sealed class Checkpoints : IAsyncDisposable
     public async Task<(int Step, IReadOnlyList<LayerParameters> Layers)> Parameters(int? step)
     {
         if (step == 0) return (0, InitialParameters());
-        var known = await Verify();
-        var found = step is null ? known.FindLast(v => v.Problem is null) : known.Find(v => v.Id.Version == step);
-        if (found is null)
-            throw new CommandFailedException(ExitCode.Usage, $"run {plan.Run} has no {(step is null ? "whole checkpoint" : $"checkpoint of step {step}")}. Nothing was written. It has those of steps {string.Join(", ", known.Select(v => v.Id.Version).Prepend(0))}; 0 is the initial model.");
-        if (found.Problem is not null) throw new CommandFailedException(ExitCode.VerificationFailed, $"{found.Problem}. Nothing was written. Choose another --step; see: backprop checkpoint verify {plan.Run}{where}");
-        return (found.Id.Version, [.. (await store.Load(plan, found.Id)).Parameters]);
+        var (ids, warnings) = await store.List(plan.Run) ?? ([], []);
+        foreach (var warning in warnings) Warn(warning);
+        // Only what is asked for is loaded: a cluster's checkpoints come over the wire.
+        foreach (var id in ids.Where(id => step is null || id.Version == step).Reverse())
+        {
+            try
+            {
+                return (id.Version, [.. (await store.Load(plan, id)).Parameters]);
+            }
+            catch (BrokenCheckpointException e) when (step is null)
+            {
+                Warn($"{e.Message}; the one before it is looked at");
+            }
+            catch (BrokenCheckpointException e)
+            {
+                throw new CommandFailedException(ExitCode.VerificationFailed, $"{e.Message}. Nothing was written. Choose another --step; see: backprop checkpoint verify {plan.Run}{where}");
+            }
+        }
+
+        throw new CommandFailedException(ExitCode.Usage, $"run {plan.Run} has no {(step is null ? "whole checkpoint" : $"checkpoint of step {step}")}. Nothing was written. It has those of steps {string.Join(", ", ids.Select(id => id.Version).Prepend(0))}; 0 is the initial model.");
     }
 
     public ValueTask DisposeAsync() => owner.DisposeAsync();
+
+    private static void Warn(string warning) => System.Console.Error.WriteLine($"warning: {warning}");
 
     private List<LayerParameters> InitialParameters() => [.. Enumerable.Range(1, plan.Depth).Select(layer =>
     {

@@ -55,6 +55,9 @@ public sealed partial class ResumeTests : IDisposable
         var verify = await backprop.Run("checkpoint", "verify", run);
         Assert.Equal(5, verify.ExitCode);
         Assert.Contains("BROKEN", verify.Output, StringComparison.Ordinal);
+        var exported = await backprop.Run("checkpoint", "export", run, "--to", "before.safetensors");
+        Assert.Equal(0, exported.ExitCode);
+        Assert.Matches(@"^warning: the checkpoint of step \d+ is broken: .*; the one before it is looked at\n$", exported.Talk);
         var resumed = await backprop.Run("train", "--resume", run, "--json");
         Assert.Equal(whole.GetProperty("weightsSha256").GetString(), resumed.Json.GetProperty("weightsSha256").GetString());
         Assert.Contains("warning: the checkpoint of step", resumed.Talk, StringComparison.Ordinal);

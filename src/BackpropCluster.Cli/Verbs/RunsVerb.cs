@@ -101,7 +101,7 @@ internal static class RunsVerb
     }
 
     /// <summary>What a cluster knows of a run.</summary>
-    /// <exception cref="CommandFailedException">Nothing.</exception>
+    /// <exception cref="CommandFailedException">There is no such run.</exception>
     internal static async Task<RunRecord> Known(ClusterClient client, ClusterAddress address, string run) => await client.Cluster.Find(RunFolder.CheckedId(run))
         ?? throw new CommandFailedException(ExitCode.Usage, $"there is no run {run} in {address}. Nothing was changed. See: backprop runs list --cluster {address}");
 
