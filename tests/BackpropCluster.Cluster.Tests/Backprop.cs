@@ -56,7 +56,7 @@ internal sealed class Backprop : IDisposable
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            Assert.Fail($"backprop {string.Join(' ', arguments)} did not end within {Bound.TotalSeconds} s; it said: {talk}");
+            Assert.Fail($"backprop {string.Join(' ', arguments)} did not end within {Bound.TotalSeconds} s{failures.FirstOrDefault() switch { null => "", var failure => $", and what the test did meanwhile failed: {failure}" }}; it said: {talk}");
         }
 
         Assert.True(failures.Count == 0, $"what the test did while the program talked failed: {failures.FirstOrDefault()}");

@@ -1,8 +1,13 @@
+using BackpropCluster.Cli;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using Orleans.Configuration;
 using Orleans.Runtime;
+using Orleans.TestingHost;
 
 namespace BackpropCluster.Tests;
 
@@ -10,6 +15,15 @@ namespace BackpropCluster.Tests;
 public sealed class ThreeSilosTests(ThreeSilos silos) : IClassFixture<ThreeSilos>
 {
     private static readonly TimeSpan StepDeadline = TimeSpan.FromSeconds(20);
+
+    /// <summary>Or a step's deadline would restore the run onto a frozen silo before anybody knows that it is frozen.</summary>
+    [Fact]
+    public void AFrozenSiloIsKnownBeforeTheDefaultDeadlineOfAStep()
+    {
+        var options = ((InProcessSiloHandle)silos.Cluster.Silos[0]).ServiceProvider.GetRequiredService<IOptions<ClusterMembershipOptions>>().Value;
+        Assert.Equal(TimeSpan.FromSeconds(7.5), options.MaxProbeTimeout * options.NumMissedProbesLimit);
+        Assert.True(options.MaxProbeTimeout * options.NumMissedProbesLimit < RunFileLoader.Load(Path.Combine(Backprop.Root, "examples", "digits.yaml"), null).Cluster.StepDeadline);
+    }
 
     [Fact]
     public async Task EveryPartStandsWhereThePlanPutIt()

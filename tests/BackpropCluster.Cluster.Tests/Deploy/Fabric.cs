@@ -16,6 +16,7 @@ internal sealed class Fabric : IAsyncDisposable
     private readonly string file;
     private readonly string app;
     private readonly string? password;
+    // By chance: namespaces are the whole machine's, and two runs of these tests must not meet in one. No result depends on it.
     private readonly string id = $"{Prefix}{Environment.ProcessId}-{Guid.NewGuid().ToString("N")[..6]}";
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("backprop-fabric-");
     private readonly List<string> spaces = [];
@@ -100,6 +101,7 @@ internal sealed class Fabric : IAsyncDisposable
         await Ip(space, $"addr add {address}/24 dev eth0");
         await Ip(space, "link set eth0 up");
         await Ip(id, $"link set to-{number} master bridge up");
+        // As an engine names containers and pods, which the program shows and nobody knows before.
         var host = file == Role.ComposeFile ? Guid.NewGuid().ToString("N")[..12] : $"{name}-{Guid.NewGuid().ToString("N")[..5]}";
         var values = new Surroundings(password, host, address);
         var role = command is null ? Role.Read(file, name, values) : Role.OfService(name, values, command);

@@ -55,7 +55,12 @@ public sealed class FabricTests
         foreach (var line in new[] { "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1" })
             Assert.Contains(line, status, StringComparison.Ordinal);
         foreach (var path in new[] { "/app/new", "/new", "/etc/new", "/usr/new" }) Assert.Contains("Read-only file system", (await train.Run("touch", path)).Talk, StringComparison.Ordinal);
-        foreach (var path in new[] { "/runs/new", "/tmp/new" }) Assert.Equal(0, (await train.Run("touch", path)).ExitCode);
+        // The sandbox's own: a volume, and a folder in memory that is gone with it.
+        foreach (var path in new[] { "/runs/new", "/tmp/new" })
+        {
+            var touched = await train.Run("touch", path);
+            Assert.True(touched.ExitCode == 0, $"{path} cannot be written: {touched.Talk}");
+        }
         Assert.Equal(0, (await train.Run("getent", "hosts", "redis")).ExitCode);
         // Who would show metrics and traces is not there.
         foreach (var name in new[] { "prometheus", "jaeger", "example.com" }) Assert.Equal(2, (await train.Run("getent", "hosts", name)).ExitCode);

@@ -42,10 +42,12 @@ public sealed class ManyGrainsTests
             var memory = ((await client.Silos()).Sum(silo => silo.MemoryBytes) - before) / (double)Neurons;
             TestContext.Current.TestOutputHelper?.WriteLine($"first step after {firstStep.TotalSeconds:0.0} s, {outcome.Last.Steps} steps in {took.TotalSeconds:0.0} s, {memory / 1000:0.0} kB of process memory a grain");
 
+            // Asked first, for the reason that a run without a result has.
             Assert.True(outcome.Result is not null, $"the run failed: {outcome.Last.Failure?.Reason}");
             Assert.True(firstStep < FirstStep, $"the first of {outcome.Last.Steps} steps was seen after {firstStep.TotalSeconds:0.0} s");
             Assert.Equal(Neurons, outcome.Plan.PartCount - 2);
             Assert.All(outcome.Last.Placement!.Silos, silo => Assert.True(outcome.Last.Placement.Uses(silo)));
+            // One loop without a grain or a message; what it is itself held to are PyTorch's numbers.
             Assert.Equal(ReferenceTrainer.Train(spec, data).WeightsSha256, outcome.Result.WeightsSha256);
         }
         finally
