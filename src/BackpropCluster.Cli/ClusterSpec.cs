@@ -7,6 +7,8 @@ namespace BackpropCluster.Cli;
 /// <param name="Granularity">Units per grain.</param>
 /// <param name="Placement">How parts are laid on silos.</param>
 /// <param name="StepDeadline">How long a step may take without progress before it is recovered.</param>
+/// <param name="GiveUpAfter">How long a run that recovers may go without a new step.</param>
 /// <param name="Checkpoints">When the run is saved.</param>
 /// <param name="LogEvery">Steps from one line of plain progress to the next; 0 writes ten lines a run.</param>
-public sealed record ClusterSpec(int Silos, Granularity Granularity, PlacementRule Placement, TimeSpan StepDeadline, CheckpointRule Checkpoints, int LogEvery);
+public sealed record ClusterSpec(
+    int Silos, Granularity Granularity, PlacementRule Placement, TimeSpan StepDeadline, TimeSpan GiveUpAfter, CheckpointRule Checkpoints, int LogEvery);

@@ -19,7 +19,10 @@ internal static class Planner
     public static Dataset Load(RunFile file) => Prepare(file.Spec, file.Table);
 
     /// <summary>The plan of a run that is saved as its file says.</summary>
-    public static RunPlan Plan(string run, RunFile file, Dataset data) => Plan(run, file.Spec, file.Cluster.Granularity, data) with { Checkpoints = file.Cluster.Checkpoints, Placement = file.Cluster.Placement };
+    public static RunPlan Plan(string run, RunFile file, Dataset data) => Plan(run, file.Spec, file.Cluster.Granularity, data) with
+    {
+        Checkpoints = file.Cluster.Checkpoints, Placement = file.Cluster.Placement, GiveUpAfter = file.Cluster.GiveUpAfter,
+    };
 
     /// <summary>The plan of a run that is never saved.</summary>
     public static RunPlan Plan(string run, RunSpec spec, Granularity granularity, Dataset data) => new()

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Clustering;
 using BackpropCluster.Grains.Telemetry;
 using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
@@ -11,7 +12,8 @@ namespace BackpropCluster.Grains;
 /// <summary>Shell of <see cref="CoordinatorState"/>: brings it messages, the time and the membership; lets callers watch.</summary>
 [KeepAlive, Reentrant]
 internal sealed class CoordinatorGrain(
-    RelayShells relays, StoreShell store, Members members, TimeProvider time, ILogger<CoordinatorGrain> logger, RunCatalog? catalog = null) : Grain, ICoordinatorGrain
+    RelayShells relays, StoreShell store, Members members, TimeProvider time, ILogger<CoordinatorGrain> logger, RunCatalog? catalog = null,
+    Departure? departure = null) : Grain, ICoordinatorGrain
 {
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestWatch = TimeSpan.FromSeconds(1);
@@ -44,7 +46,8 @@ internal sealed class CoordinatorGrain(
         if (record is { } known && known.Plan.Fingerprint != plan.Fingerprint) throw new RunTakenException(plan.Run);
         // A client that lost sight of a run asks again; the run may have gone on all the time. One whose result could not be read any
         // more is led anew, from its last checkpoint.
-        if (state is not null && !(state.Status is RunStatus.Failed or RunStatus.Interrupted || (state.Status.IsOver() && state.Term <= term))) return record!.Plan;
+        if (!CoordinatorState.IsVacant(state) && !(state.Status is RunStatus.Failed or RunStatus.Interrupted || (state.Status.IsOver() && state.Term <= term))) return record!.Plan;
+        if (IsDeparting()) throw new SiloLeavingException(members.LocalName);
         waking = Begin(new RunRecord(plan, deadline, runFile, RunStatus.Training, null, 0), term, refuse: true);
         await waking;
         return record!.Plan;
@@ -53,8 +56,9 @@ internal sealed class CoordinatorGrain(
     public async ValueTask Wake()
     {
         await BegunOrRefused();
-        if (state is not null || catalog is null || await catalog.Find(this.GetPrimaryKeyString()) is not { Status: RunStatus.Training } unfinished) return;
-        if (waking.IsCompleted && state is null) waking = Begin(unfinished, term: 0, refuse: false);
+        if (!CoordinatorState.IsVacant(state) || catalog is null || IsDeparting()) return;
+        if (await catalog.Find(this.GetPrimaryKeyString()) is not { Status: RunStatus.Training } unfinished) return;
+        if (waking.IsCompleted && CoordinatorState.IsVacant(state)) waking = Begin(unfinished, term: 0, refuse: false);
         await waking;
     }
 
@@ -96,6 +100,14 @@ internal sealed class CoordinatorGrain(
         return new(isRid);
     }
 
+    // A run that is begun on a silo that leaves would be handed over again at once. The next call finds, or makes, another activation.
+    private bool IsDeparting()
+    {
+        if (departure?.HasBegun != true) return false;
+        DeactivateOnIdle();
+        return true;
+    }
+
     // A beginning that failed is no answer to whoever comes later: the files, or the store, may be there by now. Asked again after each
     // wait: of two that waited the first may begin anew.
     private async Task BegunOrRefused()
@@ -115,7 +127,8 @@ internal sealed class CoordinatorGrain(
         outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, relays, store, telemetry.Tracer);
         // Answers of the store come to the run, whoever of its coordinators asked: each counts its requests from a place of its own.
         leader = HashCode.Combine(GrainContext.ActivationId, time.GetTimestamp()) & 0x3fff_ffff;
-        var next = new CoordinatorState(run.Plan, term, members.Of(run.Plan), run.Deadline, leader);
+        departure?.Leads(run.Plan.Run);
+        var next = new CoordinatorState(run.Plan, term, members.Local, members.Of(run.Plan), run.Deadline, leader);
         objections.ForEach(next.Warn);
         (state, announced, began, elapsed, over) = (next, 0, 0, TimeSpan.Zero, 0);
         // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.
@@ -126,13 +139,15 @@ internal sealed class CoordinatorGrain(
     private async Task Tick(CancellationToken cancellation)
     {
         if (state is null || outbox is null || record is null) return;
-        foreach (var objection in members.Objections(record.Plan)) state.Warn($"{objection}; it takes no part");
+        var objections = members.Objections(record.Plan);
+        objections.ForEach(objection => state.Warn($"{objection}; it takes no part"));
         var present = members.Of(record.Plan);
-        if (!present.SequenceEqual(state.Silos)) state.MembersChanged(present, outbox);
+        if (!present.SequenceEqual(state.Silos)) state.MembersChanged(present, [.. objections], outbox);
         state.Tick(time.GetElapsedTime(0), outbox);
         telemetry!.Saw(state);
         if (state.CommittedSteps > announced || state.Status.IsOver()) Announce(state);
-        if (!state.Status.IsOver()) return;
+        if (state.Status == RunStatus.HandedOver) Forget();
+        if (state?.Status.IsOver() != true) return;
         if (entered == RunStatus.Training) await EnterEnd(state, record);
         if (over == 0) over = time.GetTimestamp();
         else if (catalog is not null && entered != RunStatus.Training && time.GetElapsedTime(over) > KeptWhenOver) LetGo();
@@ -142,6 +157,13 @@ internal sealed class CoordinatorGrain(
     private void LetGo()
     {
         outbox?.Release();
+        Forget();
+    }
+
+    // What stands of the run on other silos is the next coordinator's.
+    private void Forget()
+    {
+        departure?.LeadsNoMore(this.GetPrimaryKeyString());
         (state, outbox, telemetry, record) = (null, null, null, null);
         DeactivateOnIdle();
     }

@@ -8,7 +8,7 @@ namespace BackpropCluster.Grains;
 internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, string silo, RelayShells shells, StoreShell store, StepTracer tracer) : IOutbox
 {
     private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(plan.Run);
-    private Placement placement = new([], []);
+    private Placement placement = new([], [], "");
     private IRelayGrain?[] relays = []; // none where no part stands
 
     public void Send(Recipients to, Message message)
@@ -36,7 +36,7 @@ internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, stri
     }
 
     /// <summary>Lets every silo go that holds something of the run.</summary>
-    public void Release() => Route(new Placement([], []));
+    public void Release() => Route(new Placement([], [], ""));
 
     public void Observe(Observation observation) => throw new InvariantViolationException("a coordinator computes nothing that could be observed");
 

@@ -1,6 +1,7 @@
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Telemetry;
 using Orleans.Concurrency;
+using Orleans.Runtime;
 
 namespace BackpropCluster.Grains;
 
@@ -52,3 +53,7 @@ public sealed class RunTakenException(string run)
 [GenerateSerializer, Alias("silo-refused")]
 public sealed class SiloRefusedException(string objections)
     : Exception($"{objections}. Nothing was started. Put the same files on every silo, or stop the silos that lack them.");
+
+/// <summary>The silo that was asked to lead a run is on its way out of the cluster: to be asked again, which reaches another one.</summary>
+[GenerateSerializer, Alias("silo-leaving")]
+public sealed class SiloLeavingException(string silo) : OrleansException($"silo {silo} is leaving the cluster and leads no new run");

@@ -65,8 +65,26 @@ internal sealed class Cluster
         return Newest;
     }
 
-    /// <summary>The members as a coordinator lists them: its own silo first.</summary>
+    /// <summary>The silos that can take part as a coordinator lists them: its own first, if it can.</summary>
     public ImmutableArray<string> MembersFor(Leader leader) => Members(leader.Silo);
+
+    /// <summary>A silo finds that it lacks the data, or has them again; it lives on either way, and may be the coordinator's.</summary>
+    public bool TryObject(uint choice, bool objects)
+    {
+        SimulatedSilo[] others = [.. Living.Where(silo => silo.Objects != objects)];
+        if (!hasRelays || others.Length == 0) return false;
+        others[choice % others.Length].Objects = objects;
+        MembersChanged();
+        return true;
+    }
+
+    /// <summary>Every silo has the data.</summary>
+    public void EndObjections()
+    {
+        if (!silos.Exists(silo => silo.Objects)) return;
+        foreach (var silo in silos) silo.Objects = false;
+        MembersChanged();
+    }
 
     public void Crash(Leader leader)
     {
@@ -117,10 +135,10 @@ internal sealed class Cluster
     }
 
     private Leader NewLeader(SimulatedSilo silo) =>
-        new(leaders.Count, silo, new CoordinatorState(plan, term: 0, Members(silo), Deadline, attempts: AttemptsOfOne * leaders.Count));
+        new(leaders.Count, silo, new CoordinatorState(plan, term: 0, silo.Name, Members(silo), Deadline, attempts: AttemptsOfOne * leaders.Count));
 
     private ImmutableArray<string> Members(SimulatedSilo first) =>
-        [first.Name, .. Living.Where(silo => silo != first).Select(silo => silo.Name)];
+        [.. Living.Where(silo => silo != first).Prepend(first).Where(silo => !silo.Objects).Select(silo => silo.Name)];
 
     private void MembersChanged()
     {

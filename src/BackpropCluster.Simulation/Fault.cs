@@ -40,6 +40,12 @@ public enum FaultKind : byte
     /// <summary>A silo asks to be rid of its parts and goes when it is.</summary>
     LeaveSilo,
 
+    /// <summary>A silo lacks the run's data from now on: it stays a member and may be the coordinator's, but can hold no part.</summary>
+    ObjectSilo,
+
+    /// <summary>A silo that lacked the data has them again.</summary>
+    AcceptSilo,
+
     /// <summary>Another coordinator leads while the one before is alive; each gets some of the messages.</summary>
     SecondCoordinator,
 

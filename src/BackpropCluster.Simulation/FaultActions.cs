@@ -126,6 +126,9 @@ internal sealed class FaultActions(SeededCarrier carrier, RunPlan plan, Cluster 
             case FaultKind.LeaveSilo:
                 cluster.TryLeave(fault.Choice);
                 break;
+            case FaultKind.ObjectSilo or FaultKind.AcceptSilo:
+                cluster.TryObject(fault.Choice, fault.Kind == FaultKind.ObjectSilo);
+                break;
             case FaultKind.SecondCoordinator when cluster.IsLed:
                 carrier.Lead();
                 break;

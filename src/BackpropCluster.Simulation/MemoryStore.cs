@@ -43,7 +43,7 @@ public class MemoryStore
 
     /// <summary>Whether all parts of a checkpoint are there as they were when it was made.</summary>
     public bool IsWhole(RunPlan plan, CheckpointId id) => SlicesOf(plan, written[id].Granularity).Index().All(slice =>
-        parts[(id.Version, id.Term, slice.Item)] is { IsTorn: false } stored && DigestOf(stored.Part) == written[id].Parts[slice.Index]);
+        parts.TryGetValue((id.Version, id.Term, slice.Item), out var stored) && !stored.IsTorn && DigestOf(stored.Part) == written[id].Parts[slice.Index]);
 
     /// <summary>Does what a message asks for.</summary>
     public void Receive(Message message, IOutbox outbox)

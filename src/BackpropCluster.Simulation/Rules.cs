@@ -60,6 +60,8 @@ internal sealed class Rules(RunPlan plan, MemoryStore store, Golden? golden)
         // It may be fenced by a late request of its own of whose answer it has not heard; that is safe, and nobody could tell.
         if (state.Failure?.Kind == FailureKind.Fenced && holder == leader.Number && (holderKnows || given!.Key.Step == newestRequest[holder]))
             throw new InvariantViolationException($"coordinator {leader.Number} was fenced although nobody else leads: {state.Failure.Key}");
+        if (state.Status == RunStatus.HandedOver && !leader.Silo.IsLeaving)
+            throw new InvariantViolationException($"coordinator {leader.Number} handed the run over although its silo stays");
         // Its term may be another's by then: raised by a part that knows of a higher one.
         if (state.Status is RunStatus.Leading or RunStatus.Failed) return;
         var version = state.Step - 1;

@@ -139,6 +139,7 @@ public sealed class SeededCarrier
         actions.StoreDownUntil = 0;
         actions.ReleaseHeld(late: int.MaxValue);
         cluster.EndRivalry();
+        cluster.EndObjections();
     }
 
     /// <summary>Delivers everything that is under way still, after the end.</summary>
@@ -219,7 +220,7 @@ public sealed class SeededCarrier
         else if (cluster.Receiver(envelope.To.Place, 0) is { } leader)
         {
             routes.Speaker = new(leader.Number, PartId.Coordinator);
-            leader.State.MembersChanged(cluster.MembersFor(leader), routes);
+            leader.State.MembersChanged(cluster.MembersFor(leader), [], routes);
         }
     }
 
@@ -232,7 +233,6 @@ public sealed class SeededCarrier
         leader.State.Receive(envelope.Message!, routes);
         rules.LeaderMoved(leader);
         if (cluster.HasRelays) cluster.SeeLeaversOff(leader, routes);
-        if (leader.State.Status == RunStatus.HandedOver && leader.IsAlive) cluster.Crash(leader);
     }
 
     /// <summary>A request to the store is a call, done once or not at all.</summary>

@@ -19,6 +19,9 @@ internal sealed class SimulatedSilo(int number, Func<PartId, PartState> create)
     /// <summary>Whether it has asked to be rid of its parts.</summary>
     public bool IsLeaving { get; set; }
 
+    /// <summary>Whether it lacks the run's data and so holds no part of it.</summary>
+    public bool Objects { get; set; }
+
     /// <summary>By which its relay knows who stands where; none before the first.</summary>
     public Restore? Route { get; private set; }
 

@@ -29,6 +29,6 @@ public class RunTotalsTests
     private static RunProgress Progress(int leader, int steps, int first, int recoveries = 0, int replayed = 0, bool led = true) => new()
     {
         Status = RunStatus.Training, Term = 1, CommittedSteps = steps, Steps = 100, Epoch = 1, NewLosses = [], NewEvaluations = [], Recoveries = recoveries, ReplayedSteps = replayed,
-        StaleMessages = 0, Elapsed = TimeSpan.Zero, Leader = leader, FirstVersion = first, Placement = led ? new Placement(["a"], []) : null,
+        StaleMessages = 0, Elapsed = TimeSpan.Zero, Leader = leader, FirstVersion = first, Placement = led ? new Placement(["a"], [], "a") : null,
     };
 }

@@ -129,7 +129,7 @@ public sealed class WireTests : IDisposable
     {
         var spec = Runs.Uneven(5, UpdateOrder.DuringBackward) with { Trace = new TraceSpec(2, 50) };
         var plan = Runs.Plan(spec, Tables.Open(spec), new Granularity(4));
-        yield return new Restore(Key, plan, new Placement(["a", "b"], [.. Enumerable.Range(0, plan.PartCount).Select(p => p % 2)]), new CheckpointId(3, 2, "00ff"));
+        yield return new Restore(Key, plan, new Placement(["a", "b"], [.. Enumerable.Range(0, plan.PartCount).Select(p => p % 2)], "a"), new CheckpointId(3, 2, "00ff"));
         yield return new Save(Key);
         yield return new SavePart(Key, plan.SlicesOf(1)[0], new SlicePart(new SliceParameters(Numbers, Numbers, 1, ulong.MaxValue), Numbers, Numbers));
         yield return new Saved(Key, [new SavedPart(PartId.Slice(2, 1), "00ff", 1, ulong.MaxValue)]);

@@ -27,7 +27,7 @@ internal static partial class RunFileReader
         var data = DataKeys.Read(file, path, out var table);
         var model = Model(file.Group("model", "layers", "loss"), table, path);
         var training = Training(file.Group("training", "epochs", "update", "checkpoint_every", "log_every", "stop"), data, table);
-        var cluster = Cluster(file.Group("cluster", "silos", "granularity", "placement", "step_deadline"), file.Group("training", "epochs", "update", "checkpoint_every", "log_every", "stop"), model);
+        var cluster = Cluster(file.Group("cluster", "silos", "granularity", "placement", "step_deadline", "give_up_after"), file.Group("training", "epochs", "update", "checkpoint_every", "log_every", "stop"), model);
         var spec = new RunSpec
         {
             Name = Name(file, path),
@@ -132,6 +132,7 @@ internal static partial class RunFileReader
             granularity,
             cluster.Choice("placement", PlacementRule.Spread, Words.Placements),
             cluster.Duration("step_deadline", TimeSpan.FromSeconds(10), LongestDeadline),
+            cluster.Duration("give_up_after", TimeSpan.FromMinutes(5), LongestInterval),
             Checkpoints(training),
             training.Whole("log_every", 0, 0, int.MaxValue));
     }

@@ -17,7 +17,7 @@ internal static class RunFileSchema
             ("model", Group(["layers", "loss"], ("layers", new JsonObject { ["type"] = "array", ["minItems"] = 1, ["items"] = Layer() }), ("loss", Choice(RunFiles.Words.Losses)))),
             ("optimizer", Optimizer()),
             ("training", Training()),
-            ("cluster", Group([], ("silos", Whole(1, 64)), ("granularity", Either(Words("neuron", "layer"), Whole(1))), ("placement", Choice(RunFiles.Words.Placements)), ("step_deadline", Time()))),
+            ("cluster", Group([], ("silos", Whole(1, 64)), ("granularity", Either(Words("neuron", "layer"), Whole(1))), ("placement", Choice(RunFiles.Words.Placements)), ("step_deadline", Time()), ("give_up_after", Time()))),
             ("trace", Group([], ("first", Whole(0)), ("every", Whole(0)), ("detail", Words(TraceKeys.Words)), ("max_spans", Whole(20)), ("orleans", Flag()))));
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema";
         schema["title"] = "BackpropCluster run file";

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 
@@ -9,15 +10,12 @@ namespace BackpropCluster.Core.Protocol;
 /// newest whole checkpoint, go on. Time comes in as ticks and silos as lists of names, so a simulator can own both.</remarks>
 public sealed class CoordinatorState
 {
-    /// <summary>Recoveries in a row without a new committed step that end a run.</summary>
-    public const int MaxFruitlessRecoveries = 5;
-
     /// <summary>Checkpoints in a row that could not be written, which end a run: going on would only make the loss larger.</summary>
     public const int MaxFailedSaves = 3;
 
     private readonly RunPlan plan;
     private readonly BatchOrder order;
-    private readonly TimeSpan deadline;
+    private readonly RecoveryBudget budget;
     private readonly ScoreBook scores = new();
     private readonly List<string> warnings = [];
     private readonly Roster roster;
@@ -29,7 +27,6 @@ public sealed class CoordinatorState
     private readonly int firstAttempt;
     private int version;
     private int attempt;
-    private int fruitless;
     private int failedSaves;
     private bool interrupting;
     private bool handingOver;
@@ -41,16 +38,19 @@ public sealed class CoordinatorState
     private bool progressed = true;
     private TimeSpan lastProgress;
     private Outage? outage;
+    private TimeSpan? vacantSince; // when it was first found that no silo can hold parts
 
     /// <param name="plan">The run.</param>
     /// <param name="term">The highest term known so far; the first Restore carries the next one.</param>
-    /// <param name="silos">Names of the silos that may hold parts.</param>
+    /// <param name="silo">The coordinator's own silo.</param>
+    /// <param name="silos">The silos that may hold parts: the own one first, if it is among them.</param>
     /// <param name="deadline">How long a step may take without any progress before it is recovered.</param>
     /// <param name="attempts">From where it counts its requests to lead: far from where any other coordinator of the run does. The store
     /// answers to the run, and a term that was given to another one is not to be led in.</param>
-    public CoordinatorState(RunPlan plan, int term, ImmutableArray<string> silos, TimeSpan deadline, int attempts = 0)
+    public CoordinatorState(RunPlan plan, int term, string silo, ImmutableArray<string> silos, TimeSpan deadline, int attempts = 0)
     {
-        (this.plan, Term, roster, this.deadline, attempt, firstAttempt) = (plan, term, new Roster(silos), deadline, attempts, attempts);
+        (this.plan, Term, attempt, firstAttempt) = (plan, term, attempts, attempts);
+        (roster, budget) = (new Roster(silo, silos), new RecoveryBudget(deadline, plan.GiveUpAfter));
         order = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows);
         restored = new RollCall(plan, plan.Parts);
         ready = new RollCall(plan, plan.Parts.Where(p => p.Kind == PartKind.Slice));
@@ -91,11 +91,14 @@ public sealed class CoordinatorState
     public IReadOnlyList<string> Warnings => warnings;
 
     /// <summary>Why the run pauses, if it does; why it failed, if it did.</summary>
-    public string? Paused => outage?.ToString();
+    public string? Paused => outage?.ToString() ?? (vacantSince is null ? null : Vacancy);
     public Failure? Failure { get; private set; }
 
     /// <summary>Messages dropped because their term or step was over.</summary>
     public long StaleMessages { get; private set; }
+
+    /// <summary>Whether whoever starts or wakes a run is to lead it: nobody does here, or who did has handed it over.</summary>
+    public static bool IsVacant([NotNullWhen(false)] CoordinatorState? state) => state is null or { Status: RunStatus.HandedOver };
 
     private bool IsOver => Status.IsOver() || Status == RunStatus.HandedOver;
 
@@ -113,7 +116,7 @@ public sealed class CoordinatorState
         if (message is NeedRestore && message.Key.Run == plan.Fingerprint && message.Key.Term > Term)
         {
             Term = message.Key.Term;
-            Recover(outbox);
+            Recover(RecoveryCause.Asked, outbox);
             return;
         }
 
@@ -160,7 +163,7 @@ public sealed class CoordinatorState
                 CommitIfComplete(outbox);
                 break;
             case NeedRestore when Status is not (RunStatus.Restoring or RunStatus.Leading):
-                Recover(outbox);
+                Recover(RecoveryCause.Asked, outbox);
                 break;
             case Failure failure:
                 Fail(failure);
@@ -174,34 +177,41 @@ public sealed class CoordinatorState
         if (IsOver) return;
         now = time;
         lastSave ??= time;
-        if (outage is { } pause) AskAgain(pause, outbox);
+        if (vacantSince is { } since) Wait(since);
+        else if (outage is { } pause) AskAgain(pause, outbox);
         else if (progressed) (lastProgress, progressed) = (now, false);
-        else if (now - lastProgress >= deadline) Recover(outbox);
+        else if (now - lastProgress >= budget.Deadline) Recover(RecoveryCause.Deadline, outbox);
     }
 
-    /// <summary>The silos that are members now, this coordinator's own first. If one that holds a part is gone, its slices are lost and
-    /// the run recovers; a new one takes its share at the next step boundary.</summary>
-    public void MembersChanged(ImmutableArray<string> silos, IOutbox outbox)
+    /// <summary>The silos that can take part now, this coordinator's own first if it can. If one that holds a part cannot any more, its
+    /// slices are lost and the run recovers; a new one takes its share at the next step boundary.</summary>
+    /// <param name="silos">Their names.</param>
+    /// <param name="objections">What keeps the other members from taking part, one sentence each.</param>
+    /// <param name="outbox">Where to speak.</param>
+    public void MembersChanged(ImmutableArray<string> silos, ImmutableArray<string> objections, IOutbox outbox)
     {
-        roster.Set(silos);
-        if (IsOver || Placement is not { } placement) return;
-        if (roster.HasLost(placement)) Recover(outbox);
+        roster.Set(silos, objections);
+        if (IsOver) return;
+        if (vacantSince is not null) Lead(outbox);
+        else if (Placement is not { } placement) return;
+        else if (roster.HasLost(placement)) Recover(RecoveryCause.Change, outbox);
         else if (roster.HasNew(placement)) moving = plan.Checkpoints != CheckpointRule.None;
     }
 
     /// <summary>A silo asks to be rid of its parts. They move at the next step boundary, after a checkpoint of that very step.</summary>
+    /// <remarks>The coordinator's own silo is known by its name: it holds no part where it lacks the data, and then stands in no list.</remarks>
     public void Leave(string silo, IOutbox outbox)
     {
         if (!roster.Leave(silo) || IsOver) return;
-        if (silo == Silos[0]) handingOver = true;
+        if (silo == roster.Own) handingOver = true;
+        else if (Placement?.Uses(silo) == false) return;
         // Nothing is ever saved: the silo's parts are as lost as if it had died.
-        else if (plan.Checkpoints == CheckpointRule.None) Recover(outbox);
+        else if (plan.Checkpoints == CheckpointRule.None) Recover(RecoveryCause.Change, outbox);
         else moving = true;
     }
 
     /// <summary>Whether a silo that is leaving may go: nothing of this run stands there any more.</summary>
-    public bool IsRidOf(string silo) =>
-        IsOver || (roster.IsLeaving(silo) && silo != Silos[0] && Placement is { } p && !p.Uses(silo) && Status is not (RunStatus.Leading or RunStatus.Restoring));
+    public bool IsRidOf(string silo) => IsOver || (roster.IsLeaving(silo) && silo != roster.Own && !StandsOn(silo));
 
     /// <summary>Tells the user something that the run goes on in spite of; once.</summary>
     public void Warn(string warning)
@@ -212,13 +222,18 @@ public sealed class CoordinatorState
     /// <summary>Ends the run: a part, or the shell round one, cannot go on.</summary>
     public void Fail(Failure failure) => (Status, Failure) = (RunStatus.Failed, failure);
 
-    private void Recover(IOutbox outbox)
+    private string Vacancy =>
+        $"no silo of the cluster can hold its parts{(roster.Objections.IsEmpty ? "" : $" ({string.Join("; ", roster.Objections)})")}";
+
+    // Where nobody can hold a part, none does, and nobody is on its way to get one.
+    private bool StandsOn(string silo) =>
+        vacantSince is null && (Status is RunStatus.Leading or RunStatus.Restoring || Placement is not { } placement || placement.Uses(silo));
+
+    private void Recover(RecoveryCause cause, IOutbox outbox)
     {
-        // Nobody is left to restore; the next member that appears is a change, and leads here again.
-        if (Silos.IsEmpty) return;
-        if (++fruitless > MaxFruitlessRecoveries)
+        if (budget.Spend(cause, now) is { } reason)
         {
-            Fail(new Failure(KeyOf(Step, Phase.Forward), FailureKind.Lost, $"{MaxFruitlessRecoveries} recoveries in a row committed no new step; step {Step} is the first that is missing"));
+            Fail(new Failure(KeyOf(Step, Phase.Forward), FailureKind.Lost, $"{reason}; step {Step} is the first that is missing"));
             return;
         }
 
@@ -230,13 +245,22 @@ public sealed class CoordinatorState
     private void Lead(IOutbox outbox)
     {
         (Status, progressed) = (RunStatus.Leading, true);
-        outbox.Send(Recipients.Store, new Lead(KeyOf(++attempt, Phase.Forward), plan));
+        vacantSince = Silos.IsEmpty ? vacantSince ?? now : null;
+        if (vacantSince is null) outbox.Send(Recipients.Store, new Lead(KeyOf(++attempt, Phase.Forward), plan));
+    }
+
+    // Nobody can be restored; the next silo that can take part is a change of members, and leads on from here.
+    private void Wait(TimeSpan since)
+    {
+        if (interrupting) Status = RunStatus.Interrupted;
+        else if (handingOver) Status = RunStatus.HandedOver;
+        else if (now - since > plan.GiveUpAfter) Fail(new Failure(KeyOf(Step, Phase.Forward), FailureKind.Lost, Vacancy));
     }
 
     private void TakeLead(Led led, IOutbox outbox)
     {
-        // A part of a still higher term has asked for Restore meanwhile.
-        if (led.Key.Term <= Term)
+        // A part of a still higher term has asked for Restore meanwhile, or the last silo that could hold parts is gone.
+        if (led.Key.Term <= Term || Silos.IsEmpty)
         {
             Lead(outbox);
             return;
@@ -262,14 +286,14 @@ public sealed class CoordinatorState
     {
         if (late.Key.Term <= Term) return;
         Term = late.Key.Term;
-        if (Status != RunStatus.Leading) Recover(outbox);
+        if (Status != RunStatus.Leading) Recover(RecoveryCause.Change, outbox);
     }
 
     private void Restore(IOutbox outbox)
     {
         (Status, report, progressed) = (RunStatus.Restoring, null, true);
         restored.Repeat();
-        Placement = Placement.Of(plan, roster.Staying, moving ? null : Placement);
+        Placement = Placement.Of(plan, roster.Staying, moving ? null : Placement, roster.Own);
         moving = false;
         if (plan.Spec.Trace != TraceSpec.None && Term > 1) disturbed = Step;
         outbox.Send(Recipients.Everyone, new Restore(KeyOf(Step, Phase.Forward), plan, Placement, from));
@@ -286,7 +310,7 @@ public sealed class CoordinatorState
     private void CommitIfComplete(IOutbox outbox)
     {
         if (!ready.IsComplete || report is not { } score) return;
-        if (Step > scores.Losses.Count) fruitless = 0;
+        if (Step > scores.Losses.Count) budget.Renew();
         if (scores.EnterStep(Step, score) is { } contradiction)
         {
             Diverged(contradiction);

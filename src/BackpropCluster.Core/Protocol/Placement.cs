@@ -8,7 +8,7 @@ public enum PlacementRule : byte
     /// <summary>About as many multiply-adds on each silo.</summary>
     Spread,
 
-    /// <summary>Everything on the coordinator's silo: nothing crosses.</summary>
+    /// <summary>Everything on one silo, the coordinator's if it may hold parts: nothing crosses.</summary>
     Pack,
 
     /// <summary>Stages: neighbouring layers together, about as many multiply-adds in each stage.</summary>
@@ -19,19 +19,20 @@ public enum PlacementRule : byte
 }
 
 /// <summary>Which silo holds which part: a pure function of the plan and the members.</summary>
-/// <param name="Silos">Names; the coordinator's own silo first.</param>
+/// <param name="Silos">Names; the coordinator's own silo first, if it may hold parts.</param>
 /// <param name="SiloOfPart">For each part of the plan, by ordinal, an index into <paramref name="Silos"/>.</param>
+/// <param name="CoordinatorSilo">The coordinator's own silo, whether it may hold parts or not.</param>
 [GenerateSerializer, Immutable, Alias("placement")]
-public sealed record Placement([property: Id(0)] ImmutableArray<string> Silos, [property: Id(1)] ImmutableArray<int> SiloOfPart)
+public sealed record Placement(
+    [property: Id(0)] ImmutableArray<string> Silos, [property: Id(1)] ImmutableArray<int> SiloOfPart, [property: Id(2)] string CoordinatorSilo)
 {
-    /// <summary>The coordinator's own silo: a coordinator lists it first.</summary>
-    public string CoordinatorSilo => Silos[0];
 
     /// <summary>Lays the parts by the plan's rule.</summary>
     /// <param name="plan">The run.</param>
     /// <param name="silos">The members.</param>
     /// <param name="before">Where parts stand now: with <see cref="PlacementRule.Spread"/> one whose silo is still a member stays there.</param>
-    public static Placement Of(RunPlan plan, ImmutableArray<string> silos, Placement? before = null)
+    /// <param name="coordinator">The coordinator's silo; the first one where none is given.</param>
+    public static Placement Of(RunPlan plan, ImmutableArray<string> silos, Placement? before = null, string? coordinator = null)
     {
         var chosen = plan.Placement switch
         {
@@ -41,7 +42,7 @@ public sealed record Placement([property: Id(0)] ImmutableArray<string> Silos, [
             _ => Spread(plan, silos, before),
         };
         chosen[plan.OrdinalOf(PartId.Source)] = chosen[plan.OrdinalOf(PartId.Slice(1, 0))];
-        return new Placement(silos, [.. chosen]);
+        return new Placement(silos, [.. chosen], coordinator ?? silos[0]);
     }
 
     public string SiloOf(int ordinal) => Silos[SiloOfPart[ordinal]];

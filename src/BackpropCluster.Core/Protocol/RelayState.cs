@@ -9,7 +9,7 @@ namespace BackpropCluster.Core.Protocol;
 /// <param name="silo">Where it stands, as placements name it.</param>
 public class RelayState(string silo) : PartState(PartId.Relay(-1))
 {
-    private Placement placement = new([], []);
+    private Placement placement = new([], [], "");
     private ImmutableArray<PartId> parts = [];
     private RollCall? restored;
     private RollCall? ready;
@@ -208,5 +208,5 @@ public class RelayState(string silo) : PartState(PartId.Relay(-1))
     private void CountUnlessAgain(PartId part) => Count(part.Kind == PartKind.Source && !isFirstSource ? 0 : 1);
 
     /// <summary>Counts messages between the coordinator and parts of this silo.</summary>
-    private void Count(int messages) => OfWords += Id.Index == 0 ? new Traffic(messages, 0, 0, 0) : new Traffic(0, messages, 0, 0);
+    private void Count(int messages) => OfWords += placement.CoordinatorSilo == silo ? new Traffic(messages, 0, 0, 0) : new Traffic(0, messages, 0, 0);
 }

@@ -43,6 +43,9 @@ public sealed record RunPlan
     /// <summary>Of the program that made the plan. Another version may add up in another way, so its silos take no part.</summary>
     [Id(11)] public string Version { get; init; } = "";
 
+    /// <summary>How long the run may go without a new step, once it has begun to recover or no silo can hold its parts, before it is given up.</summary>
+    [Id(12)] public TimeSpan GiveUpAfter { get; init; } = TimeSpan.FromMinutes(5);
+
     public int Depth => Spec.Model.Layers.Length;
 
     /// <summary>The slices of layer 1, 2, … in order of their units.</summary>

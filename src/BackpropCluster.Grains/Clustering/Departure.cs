@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
 
@@ -8,7 +9,15 @@ internal sealed class Departure(RelayShells relays, ILocalSiloDetails local, IGr
 {
     private static readonly TimeSpan AskEvery = TimeSpan.FromMilliseconds(50);
 
+    // A coordinator may stand on a silo that holds no part of its run.
+    private readonly ConcurrentDictionary<string, bool> led = new();
+
     public bool HasBegun { get; private set; }
+
+    /// <summary>A run is led from here: it is to be handed over too.</summary>
+    public void Leads(string run) => led[run] = true;
+
+    public void LeadsNoMore(string run) => led.TryRemove(run, out _);
 
     /// <returns>Whether nothing of any run stands here any more.</returns>
     public async Task<bool> Leave(TimeSpan bound)
@@ -23,7 +32,7 @@ internal sealed class Departure(RelayShells relays, ILocalSiloDetails local, IGr
         }
         catch (OperationCanceledException)
         {
-            logger.LogWarning("runs {Runs} did not move their parts within {Seconds} s; they will recover", string.Join(", ", relays.Parts.Keys), bound.TotalSeconds);
+            logger.LogWarning("runs {Runs} did not move their parts within {Seconds} s; they will recover", string.Join(", ", relays.Parts.Keys.Union(led.Keys)), bound.TotalSeconds);
             return false;
         }
     }
@@ -32,7 +41,7 @@ internal sealed class Departure(RelayShells relays, ILocalSiloDetails local, IGr
     {
         var gone = true;
         // Those that came while others were asked to leave are asked in the next round.
-        foreach (var run in relays.Parts.Keys)
+        foreach (var run in relays.Parts.Keys.Union(led.Keys))
         {
             try
             {

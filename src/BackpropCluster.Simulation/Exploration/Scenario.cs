@@ -88,6 +88,7 @@ internal sealed class DrawnFaults(ulong seed, FaultRates rates) : IFaults
     [
         FaultKind.CrashSender, FaultKind.CrashReceiver, FaultKind.CrashReceiver, FaultKind.CrashCoordinator, FaultKind.CrashSilo, FaultKind.JoinSilo, FaultKind.JoinSilo,
         FaultKind.LeaveSilo, FaultKind.SecondCoordinator, FaultKind.Interrupt, FaultKind.PassDeadline, FaultKind.StoreDown, FaultKind.DamageCheckpoint,
+        FaultKind.ObjectSilo, FaultKind.AcceptSilo,
     ];
 
     private readonly AddressedRandom chance = new(seed, RandomPurpose.Simulation, 4);

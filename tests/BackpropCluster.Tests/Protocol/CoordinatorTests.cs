@@ -108,7 +108,7 @@ public class CoordinatorTests
         run.Receive(new Failure(run.Key(2, Phase.Forward, PartId.Loss), FailureKind.Defect, "too late"));
         run.Receive(new NeedRestore(run.Key(2, Phase.Forward, PartId.Loss)));
         run.CompleteStep(3);
-        run.Coordinator.MembersChanged(["b"], run.Outbox);
+        run.Coordinator.MembersChanged(["b"], [], run.Outbox);
         run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
         run.Coordinator.Tick(TimeSpan.FromDays(1), run.Outbox);
         run.Outbox.AssertSilent();

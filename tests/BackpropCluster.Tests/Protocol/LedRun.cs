@@ -11,12 +11,12 @@ internal sealed class LedRun
 {
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
 
-    private LedRun(RunSpec spec, ImmutableArray<string> silos, CheckpointRule? checkpoints = null)
+    private LedRun(RunSpec spec, ImmutableArray<string> silos, CheckpointRule? checkpoints = null, string? own = null)
     {
         var data = Runs.BuiltIn(spec);
         Plan = Runs.Plan(spec, data, Granularity.Neuron);
         if (checkpoints is not null) Plan = Plan with { Checkpoints = checkpoints };
-        Coordinator = new CoordinatorState(Plan, term: 0, silos, Deadline);
+        Coordinator = new CoordinatorState(Plan, term: 0, own ?? silos[0], silos, Deadline);
         Outbox.Store = message => store.Receive(message, new StoreAnswers(Coordinator, Outbox));
         Coordinator.Start(Outbox);
     }
@@ -32,6 +32,14 @@ internal sealed class LedRun
     /// <summary>The tutorial for two rounds with an evaluation at the end: the first Restore is out.</summary>
     public static LedRun Started(int rounds = 2, params ImmutableArray<string> silos) =>
         new(Runs.Mazur(rounds, UpdateOrder.AfterBackward), silos.IsDefaultOrEmpty ? ["a", "b", "c"] : silos);
+
+    /// <summary>The tutorial, saved at each step, led from a silo that need not be one of those that may hold parts.</summary>
+    public static LedRun From(string own, params ImmutableArray<string> silos)
+    {
+        var run = new LedRun(Runs.Mazur(10, UpdateOrder.AfterBackward), silos, new CheckpointRule(1, TimeSpan.Zero), own);
+        run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
+        return run;
+    }
 
     /// <summary>The same with so many steps committed and the next one begun.</summary>
     public static LedRun After(int steps, int rounds = 10)
@@ -79,6 +87,13 @@ internal sealed class LedRun
     public void ReportLoss(int step, double loss) => Receive(new Report(Key(step, Phase.Forward, PartId.Loss), new Score(loss, null, 1)));
 
     public void ReportEvaluation(int version, double loss) => Receive(new Report(Key(version, Phase.Evaluate, PartId.Loss), new Score(loss, null, 1)));
+
+    /// <summary>Every slice says that its part of a version is written.</summary>
+    public void AnswerSaved(int version)
+    {
+        foreach (var part in Plan.Parts.Where(p => p.Kind == PartKind.Slice))
+            Receive(new Saved(Key(version, Phase.Save, PartId.Store), [new SavedPart(part, "written", 0, 0)]));
+    }
 
     /// <summary>Loss 1/step.</summary>
     public void CompleteStep(int step)

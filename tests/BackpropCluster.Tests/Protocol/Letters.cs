@@ -11,7 +11,7 @@ internal sealed record Letters(RunPlan Plan)
         new(Plan.Fingerprint, Term, step, phase, microbatch, from, default);
 
     public Restore Restore() =>
-        new(Key(1, Phase.Forward, PartId.Coordinator), Plan, new Placement(["a"], [.. Enumerable.Repeat(0, Plan.PartCount)]), null);
+        new(Key(1, Phase.Forward, PartId.Coordinator), Plan, new Placement(["a"], [.. Enumerable.Repeat(0, Plan.PartCount)], "a"), null);
 
     public Advance Advance(int step) => new(Key(step, Phase.Forward, PartId.Coordinator));
 

@@ -96,6 +96,37 @@ public class RecoveryTests
         Assert.Equal((RunStatus.Failed, FailureKind.Lost), (run.Coordinator.Status, run.Coordinator.Failure!.Kind));
     }
 
+    // Silos that are lost one after the other, each within the recovery from the one before: the run only needs patience.
+    [Fact]
+    public void LostSilosAreNotCountedAsRecoveriesInVain()
+    {
+        string[] silos = [.. Enumerable.Range(0, 12).Select(i => $"silo-{i:00}")];
+        var run = LedRun.Started(rounds: 10, [.. silos]);
+        for (var lost = 1; lost <= 11; lost++) run.Coordinator.MembersChanged([.. silos[lost..]], [], run.Outbox);
+        Assert.Equal(RunStatus.Restoring, run.Coordinator.Status);
+        run.AnswerRestored();
+        Assert.Equal(RunStatus.Training, run.Coordinator.Status);
+    }
+
+    // On machines that are merely slow each attempt gets longer than the one before, until the time to give up has passed.
+    [Fact]
+    public void EachRecoveryByTheDeadlineDoublesItAndTheRunIsGivenUpByTime()
+    {
+        var run = LedRun.After(steps: 1);
+        var recovered = new List<double>();
+        for (var second = 0; run.Coordinator.Failure is null && second < 3600; second++)
+        {
+            var before = run.Coordinator.Recoveries;
+            run.Coordinator.Tick(TimeSpan.FromSeconds(second), run.Outbox);
+            if (run.Coordinator.Recoveries > before) recovered.Add(second);
+        }
+
+        // A new attempt's time counts from the first tick that saw it begin: one second later here.
+        Assert.Equal([10, 31, 72, 153], recovered);
+        Assert.Equal(FailureKind.Lost, run.Coordinator.Failure!.Kind);
+        Assert.Contains("no new step was committed within 5 minutes", run.Coordinator.Failure.Reason, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void ANewStepForgivesTheRecoveriesBefore()
     {
@@ -117,7 +148,7 @@ public class RecoveryTests
         var before = run.Coordinator.Placement!;
         Assert.Equal(["a", "b", "c"], Enumerable.Range(0, run.Plan.PartCount).Select(before.SiloOf).Distinct().Order());
 
-        run.Coordinator.MembersChanged(["a", "c"], run.Outbox);
+        run.Coordinator.MembersChanged(["a", "c"], [], run.Outbox);
 
         var restore = run.Outbox.Only<Restore>();
         Assert.Equal(2, restore.Key.Term);
@@ -130,8 +161,8 @@ public class RecoveryTests
     public void ASiloThatHeldNothingMayLeaveAndANewOneMayCome()
     {
         var run = LedRun.After(steps: 1);
-        run.Coordinator.MembersChanged(["a", "b", "c", "d"], run.Outbox);
-        run.Coordinator.MembersChanged(["c", "b", "a"], run.Outbox);
+        run.Coordinator.MembersChanged(["a", "b", "c", "d"], [], run.Outbox);
+        run.Coordinator.MembersChanged(["c", "b", "a"], [], run.Outbox);
         run.Outbox.AssertSilent();
         Assert.Equal(1, run.Coordinator.Term);
     }
@@ -140,7 +171,7 @@ public class RecoveryTests
     public void ASiloThatCameTakesPartsAtTheNextRecovery()
     {
         var run = LedRun.After(steps: 1);
-        run.Coordinator.MembersChanged(["a", "c", "d"], run.Outbox);
+        run.Coordinator.MembersChanged(["a", "c", "d"], [], run.Outbox);
         var placement = run.Outbox.Only<Restore>().Placement;
         Assert.Contains("d", Enumerable.Range(0, run.Plan.PartCount).Select(placement.SiloOf));
     }
@@ -150,10 +181,10 @@ public class RecoveryTests
     public void WithoutAnySiloATickDoesNotThrow()
     {
         var run = LedRun.After(steps: 1);
-        run.Coordinator.MembersChanged([], run.Outbox);
+        run.Coordinator.MembersChanged([], [], run.Outbox);
         run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
         run.Coordinator.Tick(LedRun.Deadline, run.Outbox);
-        run.Coordinator.MembersChanged(["d"], run.Outbox);
+        run.Coordinator.MembersChanged(["d"], [], run.Outbox);
         Assert.Equal("d", run.Outbox.All<Restore>()[^1].Placement.SiloOf(0));
     }
 
@@ -208,7 +239,7 @@ public class RecoveryTests
     {
         var run = LedRun.Started();
         var outbox = new RecordingOutbox();
-        var second = new CoordinatorState(run.Plan, term: 0, ["b"], LedRun.Deadline, attempts: 1000);
+        var second = new CoordinatorState(run.Plan, term: 0, "b", ["b"], LedRun.Deadline, attempts: 1000);
         second.Start(outbox);
         var asked = outbox.Only<Lead>();
         second.Receive(new Led(run.Key(1, Phase.Forward, PartId.Store), null, null, []), outbox);
@@ -223,7 +254,7 @@ public class RecoveryTests
     {
         var run = LedRun.Started();
         var outbox = new RecordingOutbox();
-        var second = new CoordinatorState(run.Plan, term: 0, ["b"], LedRun.Deadline, attempts: 1000);
+        var second = new CoordinatorState(run.Plan, term: 0, "b", ["b"], LedRun.Deadline, attempts: 1000);
         second.Start(outbox);
         second.Receive(new Led(outbox.Only<Lead>().Key with { Term = 2, From = PartId.Store }, null, null, []), outbox);
         outbox.Sent.Clear();

@@ -18,7 +18,7 @@ internal sealed class Shuffle : IOutbox
     {
         (this.plan, chance) = (plan, new AddressedRandom(seed, RandomPurpose.Simulation, 7));
         Parts = plan.Parts.ToDictionary(p => p, create);
-        coordinator = new CoordinatorState(plan, term: 0, ["shuffle"], TimeSpan.MaxValue);
+        coordinator = new CoordinatorState(plan, term: 0, "shuffle", ["shuffle"], TimeSpan.MaxValue);
     }
 
     public Dictionary<PartId, PartState> Parts { get; }

@@ -16,7 +16,7 @@ internal sealed class LedRun : IOutbox
     {
         Plan = plan;
         Tracer = new StepTracer(plan, () => Now);
-        State = new CoordinatorState(plan, 0, [.. Enumerable.Range(1, silos).Select(i => $"silo-{i}")], Deadline);
+        State = new CoordinatorState(plan, 0, "silo-1", [.. Enumerable.Range(1, silos).Select(i => $"silo-{i}")], Deadline);
         State.Start(this);
     }
 

@@ -1,0 +1,100 @@
+using BackpropCluster.Core.Protocol;
+
+namespace BackpropCluster.Tests.Protocol;
+
+/// <summary>A coordinator whose own silo can hold no part of the run: it may lack the data. It knows its silo by name.</summary>
+public class OwnSiloTests
+{
+    // Taken for the coordinator's own, the first silo of the list would end the leadership when it leaves, and nobody would lead on.
+    [Fact]
+    public void AnotherSiloThatLeavesGivesItsPartsAwayAndTheRunIsLedOn()
+    {
+        var run = LedRun.From("own", "b", "c");
+        run.AnswerRestored();
+        run.Coordinator.Leave("b", run.Outbox);
+        SaveStep(run, 1);
+        Assert.Equal(RunStatus.Restoring, run.Coordinator.Status);
+        Assert.False(run.Coordinator.Placement!.Uses("b"));
+        run.AnswerRestored();
+        Assert.Equal(RunStatus.Training, run.Coordinator.Status);
+        Assert.True(run.Coordinator.IsRidOf("b"));
+    }
+
+    [Fact]
+    public void ItsOwnSiloThatLeavesEndsTheLeadershipAtTheNextStep()
+    {
+        var run = LedRun.From("own", "b", "c");
+        run.AnswerRestored();
+        run.Coordinator.Leave("own", run.Outbox);
+        Assert.False(run.Coordinator.IsRidOf("own"));
+        SaveStep(run, 1);
+        Assert.Equal(RunStatus.HandedOver, run.Coordinator.Status);
+        Assert.True(run.Coordinator.IsRidOf("own"));
+        Assert.True(CoordinatorState.IsVacant(run.Coordinator));
+    }
+
+    [Fact]
+    public void APlacementNamesTheCoordinatorsSiloThoughItHoldsNothing()
+    {
+        var placement = LedRun.From("own", "b", "c").Coordinator.Placement!;
+        Assert.Equal(("own", false), (placement.CoordinatorSilo, placement.Uses("own")));
+    }
+
+    [Fact]
+    public void WithoutASiloThatCanHoldPartsTheRunWaitsSaysWhyAndGoesOn()
+    {
+        var run = LedRun.From("own");
+        run.Coordinator.MembersChanged([], ["silo own cannot read d.csv"], run.Outbox);
+        run.Outbox.AssertSilent();
+        Assert.Equal("no silo of the cluster can hold its parts (silo own cannot read d.csv)", run.Coordinator.Paused);
+        run.Coordinator.MembersChanged(["b"], [], run.Outbox);
+        Assert.Equal("b", run.Outbox.Only<Restore>().Placement.SiloOf(0));
+        Assert.Null(run.Coordinator.Paused);
+    }
+
+    [Fact]
+    public void AWaitingRunIsGivenUpWithTheReasonAfterItsTime()
+    {
+        var run = LedRun.From("own");
+        run.Coordinator.MembersChanged([], ["silo own cannot read d.csv"], run.Outbox);
+        run.Coordinator.Tick(run.Plan.GiveUpAfter, run.Outbox);
+        Assert.Null(run.Coordinator.Failure);
+        run.Coordinator.Tick(run.Plan.GiveUpAfter + TimeSpan.FromTicks(1), run.Outbox);
+        Assert.Equal(FailureKind.Lost, run.Coordinator.Failure!.Kind);
+        Assert.Contains("silo own cannot read d.csv", run.Coordinator.Failure.Reason, StringComparison.Ordinal);
+    }
+
+    // A silo must be able to leave while its run waits for others, and so must a user who interrupts it.
+    [Theory]
+    [InlineData(true, RunStatus.Interrupted)]
+    [InlineData(false, RunStatus.HandedOver)]
+    public void AWaitingRunCanBeEnded(bool interrupts, RunStatus expected)
+    {
+        var run = LedRun.From("own");
+        if (interrupts) run.Coordinator.Interrupt();
+        else run.Coordinator.Leave("own", run.Outbox);
+        run.Coordinator.Tick(TimeSpan.FromSeconds(1), run.Outbox);
+        Assert.Equal(expected, run.Coordinator.Status);
+    }
+
+    // The last one that could hold parts went while the store was asked for a term.
+    [Fact]
+    public void ATermThatIsGivenWhenNobodyIsLeftRestoresNobody()
+    {
+        var run = LedRun.After(steps: 1);
+        var asked = new List<Message>();
+        run.Outbox.Store = asked.Add;
+        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, PartId.Loss)));
+        run.Coordinator.MembersChanged([], [], run.Outbox);
+        run.Receive(new Led(asked[0].Key with { Term = 2, From = PartId.Store }, null, null, []));
+        Assert.DoesNotContain(run.Outbox.Sent, sent => sent.Message is Restore);
+        Assert.NotNull(run.Coordinator.Paused);
+    }
+
+    private static void SaveStep(LedRun run, int step)
+    {
+        run.Outbox.Sent.Clear();
+        run.CompleteStep(step);
+        run.AnswerSaved(step);
+    }
+}
