@@ -19,10 +19,22 @@ internal static class Planner
     public static Dataset Load(RunFile file) => Prepare(file.Spec, file.Table);
 
     /// <summary>The plan of a run that is saved as its file says.</summary>
-    public static RunPlan Plan(string run, RunFile file, Dataset data) => Plan(run, file.Spec, file.Cluster.Granularity, data) with
+    /// <param name="run">Its id.</param>
+    /// <param name="file">Its file.</param>
+    /// <param name="data">Its rows.</param>
+    /// <param name="isInRedis">Whether its checkpoints are kept there.</param>
+    /// <exception cref="CommandFailedException">An array or a part of it is larger than can be sent or kept.</exception>
+    public static RunPlan Plan(string run, RunFile file, Dataset data, bool isInRedis = false)
     {
-        Checkpoints = file.Cluster.Checkpoints, Placement = file.Cluster.Placement, GiveUpAfter = file.Cluster.GiveUpAfter,
-    };
+        var plan = Plan(run, file.Spec, file.Cluster.Granularity, data) with
+        {
+            Checkpoints = file.Cluster.Checkpoints, Placement = file.Cluster.Placement, GiveUpAfter = file.Cluster.GiveUpAfter,
+        };
+        return (isInRedis ? PlanLimits.Exceeded(plan, PlanLimits.MaxRedisPartBytes) : PlanLimits.Exceeded(plan)) is { } tooLarge
+            ? throw new CommandFailedException(ExitCode.Usage, $"{tooLarge} Nothing was started.")
+            : plan;
+    }
+
 
     /// <summary>The plan of a run that is never saved.</summary>
     public static RunPlan Plan(string run, RunSpec spec, Granularity granularity, Dataset data) => new()

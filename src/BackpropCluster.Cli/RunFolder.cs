@@ -15,22 +15,23 @@ internal sealed partial class RunFolder : IDisposable
 {
     /// <summary>Of the folder's contents; raised when an older program could not read a newer one's.</summary>
     private const int Format = 1;
-    private const int LongestNameInId = 48;
+    private const int ChanceDigits = 10;
+    private const int LongestNameInId = 64 - 8 - 2 - ChanceDigits; // beside the day and two dashes
 
     // Two processes that train one run would fight over its head, step after step.
     private readonly FileStream held;
-    private StreamWriter? metrics;
+    private MetricsFile? metrics;
     private HashSet<string>? knownTraces;
-    private int steps;
     private bool isNew;
 
     private RunFolder(string path, FileStream held) => (Path, this.held) = (path, held);
 
     public string Path { get; }
 
-    /// <summary>A new id: day, name of the run file, four hexadecimal digits by chance.</summary>
+    /// <summary>A new id: day, name of the run file, and so many hexadecimal digits by chance that a thousand runs of a day and name have two
+    /// of one id once in two million days.</summary>
     public static string NewId(string name, DateTimeOffset now) => string.Create(
-        CultureInfo.InvariantCulture, $"{now:yyyyMMdd}-{name[..Math.Min(name.Length, LongestNameInId)]}-{RandomNumberGenerator.GetHexString(4, lowercase: true)}");
+        CultureInfo.InvariantCulture, $"{now:yyyyMMdd}-{name[..Math.Min(name.Length, LongestNameInId)]}-{RandomNumberGenerator.GetHexString(ChanceDigits, lowercase: true)}");
 
     /// <summary>The folder of a run, which need not exist.</summary>
     public static string PathOf(string directory, string run) => System.IO.Path.Combine(directory, CheckedId(run));
@@ -122,26 +123,10 @@ internal sealed partial class RunFolder : IDisposable
     public void Write(RunProgress progress)
     {
         Write(progress.NewTraces);
-        // Written anew also when a run goes on: its coordinator tells all scores from the first step. Not before it does, or a run
-        // that cannot be led would lose what is there.
+        // Not before it is led, or a run that cannot be would lose what is there.
         if (progress.NewLosses.IsEmpty && progress.NewEvaluations.IsEmpty) return;
-        metrics ??= new StreamWriter(System.IO.Path.Combine(Path, "metrics.jsonl")) { NewLine = "\n" };
-        // Each evaluation after the step whose parameters it read, however many came at once: equal runs write equal files.
-        var evaluations = new Queue<EvaluationScore>(progress.NewEvaluations);
-        Evaluated();
-        foreach (var score in progress.NewLosses)
-        {
-            Line(new { kind = "step", step = ++steps, loss = score.Loss, accuracy = score.Accuracy });
-            Evaluated();
-        }
-
-        metrics.Flush();
-
-        void Evaluated()
-        {
-            while (evaluations.TryPeek(out var next) && next.Version <= steps)
-                Line(new { kind = "evaluation", step = evaluations.Dequeue().Version, loss = next.Score.Loss, accuracy = next.Score.Accuracy });
-        }
+        metrics ??= new MetricsFile(System.IO.Path.Combine(Path, "metrics.jsonl"));
+        metrics.Write(progress.NewLosses, progress.NewEvaluations);
     }
 
     // A line that was torn by a crash goes before others follow it, and a trace that stands there already is not written again: a
@@ -180,8 +165,6 @@ internal sealed partial class RunFolder : IDisposable
         metrics?.Dispose();
         held.Dispose();
     }
-
-    private void Line(object values) => metrics!.WriteLine(JsonSerializer.Serialize(values));
 
     private static FileStream Hold(string path)
     {

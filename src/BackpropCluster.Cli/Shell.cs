@@ -48,6 +48,10 @@ internal static class Shell
         {
             return Say(e.Message, ExitCode.File);
         }
+        catch (Grains.Checkpoints.BrokenRecordException e)
+        {
+            return Say($"{e.Message}. Nothing was changed. Restore it, or train anew under another id.", ExitCode.VerificationFailed);
+        }
         catch (Core.Protocol.DivergenceException e)
         {
             return Say($"{e.Message}. No number of this run can be trusted; please report it.", ExitCode.VerificationFailed);

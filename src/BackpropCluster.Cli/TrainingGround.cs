@@ -76,7 +76,7 @@ internal sealed class TrainingGround : IAsyncDisposable
             }
 
             var silos = await client.WaitForSilos(file.Cluster.Silos, cancellation);
-            var plan = Planner.Plan(run, file, Planner.Load(file));
+            var plan = Planner.Plan(run, file, Planner.Load(file), address.IsRedis);
             // Its silos may hold the rows that it began with, or may read these: two halves of a run on different data.
             if (record is not null && record.Plan.DataSha256 != plan.DataSha256)
                 throw new CommandFailedException(ExitCode.File, $"the data of run {run} changed since it began: they hash to {plan.DataSha256[..12]}…, expected {record.Plan.DataSha256[..12]}…. Nothing was started. Restore the files, or train anew.");

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
 using BackpropCluster.Grains.Clustering;
@@ -64,7 +65,7 @@ internal sealed class CoordinatorGrain(
 
     public async ValueTask<RunProgress?> Watch(int seenSteps, int seenEvaluations, int seenTraces)
     {
-        if (state?.Status.IsOver() == false)
+        if (state?.Status.IsOver() == false && state.CommittedSteps - (long)seenSteps < RunProgress.MaxScores)
             await news.Task.WaitAsync(LongestWatch, time).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
         return state is null or { Status: RunStatus.HandedOver } ? null : ProgressSince(state, seenSteps, seenEvaluations, seenTraces);
     }
@@ -199,6 +200,11 @@ internal sealed class CoordinatorGrain(
         // Counted first: one that is written meanwhile is among the new ones then, or still counted, but never neither.
         var pending = telemetry!.PendingTraces;
         var (traces, earlier) = telemetry.TracesSince(seenTraces);
+        ImmutableArray<Score> losses = [.. s.Losses.Skip(seenSteps).Take(RunProgress.MaxScores)];
+        // None before the step whose parameters it read: a client writes both down in one order.
+        var told = Math.Min(s.Losses.Count, seenSteps + (long)losses.Length);
+        ImmutableArray<EvaluationScore> evaluations =
+            [.. s.Evaluations.Skip(seenEvaluations).TakeWhile(e => e.Version <= told).Take(RunProgress.MaxScores)];
         return new()
         {
             Status = s.Status,
@@ -206,8 +212,9 @@ internal sealed class CoordinatorGrain(
             CommittedSteps = s.CommittedSteps,
             Steps = s.Steps,
             Epoch = s.Epoch,
-            NewLosses = [.. s.Losses.Skip(seenSteps)],
-            NewEvaluations = [.. s.Evaluations.Skip(seenEvaluations)],
+            NewLosses = losses,
+            NewEvaluations = evaluations,
+            HasMore = told < s.Losses.Count || seenEvaluations + (long)evaluations.Length < s.Evaluations.Count,
             Recoveries = s.Recoveries,
             Moves = s.Moves,
             ReplayedSteps = s.ReplayedSteps,

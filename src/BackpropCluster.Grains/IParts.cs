@@ -40,9 +40,12 @@ public interface ISliceGrain : IPartGrain
     /// <summary>Puts the committed version into the store.</summary>
     [OneWay, Alias("Save")] void Save(Save message);
 
-    /// <summary>The parameters of a committed version. The only call that is answered; never during a step.</summary>
+    /// <summary>The parameters of some units at a committed version. The only call that is answered; never during a step.</summary>
+    /// <param name="key">The version.</param>
+    /// <param name="first">The first unit, counted within the slice from 0.</param>
+    /// <param name="units">How many units.</param>
     /// <returns><see langword="null"/> if the slice does not have that version; it has asked for Restore then.</returns>
-    [Alias("Read")] ValueTask<SliceParameters?> Read(MessageKey key);
+    [Alias("Read")] ValueTask<SliceParameters?> Read(MessageKey key, int first, int units);
 }
 
 /// <summary>Compares outputs with targets.</summary>

@@ -21,12 +21,16 @@ internal sealed class RunLog
     /// <summary>Another coordinator has taken the run and begins to tell from the start.</summary>
     public void ReadAgain() => (SeenLosses, SeenEvaluations, SeenTraces) = (0, 0, 0);
 
+    /// <summary>Takes what a coordinator told.</summary>
+    /// <returns>The same with only those scores that no coordinator had told before, so that whoever watches hears of each step once.</returns>
     /// <exception cref="DivergenceException">A score differs from what an earlier coordinator reported for the same step.</exception>
-    public void Take(RunProgress progress)
+    public RunProgress Take(RunProgress progress)
     {
+        var (steps, evaluated) = (losses.Count, evaluations.Count);
         SeenTraces = progress.EarlierTraces + progress.NewTraces.Length;
         foreach (var score in progress.NewLosses) Take(losses, SeenLosses++, score, "step");
         foreach (var score in progress.NewEvaluations) Take(evaluations, SeenEvaluations++, score, "evaluation");
+        return progress with { NewLosses = [.. losses.Skip(steps)], NewEvaluations = [.. evaluations.Skip(evaluated)] };
     }
 
     private static void Take<T>(List<T> known, int index, T score, string what)

@@ -8,6 +8,10 @@ namespace BackpropCluster.Grains;
 [GenerateSerializer, Immutable, Alias("run-progress")]
 public sealed record RunProgress
 {
+    /// <summary>The most scores of one answer: a client that comes late to a long run is told its history page by page, or the answer would
+    /// become longer than a message may be.</summary>
+    public const int MaxScores = 1 << 16;
+
     [Id(0)] public required RunStatus Status { get; init; }
     [Id(1)] public required int Term { get; init; }
 
@@ -16,7 +20,7 @@ public sealed record RunProgress
     [Id(3)] public required int Steps { get; init; }
     [Id(4)] public required int Epoch { get; init; }
 
-    /// <summary>Scores of the steps that the caller had not seen yet, in order.</summary>
+    /// <summary>Scores of the steps that the caller had not seen yet, in order; at most <see cref="MaxScores"/> of each.</summary>
     [Id(5)] public required ImmutableArray<Score> NewLosses { get; init; }
     [Id(6)] public required ImmutableArray<EvaluationScore> NewEvaluations { get; init; }
     [Id(7)] public required int Recoveries { get; init; }
@@ -52,6 +56,9 @@ public sealed record RunProgress
 
     /// <summary>Tells one coordinator of a run from the next: each counts for itself.</summary>
     [Id(21)] public int Leader { get; init; }
+
+    /// <summary>Whether there are more scores than went into this answer: the caller asks again at once.</summary>
+    [Id(22)] public bool HasMore { get; init; }
 
     public bool IsOver => Status.IsOver();
 }

@@ -1,3 +1,4 @@
+using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
 using BackpropCluster.Grains.Clustering;
 using Microsoft.Extensions.DependencyInjection;
@@ -13,7 +14,7 @@ public static class SiloSetup
 {
     /// <summary>Keeps checkpoints in a folder of this machine, those of a run below <c>{folder}/{run}/checkpoints</c>. Without it or another <see cref="IGrainStorage"/>, none are kept.</summary>
     public static IServiceCollection AddCheckpointFolder(this IServiceCollection services, string folder) =>
-        services.AddCheckpoints(_ => new FolderStorage(folder));
+        services.AddSingleton<IRunNames>(new FolderStorage(folder)).AddCheckpoints(_ => new FolderStorage(folder));
 
     /// <summary>Keeps checkpoints in any grain storage.</summary>
     public static IServiceCollection AddCheckpoints(this IServiceCollection services, Func<IServiceProvider, IGrainStorage> storage) => services
@@ -38,6 +39,8 @@ public static class SiloSetup
         silo.Services.AddSingleton(services => new StoreShell(services.GetService<CheckpointStore>()));
         silo.Services.TryAddSingleton<DataCatalog>();
         silo.Services.TryAddSingleton(new ProgramVersion(ClusterSilo.ProgramVersion));
+        // Sizes are checked when a run is planned, so that a user is told which key to change; what is planned must then pass.
+        silo.Configure<SiloMessagingOptions>(options => options.MaxMessageBodySize = PlanLimits.MaxMessageBytes);
         // A dead silo is noticed after about a second, not after fifteen; the step's deadline is the net below.
         silo.Configure<ClusterMembershipOptions>(options =>
         {

@@ -28,5 +28,5 @@ internal sealed class SliceGrain : Grain, ISliceGrain
 
     public void Save(Save message) => shell.Take(message);
 
-    public ValueTask<SliceParameters?> Read(MessageKey key) => new(((SliceState)shell.State).Read(key, shell.Outbox));
+    public ValueTask<SliceParameters?> Read(MessageKey key, int first, int units) => new(((SliceState)shell.State).Read(key, first, units, shell.Outbox));
 }

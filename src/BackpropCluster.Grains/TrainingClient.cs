@@ -19,6 +19,7 @@ public static class TrainingClient
     private const int Attempts = 30;
     private const int StoreAttempts = 10;
     private const int ReadsAtOnce = 256;
+    private const int ValuesInPiece = 1 << 20; // eight MiB
     private const int TraceLooks = 50;
 
     // A coordinator answers within a second. If its silo, or the one between, is gone, Orleans would wait for half a minute. One that has
@@ -50,8 +51,7 @@ public static class TrainingClient
                     var progress = totals.Add(told);
                     if (progress.CommittedSteps > (last?.CommittedSteps ?? 0)) attempt = 1;
                     last = progress;
-                    log.Take(progress);
-                    watch?.Invoke(progress);
+                    watch?.Invoke(log.Take(progress));
                 }
 
                 if (last is { Status: RunStatus.Failed or RunStatus.Interrupted }) return new TrainingOutcome(plan, last, null, default);
@@ -81,7 +81,7 @@ public static class TrainingClient
         while (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations, log.SeenTraces).AsTask().WaitAsync(AnswerBound) is { } progress)
         {
             yield return progress;
-            if (progress.IsOver) yield break;
+            if (progress is { IsOver: true, HasMore: false }) yield break;
         }
     }
 
@@ -92,8 +92,8 @@ public static class TrainingClient
         for (var look = 0; look < TraceLooks; look++)
         {
             if (await coordinator.Watch(log.SeenLosses, log.SeenEvaluations, log.SeenTraces).AsTask().WaitAsync(AnswerBound) is not { } progress) return;
-            log.Take(progress);
-            if (!progress.NewTraces.IsEmpty) watch?.Invoke(progress);
+            var news = log.Take(progress);
+            if (!progress.NewTraces.IsEmpty) watch?.Invoke(news);
             if (progress.PendingTraces == 0) return;
             await pause.WaitForNextTickAsync(CancellationToken.None);
         }
@@ -105,7 +105,7 @@ public static class TrainingClient
         var parts = new Dictionary<SliceRange, SliceParameters>();
         foreach (var chunk in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.SlicesOf(layer)).Chunk(ReadsAtOnce))
         {
-            var read = await Task.WhenAll(chunk.Select(slice => grains.GetGrain<ISliceGrain>(PartKeys.Slice(plan.Run, slice, SiloOf(slice))).Read(key).AsTask()));
+            var read = await Task.WhenAll(chunk.Select(slice => Read(grains, plan, slice, SiloOf(slice), key)));
             if (Array.Exists(read, part => part is null)) return null;
             for (var i = 0; i < chunk.Length; i++) parts.Add(chunk[i], read[i]!);
         }
@@ -113,6 +113,21 @@ public static class TrainingClient
         return parts;
 
         string SiloOf(SliceRange slice) => last.Placement!.SiloOf(plan.OrdinalOf(PartId.Slice(slice.Layer, slice.Index)));
+    }
+
+    // Some units after the other: a wide layer in one slice is more than a message may hold.
+    private static async Task<SliceParameters?> Read(IGrainFactory grains, RunPlan plan, SliceRange slice, string silo, MessageKey key)
+    {
+        var grain = grains.GetGrain<ISliceGrain>(PartKeys.Slice(plan.Run, slice, silo));
+        var units = Math.Max(1, ValuesInPiece / plan.Spec.Model.InputsOf(slice.Layer, plan.Features));
+        var pieces = new List<SliceParameters>();
+        for (var first = 0; first < slice.Units; first += units)
+        {
+            if (await grain.Read(key, first, Math.Min(units, slice.Units - first)) is not { } piece) return null;
+            pieces.Add(piece);
+        }
+
+        return SliceParameters.Join(pieces);
     }
 
     private static async Task<Traffic> Traffic(IGrainFactory grains, RunPlan plan, RunProgress last)

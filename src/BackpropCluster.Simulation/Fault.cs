@@ -66,6 +66,9 @@ public enum FaultKind : byte
 
     /// <summary>A part of the newest checkpoint is damaged although it was written.</summary>
     DamageCheckpoint,
+
+    /// <summary>A block of scores, or one of its copies, is damaged although it was written: every later checkpoint names it.</summary>
+    DamageScores,
 }
 
 /// <summary>One fault of a history.</summary>

@@ -104,6 +104,10 @@ internal sealed class FaultActions(SeededCarrier carrier, RunPlan plan, Cluster 
                 rules.Damaged(store.Newest!);
                 carrier.Tally.StoreFaults++;
                 break;
+            case FaultKind.DamageScores when store.DamageScores(fault.Choice):
+                rules.ScoresDamaged();
+                carrier.Tally.StoreFaults++;
+                break;
             default:
                 HappenToCluster(fault);
                 break;

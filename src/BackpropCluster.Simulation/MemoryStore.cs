@@ -5,24 +5,37 @@ using BackpropCluster.Core.Protocol;
 namespace BackpropCluster.Simulation;
 
 /// <summary>The store of a simulated run: what is in it outlives every part and the coordinator.</summary>
+/// <param name="keep">How many of the newest checkpoints are kept; 0 keeps all.</param>
 /// <remarks>A request takes effect at once when it is delivered; the answer is a message like any other. Not sealed, so that a test can
 /// show what a worse store would do.</remarks>
-public class MemoryStore
+public class MemoryStore(int keep = 0)
 {
+    /// <summary>Steps of one block of scores: so few that short runs have several.</summary>
+    private const int StepsInBlock = 3;
+
+    private const int Copies = 2;
+
     private readonly Dictionary<(int Version, int Term, SliceRange Slice), (SlicePart Part, bool IsTorn)> parts = [];
-    private readonly List<(CheckpointId Id, Checkpoint Checkpoint)> checkpoints = []; // that the head names
     private readonly Dictionary<CheckpointId, Checkpoint> written = [];
     private readonly Dictionary<CheckpointId, SavedModel> opened = [];
-    private int term;
+    private readonly Dictionary<(int Block, int Copy), bool> tornBlocks = []; // whether each that was written is torn
+    private readonly KnownBlocks knownBlocks = new();
+    private RunHead head = RunHead.New(0);
 
     /// <summary>The versions of all checkpoints that count, in the order in which they were made.</summary>
-    public IEnumerable<int> Versions => checkpoints.Select(c => c.Id.Version);
+    public IEnumerable<int> Versions => head.Checkpoints.Select(c => c.Version);
+
+    /// <summary>The term that leads the run.</summary>
+    public int Term => head.Term;
+
+    /// <summary>Checkpoints that counted until the newest one was made.</summary>
+    internal IEnumerable<CheckpointId> Dropped => head.Dropped;
 
     /// <summary>The lead that was given last.</summary>
     internal Led? Given { get; private set; }
 
-    /// <summary>All checkpoints that count.</summary>
-    protected IReadOnlyList<(CheckpointId Id, Checkpoint Checkpoint)> Checkpoints => checkpoints;
+    /// <summary>All checkpoints that count, the oldest first.</summary>
+    protected IReadOnlyList<CheckpointId> Checkpoints => head.Checkpoints;
 
     /// <summary>Brings the model of a checkpoint. What a relay's shell has read is kept for the parts of its silo, whatever becomes of it.</summary>
     public SavedModel Open(RunPlan plan, CheckpointId id)
@@ -33,17 +46,22 @@ public class MemoryStore
     }
 
     /// <summary>The checkpoint that was made last.</summary>
-    public CheckpointId? Newest => checkpoints.Count == 0 ? null : checkpoints[^1].Id;
+    public CheckpointId? Newest => head.Checkpoints.LastOrDefault();
 
     /// <summary>The newest checkpoint that is whole.</summary>
-    public CheckpointId? NewestWhole(RunPlan plan) => checkpoints.FindLast(c => IsWhole(plan, c.Id)).Id;
+    public CheckpointId? NewestWhole(RunPlan plan) => head.Checkpoints.LastOrDefault(id => IsWhole(plan, id));
+
+    /// <summary>Versions of checkpoints that count and are not whole.</summary>
+    internal IEnumerable<int> Broken(RunPlan plan) => head.Checkpoints.Where(id => !IsWhole(plan, id)).Select(id => id.Version);
 
     /// <summary>Whether this store would load a checkpoint.</summary>
     public virtual bool CanOpen(RunPlan plan, CheckpointId id) => IsWhole(plan, id);
 
-    /// <summary>Whether all parts of a checkpoint are there as they were when it was made.</summary>
-    public bool IsWhole(RunPlan plan, CheckpointId id) => SlicesOf(plan, written[id].Granularity).Index().All(slice =>
-        parts.TryGetValue((id.Version, id.Term, slice.Item), out var stored) && !stored.IsTorn && DigestOf(stored.Part) == written[id].Parts[slice.Index]);
+    /// <summary>Whether all parts of a checkpoint, and the blocks of scores that it names, are there as they were when it was made.</summary>
+    public bool IsWhole(RunPlan plan, CheckpointId id) =>
+        Enumerable.Range(0, ScoreBlock.Count(id.Version, StepsInBlock)).All(HasBlock)
+        && SlicesOf(plan, written[id].Granularity).Index().All(slice =>
+            parts.TryGetValue((id.Version, id.Term, slice.Item), out var stored) && !stored.IsTorn && DigestOf(stored.Part) == written[id].Parts[slice.Index]);
 
     /// <summary>Does what a message asks for.</summary>
     public void Receive(Message message, IOutbox outbox)
@@ -59,12 +77,12 @@ public class MemoryStore
                 parts[name] = (save.Part, IsTorn: false);
                 outbox.Send(Recipients.Coordinator, new Saved(save.Key, [new SavedPart(save.Key.From, DigestOf(save.Part), save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum)]));
                 break;
-            case MoveHead move when move.Key.Term == term:
+            case MoveHead move when head.Accepts(move.Key.Term):
                 MoveHead(move);
                 outbox.Send(Recipients.Coordinator, new HeadMoved(move.Key with { From = PartId.Store }));
                 break;
             case MoveHead move:
-                outbox.Send(Recipients.Coordinator, new StoreFailed(move.Key with { From = PartId.Store }, StoreFault.Fenced, $"term {term} leads the run"));
+                outbox.Send(Recipients.Coordinator, new StoreFailed(move.Key with { From = PartId.Store }, StoreFault.Fenced, $"term {head.Term} leads the run"));
                 break;
         }
     }
@@ -83,35 +101,61 @@ public class MemoryStore
     /// <summary>Tears one part of the newest checkpoint; false if there is none.</summary>
     public bool Damage(RunPlan plan, uint choice)
     {
-        if (checkpoints.Count == 0) return false;
-        var (id, checkpoint) = checkpoints[^1];
-        var slices = SlicesOf(plan, checkpoint.Granularity).ToArray();
+        if (Newest is not { } id) return false;
+        var slices = SlicesOf(plan, written[id].Granularity).ToArray();
         var name = (id.Version, id.Term, slices[choice % slices.Length]);
         parts[name] = (Half(parts[name].Part), IsTorn: true);
         return true;
     }
 
+    /// <summary>Tears one copy of a block of scores, or both; false if none was written yet.</summary>
+    public bool DamageScores(uint choice)
+    {
+        var blocks = tornBlocks.Count / Copies;
+        if (blocks == 0) return false;
+        var (block, which) = ((int)(choice / 3 % (uint)blocks), choice % 3);
+        for (var copy = 0; copy < Copies; copy++)
+            if (which == Copies || which == copy) tornBlocks[(block, copy)] = true;
+        return true;
+    }
+
     /// <summary>The checkpoint that a new leader begins with: the newest that can be loaded.</summary>
-    protected virtual (CheckpointId? Id, Checkpoint? Checkpoint) Choose(RunPlan plan) => checkpoints.FindLast(c => CanOpen(plan, c.Id));
+    protected virtual CheckpointId? Choose(RunPlan plan) => head.Checkpoints.LastOrDefault(id => CanOpen(plan, id));
+
+    /// <summary>The term in which blocks are known to be whole. Apart for the mutant that never looks again to be planted.</summary>
+    protected virtual int TermOfBlocks(int by) => by;
+
+    private bool HasBlock(int block) => Enumerable.Range(0, Copies).Any(copy => tornBlocks.TryGetValue((block, copy), out var isTorn) && !isTorn);
 
     private void TakeLead(Lead lead, IOutbox outbox)
     {
-        term = Math.Max(term, lead.Key.Term) + 1;
-        var (id, checkpoint) = Choose(lead.Plan);
-        ImmutableArray<string> broken = [.. checkpoints.Where(c => c.Id.Version > (id?.Version ?? 0)).Select(c => string.Create(CultureInfo.InvariantCulture, $"the checkpoint of step {c.Id.Version} is broken"))];
-        Given = new Led(lead.Key with { Term = term, From = PartId.Store }, id, checkpoint, broken);
+        head = head.Granted(lead.Key.Term);
+        var id = Choose(lead.Plan);
+        ImmutableArray<string> broken = [.. Checkpoints.Where(c => c.Version > (id?.Version ?? 0)).Select(c => string.Create(CultureInfo.InvariantCulture, $"the checkpoint of step {c.Version} is broken"))];
+        Given = new Led(lead.Key with { Term = head.Term, From = PartId.Store }, id, id is null ? null : written[id], broken);
         outbox.Send(Recipients.Coordinator, Given);
     }
 
     private void MoveHead(MoveHead move)
     {
         var (version, by) = (move.Key.Step, move.Key.Term);
-        if (checkpoints.Exists(c => c.Id.Version == version && c.Id.Term == by)) return;
-        // Broken newer ones may be named still; what is computed again takes their place.
-        checkpoints.RemoveAll(c => c.Id.Version >= version);
+        WriteBlocks(by, move.Checkpoint);
+        if (head.Has(version, by)) return;
+        foreach (var gone in head.Dropped)
+            foreach (var name in parts.Keys.Where(name => name.Version == gone.Version && name.Term == gone.Term).ToArray()) parts.Remove(name);
         var id = new CheckpointId(version, by, "simulated");
-        checkpoints.Add((id, move.Checkpoint));
         written[id] = move.Checkpoint;
+        head = head.With(id, move.Checkpoint, keep);
+    }
+
+    private void WriteBlocks(int by, Checkpoint checkpoint)
+    {
+        var known = knownBlocks.Of(TermOfBlocks(by));
+        for (var block = known.Count; block < ScoreBlock.Count(checkpoint.Version, StepsInBlock); block++)
+        {
+            for (var copy = 0; copy < Copies; copy++) tornBlocks[(block, copy)] = false;
+            knownBlocks.Add("whole");
+        }
     }
 
     private static string DigestOf(SlicePart part) => string.Create(CultureInfo.InvariantCulture, $"{part.Parameters.WeightsSum:x16}{part.Parameters.OutgoingSum:x16}");

@@ -27,6 +27,7 @@ internal sealed class Rules(RunPlan plan, MemoryStore store, Golden? golden)
     private bool holderKnows;
     private readonly HashSet<(int Term, int Step, PartId Slice)> ready = [];
     private readonly HashSet<int> missing = []; // versions whose checkpoint was refused or damaged
+    private int scoresDamagedIn = -1; // the term
     private int highestTerm;
     private int committed;
     private int reached; // since the last recovery
@@ -42,6 +43,13 @@ internal sealed class Rules(RunPlan plan, MemoryStore store, Golden? golden)
 
     /// <summary>A checkpoint was damaged after it was made.</summary>
     public void Damaged(CheckpointId id) => missing.Add(id.Version);
+
+    /// <summary>Scores were damaged after they were written: checkpoints that name them are broken until they are written again.</summary>
+    public void ScoresDamaged()
+    {
+        scoresDamagedIn = store.Term;
+        missing.UnionWith(store.Broken(plan));
+    }
 
     /// <summary>No part sees a step that is not committed in its term, and sees steps one by one.</summary>
     public void PartMoved(PartState part, int termBefore, int versionBefore, Message message)
@@ -114,9 +122,13 @@ internal sealed class Rules(RunPlan plan, MemoryStore store, Golden? golden)
         if (led.Id != newest) throw new InvariantViolationException($"term {led.Key.Term} is led from checkpoint {led.Id?.Version ?? 0} although that of step {newest?.Version ?? 0} is whole");
     }
 
-    /// <summary>What counts as saved is the run's own state.</summary>
+    /// <summary>What counts as saved is whole, and is the run's own state.</summary>
     public void HeadMoved(CheckpointId id)
     {
+        missing.UnionWith(store.Dropped.Select(dropped => dropped.Version));
+        // Scores that were damaged since its term began are found by the next one; those of before were to be written again.
+        if (!store.IsWhole(plan, id) && scoresDamagedIn < id.Term)
+            throw new InvariantViolationException($"the checkpoint of step {id.Version} names what an earlier term lost");
         if (golden is null || !store.IsWhole(plan, id)) return;
         var hash = WeightsHash.Sha256(store.Open(plan, id).Parameters.Select(layer => (layer.Weights, layer.Biases)));
         if (hash != golden.Versions[id.Version]) throw new InvariantViolationException($"the checkpoint of step {id.Version} holds other parameters than that step");

@@ -174,7 +174,7 @@ public sealed class SeededCarrier
             var silo = cluster.HasRelays ? cluster.Find(state.Placement!.SiloOf(plan.OrdinalOf(part)))! : cluster.Silos[0];
             if (!silo.IsAlive) return null;
             routes.Speaker = new(silo.Number, part);
-            if (((SliceState)silo.Part(part)).Read(key, routes) is not { } parameters) return null;
+            if (((SliceState)silo.Part(part)).Read(key, 0, range.Units, routes) is not { } parameters) return null;
             slices.Add(range, parameters);
         }
 

@@ -14,6 +14,7 @@ internal static partial class RunFileReader
 {
     private const int MaxUnits = 1_000_000;
     private const long MaxParameters = 100_000_000;
+    private const int KeptCheckpoints = 3;
     private static readonly TimeSpan LongestDeadline = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan LongestInterval = TimeSpan.FromDays(1);
 
@@ -26,8 +27,8 @@ internal static partial class RunFileReader
         file.Whole("version", null, 1, 1);
         var data = DataKeys.Read(file, path, out var table);
         var model = Model(file.Group("model", "layers", "loss"), table, path);
-        var training = Training(file.Group("training", "epochs", "update", "checkpoint_every", "log_every", "stop"), data, table);
-        var cluster = Cluster(file.Group("cluster", "silos", "granularity", "placement", "step_deadline", "give_up_after"), file.Group("training", "epochs", "update", "checkpoint_every", "log_every", "stop"), model);
+        var training = Training(file.Group("training", "epochs", "update", "checkpoint_every", "keep_checkpoints", "log_every", "stop"), data, table);
+        var cluster = Cluster(file.Group("cluster", "silos", "granularity", "placement", "step_deadline", "give_up_after"), file.Group("training", "epochs", "update", "checkpoint_every", "keep_checkpoints", "log_every", "stop"), model);
         var spec = new RunSpec
         {
             Name = Name(file, path),
@@ -140,8 +141,11 @@ internal static partial class RunFileReader
     // A bare number counts steps, a quantity measures time.
     private static CheckpointRule Checkpoints(Section training)
     {
-        if (int.TryParse(training.Text("checkpoint_every"), NumberStyles.None, CultureInfo.InvariantCulture, out var steps) && steps > 0) return new CheckpointRule(steps, TimeSpan.Zero);
-        return new CheckpointRule(0, training.Duration("checkpoint_every", TimeSpan.FromSeconds(30), LongestInterval, "a number of steps from 1, or "));
+        var keep = training.Scalar("keep_checkpoints", true, "all or a number from 1", text =>
+            text == "all" ? 0 : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n > 0 ? n : (int?)null) ?? KeptCheckpoints;
+        return int.TryParse(training.Text("checkpoint_every"), NumberStyles.None, CultureInfo.InvariantCulture, out var steps) && steps > 0
+            ? new CheckpointRule(steps, TimeSpan.Zero, keep)
+            : new CheckpointRule(0, training.Duration("checkpoint_every", TimeSpan.FromSeconds(30), LongestInterval, "a number of steps from 1, or "), keep);
     }
 
     [GeneratedRegex(@"^[a-z0-9][a-z0-9._-]{0,63}\z")]

@@ -46,7 +46,7 @@ internal static class RunFileSchema
 
     private static JsonObject Training() => Group(
         ["epochs"],
-        ("epochs", Whole(1)), ("update", Choice(RunFiles.Words.Updates)), ("checkpoint_every", Either(Whole(1), Time())), ("log_every", Whole(0)),
+        ("epochs", Whole(1)), ("update", Choice(RunFiles.Words.Updates)), ("checkpoint_every", Either(Whole(1), Time())), ("keep_checkpoints", Either(Words("all"), Whole(1))), ("log_every", Whole(0)),
         ("stop", Group(["metric", "at"], ("metric", Choice(RunFiles.Words.StopMetrics)), ("at", Number(0)))));
 
     private static JsonObject Group(string[] required, params (string Key, JsonObject Value)[] keys)

@@ -36,7 +36,7 @@ internal static class RunFileWriter
         text.Append(CultureInfo.InvariantCulture, $"  loss: {Words.Of(Words.Losses, spec.Model.Loss)}\n");
         text.Append(CultureInfo.InvariantCulture, $"optimizer: {OptimizerKeys.Write(spec.Optimizer)}\n");
         var stop = spec.Training.Stop is { } rule ? $", stop: {{ metric: {Words.Of(Words.StopMetrics, rule.Metric)}, at: {rule.At.ToString("R", CultureInfo.InvariantCulture)} }}" : "";
-        text.Append(CultureInfo.InvariantCulture, $"training: {{ epochs: {spec.Training.Epochs}, update: {Words.Of(Words.Updates, spec.Training.Update)}, checkpoint_every: {Every(cluster)}, log_every: {cluster.LogEvery}{stop} }}\n");
+        text.Append(CultureInfo.InvariantCulture, $"training: {{ epochs: {spec.Training.Epochs}, update: {Words.Of(Words.Updates, spec.Training.Update)}, checkpoint_every: {Every(cluster)}, keep_checkpoints: {Kept(cluster)}, log_every: {cluster.LogEvery}{stop} }}\n");
         text.Append(CultureInfo.InvariantCulture, $"cluster: {{ silos: {cluster.Silos}, granularity: {cluster.Granularity}, placement: {Words.Of(Words.Placements, cluster.Placement)}, step_deadline: {Quantity.Format(cluster.StepDeadline)}, give_up_after: {Quantity.Format(cluster.GiveUpAfter)} }}\n");
         text.Append(CultureInfo.InvariantCulture, $"trace: {TraceKeys.Write(spec.Trace)}\n");
         return text.ToString();
@@ -45,6 +45,9 @@ internal static class RunFileWriter
     private static string Every(ClusterSpec cluster) => cluster.Checkpoints.Steps > 0
         ? cluster.Checkpoints.Steps.ToString(CultureInfo.InvariantCulture)
         : Quantity.Format(cluster.Checkpoints.Interval);
+
+    private static string Kept(ClusterSpec cluster) =>
+        cluster.Checkpoints.Keep == 0 ? "all" : cluster.Checkpoints.Keep.ToString(CultureInfo.InvariantCulture);
 
     private static string Flag(bool value) => value ? "true" : "false";
 

@@ -29,7 +29,7 @@ internal static class ConfigVerb
     private static int Check(string path, string[]? sets, bool json)
     {
         var file = RunFileLoader.Load(path, sets);
-        var plan = Planner.Plan("check", file.Spec, file.Cluster.Granularity, Planner.Load(file));
+        var plan = Planner.Plan("check", file, Planner.Load(file));
         var steps = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows).Steps;
         var parameters = plan.Spec.Model.Parameters(plan.Features);
         if (json)

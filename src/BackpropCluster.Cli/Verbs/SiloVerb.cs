@@ -80,8 +80,10 @@ internal static class SiloVerb
                 CultureInfo.InvariantCulture,
                 $"silo {silo.Details.Name} is a member of {options.Cluster} ({string.Join(", ", silo.Members.Order(StringComparer.Ordinal))}); silos reach it at {silo.Details.SiloAddress.Endpoint}, clients at {silo.Details.GatewayAddress?.Endpoint}"));
             if (hasDashboard) Say($"Orleans' dashboard: http://{new IPEndPoint(options.Listen, httpPort)}{OrleansDashboard.Path}/");
-            await Until(cancellation);
+            await Until(silo.Forgotten, cancellation);
             var name = silo.Details.Name;
+            if (silo.Forgotten.IsCompleted && !cancellation.IsCancellationRequested)
+                throw new CommandFailedException(ExitCode.ClusterLost, $"{options.Cluster} has lost its data: silo {name} stands in no list of members any more, and nobody can find it. It has ended. Start it again.");
             Say($"silo {name} gives its slices away");
             Say($"silo {name} has left{(await silo.Leave(LeaveBound) ? "" : "; some runs had not moved their parts and recover")}");
         }
@@ -98,11 +100,11 @@ internal static class SiloVerb
         ? new(DashboardGuard.For(listen, Environment.GetEnvironmentVariable(DashboardGuard.TokenVariable)), grains)
         : throw new CommandFailedException(ExitCode.Usage, "--orleans-dashboard is served on --http-port, which was not given. Nothing was started. Add it, such as --http-port 8080.");
 
-    private static async Task Until(CancellationToken cancellation)
+    private static async Task Until(Task forgotten, CancellationToken cancellation)
     {
         var asked = new TaskCompletionSource();
         await using var registration = cancellation.UnsafeRegister(_ => asked.TrySetResult(), null);
-        await asked.Task;
+        await Task.WhenAny(asked.Task, forgotten);
     }
 
     private static void Say(string line) => System.Console.Error.WriteLine(line);

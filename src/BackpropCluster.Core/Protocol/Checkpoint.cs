@@ -5,8 +5,12 @@ namespace BackpropCluster.Core.Protocol;
 
 /// <summary>When a run is saved besides its end and an interruption: at every multiple of some steps, or at the first commit after some time.</summary>
 /// <remarks>Cannot change a result: a saved step is computed again to the same bits or not at all.</remarks>
+/// <param name="Steps">Saved at every multiple of so many; 0 does not count steps.</param>
+/// <param name="Interval">Saved at the first commit after so much time; zero does not look at the time.</param>
+/// <param name="Keep">How many of the newest checkpoints are kept, and the best one besides; 0 keeps all.</param>
 [GenerateSerializer, Immutable, Alias("checkpoint-rule")]
-public sealed record CheckpointRule([property: Id(0)] int Steps, [property: Id(1)] TimeSpan Interval)
+public sealed record CheckpointRule(
+    [property: Id(0)] int Steps, [property: Id(1)] TimeSpan Interval, [property: Id(2)] int Keep = 0)
 {
     /// <summary>Nothing is ever saved: for runs whose result is all that matters.</summary>
     public static CheckpointRule None { get; } = new(0, TimeSpan.Zero);

@@ -26,8 +26,19 @@ internal sealed class ScoreBook
     /// <summary>Enters an evaluation's score.</summary>
     public string? EnterEvaluation(EvaluationScore score)
     {
-        var index = evaluations.FindIndex(e => e.Version == score.Version);
+        var index = IndexOf(score.Version);
         return Enter(evaluations, index < 0 ? evaluations.Count : index, score, (a, b) => SameBits(a.Score, b.Score), $"the evaluation of version {score.Version}", e => e.Score.Loss);
+    }
+
+    /// <summary>The score of an evaluated version; <see langword="null"/> if it was not evaluated.</summary>
+    public Score? EvaluationOf(int version) => IndexOf(version) is >= 0 and var index ? evaluations[index].Score : null;
+
+    // From the end, where it is looked for: a run that evaluates each step would else search a longer list at each.
+    private int IndexOf(int version)
+    {
+        var index = evaluations.Count - 1;
+        while (index >= 0 && evaluations[index].Version > version) index--;
+        return index >= 0 && evaluations[index].Version == version ? index : -1;
     }
 
     /// <summary>Takes over what a checkpoint says; what is known of the same steps must agree.</summary>

@@ -8,4 +8,12 @@ namespace BackpropCluster.Core.Protocol;
 /// layer it equals the next layer's sum of <paramref name="WeightsSum"/>, or the two ends have parted.</param>
 [GenerateSerializer, Immutable, Alias("slice-parameters")]
 public sealed record SliceParameters(
-    [property: Id(0)] Payload Weights, [property: Id(1)] Payload Biases, [property: Id(2)] ulong WeightsSum, [property: Id(3)] ulong OutgoingSum);
+    [property: Id(0)] Payload Weights, [property: Id(1)] Payload Biases, [property: Id(2)] ulong WeightsSum, [property: Id(3)] ulong OutgoingSum)
+{
+    /// <summary>Puts the parameters of consecutive units together; the sums are those of the first.</summary>
+    public static SliceParameters Join(IReadOnlyList<SliceParameters> pieces) => pieces.Count == 1 ? pieces[0] : pieces[0] with
+    {
+        Weights = new Payload(pieces.Sum(p => p.Weights.Units), pieces[0].Weights.Rows, [.. pieces.SelectMany(p => p.Weights.Values)]),
+        Biases = new Payload(pieces.Sum(p => p.Biases.Units), 1, [.. pieces.SelectMany(p => p.Biases.Values)]),
+    };
+}

@@ -17,13 +17,14 @@ public class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel> open)
     private int chunk;
     private TraceContext trace;
 
-    /// <summary>The parameters of a committed version.</summary>
+    /// <summary>The parameters of some units at a committed version.</summary>
+    /// <param name="key">The version.</param>
+    /// <param name="first">The first unit, counted within the slice from 0.</param>
+    /// <param name="units">How many units.</param>
+    /// <param name="outbox">Where to ask for what is missing.</param>
     /// <returns><see langword="null"/> if this slice cannot have that version; NeedRestore is in the outbox then.</returns>
-    public SliceParameters? Read(MessageKey key, IOutbox outbox)
-    {
-        if (!IsCurrent(key, outbox)) return null;
-        return Parameters();
-    }
+    public SliceParameters? Read(MessageKey key, int first, int units, IOutbox outbox) =>
+        IsCurrent(key, outbox) ? Parameters(first, units) : null;
 
     protected override void Load(Restore restore)
     {
@@ -41,8 +42,8 @@ public class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel> open)
     protected override bool TryCommit(IOutbox outbox)
     {
         if (!IsReady) return false;
-        Invariants.CompleteBeforeUpdate(IsReady, Version + 1);
-        Commit(slice!);
+        Invariants.CompleteBeforeUpdate(slice!.IsPrepared, Version + 1);
+        Commit(slice);
         var key = new MessageKey(Plan.Fingerprint, Term, Version + 1, Phase.Backward, 0, Id, trace);
         if (trace.IsSampled) outbox.Observe(new SliceUpdated(key, range, Told(key, slice!.Weights.Values), Told(key, slice.Biases.Values)));
         foreach (var pass in passes) pass.Clear();
@@ -164,18 +165,19 @@ public class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel> open)
     {
         var (own, size) = (slice!, Plan.Spec.Optimizer.StateSize);
         var part = new SlicePart(
-            Parameters(), new Payload(own.Units, own.Inputs * size, [.. own.Weights.State]), new Payload(own.Units, size, [.. own.Biases.State]));
+            Parameters(0, own.Units), new Payload(own.Units, own.Inputs * size, [.. own.Weights.State]), new Payload(own.Units, size, [.. own.Biases.State]));
         outbox.Send(Recipients.Store, new SavePart(key with { From = Id }, range, part));
     }
 
-    private SliceParameters Parameters()
+    // The sums are over the whole slice, and go with its first units.
+    private SliceParameters Parameters(int first, int units)
     {
         var (own, inputs) = (slice!, slice!.Inputs);
         return new SliceParameters(
-            new Payload(own.Units, inputs, [.. own.Weights.Values]),
-            new Payload(own.Units, 1, [.. own.Biases.Values]),
-            own.Weights.OrderFreeSum(inputs, inputs, range.First, 0),
-            own.Outgoing.OrderFreeSum(own.Units, Plan.Spec.Model.Layers[range.Layer - 1].Units, 0, range.First));
+            new Payload(units, inputs, [.. own.Weights.Values.AsSpan(first * inputs, units * inputs)]),
+            new Payload(units, 1, [.. own.Biases.Values.AsSpan(first, units)]),
+            first > 0 ? 0 : own.Weights.OrderFreeSum(inputs, inputs, range.First, 0),
+            first > 0 ? 0 : own.Outgoing.OrderFreeSum(own.Units, Plan.Spec.Model.Layers[range.Layer - 1].Units, 0, range.First));
     }
 
     // The coordinator asks for a chunk when the one before is reported, so an earlier one is a repeat and a later one replaces it.

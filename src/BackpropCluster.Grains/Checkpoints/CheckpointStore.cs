@@ -1,24 +1,22 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Globalization;
-using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using Orleans.Storage;
 
 namespace BackpropCluster.Grains.Checkpoints;
 
 /// <summary>The checkpoints of runs and their heads, on any grain storage.</summary>
-/// <remarks>Records, each under a name that is written once but for the head's two: below <c>{run}/checkpoints</c>: <c>step-{v}-term-{t}/layer-{l}-part-{i}</c>,
-/// <c>step-{v}-term-{t}/checkpoint</c>, <c>scores-{block}</c>,
-/// <c>head-0</c> and <c>head-1</c>. A checkpoint exists when the head names it. The head is written
+/// <remarks>Records, each under a name that is written once but for the head's two: below <c>{run}/checkpoints</c>:
+/// <c>step-{v}-term-{t}/layer-{l}-part-{i}</c>, <c>step-{v}-term-{t}/checkpoint</c>, <c>scores-{block}</c> and its copy, since every later
+/// checkpoint needs it, <c>head-0</c> and <c>head-1</c>. A checkpoint exists when the head names it. The head is written
 /// alternately under its two names: a damaged one, or one in the other's place, leaves the one before.</remarks>
 public sealed class CheckpointStore(SealedRecords records)
 {
-    // Scores of this many steps make one record, written once and named by every later checkpoint: if each held all scores since the
-    // first step, a long run's checkpoints would grow with the square of its steps.
-    private const int ScoresInBlock = 4096;
+    private const int StepsInBlock = 4096;
+    private const int DeletesAtOnce = 8;
 
-    private readonly ConcurrentDictionary<string, List<string>> blockDigests = new();
+    private readonly ConcurrentDictionary<string, KnownBlocks> knownBlocks = new();
 
     /// <summary>Raises the run's term and finds its newest whole checkpoint.</summary>
     /// <param name="plan">The run.</param>
@@ -27,16 +25,16 @@ public sealed class CheckpointStore(SealedRecords records)
     public async Task<(int Term, CheckpointId? Id, Checkpoint? Checkpoint, ImmutableArray<string> Warnings)> Lead(RunPlan plan, int term)
     {
         var slots = await ReadHead(plan.Run);
-        var head = slots.Head ?? new RunHead(plan.Fingerprint, 0, 0, []);
+        var head = slots.Head ?? RunHead.New(plan.Fingerprint);
         if (head.Fingerprint != plan.Fingerprint) throw new RunTakenException(plan.Run);
-        head = head with { Term = Math.Max(head.Term, term) + 1 };
+        head = head.Granted(term);
         await WriteHead(plan.Run, slots, head);
         var warnings = slots.Warnings.ToBuilder();
         foreach (var id in head.Checkpoints.Reverse())
         {
             try
             {
-                var checkpoint = await ReadCheckpoint(plan.Run, id);
+                var checkpoint = await ReadCheckpoint(plan.Run, id, warnings);
                 await Load(plan, id);
                 return (head.Term, id, checkpoint, warnings.ToImmutable());
             }
@@ -56,17 +54,19 @@ public sealed class CheckpointStore(SealedRecords records)
     /// <summary>Makes a checkpoint count, whose parts are all written.</summary>
     /// <exception cref="InconsistentStateException">Another coordinator leads the run.</exception>
     /// <exception cref="LostHeadException">There is no head any more.</exception>
-    public async Task MoveHead(string run, int term, Checkpoint checkpoint)
+    public async Task MoveHead(RunPlan plan, int term, Checkpoint checkpoint)
     {
-        var stored = new StoredCheckpoint(checkpoint with { Losses = [.. checkpoint.Losses.Skip(checkpoint.Version / ScoresInBlock * ScoresInBlock)] }, await WriteBlocks(run, checkpoint.Losses));
+        var run = plan.Run;
+        var stored = new StoredCheckpoint(ScoreBlock.Rest(checkpoint, StepsInBlock), await WriteBlocks(run, term, checkpoint));
         var sha256 = await records.WriteNew(CheckpointName(run, checkpoint.Version, term), stored);
         var slots = await ReadHead(run);
         // Who leads cannot have written nothing: the store came back without what it held.
         if (slots.Head is not { } head) throw new LostHeadException(run);
-        if (head.Term != term) throw new InconsistentStateException($"run {run} is led in term {head.Term}, not {term}");
-        if (head.Checkpoints.Any(c => c.Version == checkpoint.Version && c.Term == term)) return;
-        // Broken newer ones may be named still; what is computed again takes their place.
-        await WriteHead(run, slots, head with { Checkpoints = [.. head.Checkpoints.Where(c => c.Version < checkpoint.Version), new CheckpointId(checkpoint.Version, term, sha256)] });
+        if (!head.Accepts(term)) throw new InconsistentStateException($"run {run} is led in term {head.Term}, not {term}");
+        if (head.Has(checkpoint.Version, term)) return;
+        var undeleted = await Delete(plan, head.Dropped);
+        head = head.With(new CheckpointId(checkpoint.Version, term, sha256), checkpoint, plan.Checkpoints.Keep);
+        await WriteHead(run, slots, head with { Dropped = [.. undeleted, .. head.Dropped] });
     }
 
     /// <summary>The checkpoints that the head names, oldest first; <see langword="null"/> where there is no such run.</summary>
@@ -77,13 +77,16 @@ public sealed class CheckpointStore(SealedRecords records)
     }
 
     /// <summary>What a checkpoint says of itself.</summary>
+    /// <param name="run">Its run.</param>
+    /// <param name="id">Which checkpoint.</param>
+    /// <param name="warnings">Where to say which records are damaged though another one has the same.</param>
     /// <exception cref="BrokenCheckpointException">It is missing or damaged.</exception>
-    public async Task<Checkpoint> ReadCheckpoint(string run, CheckpointId id)
+    public async Task<Checkpoint> ReadCheckpoint(string run, CheckpointId id, ICollection<string>? warnings = null)
     {
         var (checkpoint, blocks) = await ReadRecord<StoredCheckpoint>(CheckpointName(run, id.Version, id.Term), id.Sha256, id);
-        var losses = ImmutableArray.CreateBuilder<Score>();
-        for (var block = 0; block < blocks.Length; block++) losses.AddRange((await ReadRecord<ScoreBlock>(BlockName(run, block), blocks[block], id)).Scores);
-        checkpoint = checkpoint with { Losses = losses.ToImmutable().AddRange(checkpoint.Losses) };
+        var scores = new List<ScoreBlock>();
+        for (var block = 0; block < blocks.Length; block++) scores.Add(await ReadBlock(run, block, blocks[block], id, warnings ?? []));
+        checkpoint = ScoreBlock.Join(scores, checkpoint);
         return checkpoint.Version == id.Version ? checkpoint : throw new BrokenCheckpointException(id.Version, $"it says that it is version {checkpoint.Version}");
     }
 
@@ -108,12 +111,86 @@ public sealed class CheckpointStore(SealedRecords records)
         }
     }
 
-    private async Task<ImmutableArray<string>> WriteBlocks(string run, ImmutableArray<Score> losses)
+    // Written again where one is damaged: the first checkpoint of a term looks at every block and its copy.
+    private async Task<ImmutableArray<string>> WriteBlocks(string run, int term, Checkpoint checkpoint)
     {
-        var known = blockDigests.GetOrAdd(run, _ => []);
-        for (var block = known.Count; block < losses.Length / ScoresInBlock; block++)
-            known.Add(await records.WriteNew(BlockName(run, block), new ScoreBlock([.. losses.AsSpan(block * ScoresInBlock, ScoresInBlock)])));
-        return [.. known.Take(losses.Length / ScoresInBlock)];
+        var known = knownBlocks.GetOrAdd(run, _ => new KnownBlocks());
+        var count = ScoreBlock.Count(checkpoint.Version, StepsInBlock);
+        for (var block = known.Of(term).Count; block < count; block++)
+        {
+            var scores = ScoreBlock.Of(checkpoint, block, StepsInBlock);
+            await records.WriteNew(BlockName(run, block, isCopy: true), scores);
+            known.Add(await records.WriteNew(BlockName(run, block, isCopy: false), scores));
+        }
+
+        return [.. known.Of(term).Take(count)];
+    }
+
+    // Both are looked at: a copy that was damaged unnoticed would be no copy on the day that it is needed.
+    private async Task<ScoreBlock> ReadBlock(string run, int block, string sha256, CheckpointId id, ICollection<string> warnings)
+    {
+        ScoreBlock? whole = null;
+        BrokenCheckpointException? broken = null;
+        foreach (var isCopy in (bool[])[false, true])
+        {
+            try
+            {
+                whole = await ReadRecord<ScoreBlock>(BlockName(run, block, isCopy), sha256, id);
+            }
+            catch (BrokenCheckpointException e)
+            {
+                broken = e;
+            }
+        }
+
+        if (whole is null) throw broken!;
+        if (broken is null) return whole;
+        var warning = $"{broken.Fact}; its copy counts, and the next checkpoint writes it again";
+        if (!warnings.Contains(warning)) warnings.Add(warning);
+        return whole;
+    }
+
+    // What cannot be deleted now is tried again with the next checkpoint: a save must not fail for what it no longer needs.
+    private async Task<List<CheckpointId>> Delete(RunPlan plan, ImmutableArray<CheckpointId> dropped)
+    {
+        var undeleted = new List<CheckpointId>();
+        foreach (var id in dropped)
+        {
+            try
+            {
+                await Delete(plan, id);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or InconsistentStateException || StoreUnreachableException.IsMeant(e))
+            {
+                undeleted.Add(id);
+            }
+        }
+
+        return undeleted;
+    }
+
+    // Its own record last: as long as that is there, the rest can be found and the deleting begun anew. Of one that cannot be read it is
+    // not known how it was cut; as it is now is the best guess, and what is not found is not deleted.
+    private async Task Delete(RunPlan plan, CheckpointId id)
+    {
+        var name = CheckpointName(plan.Run, id.Version, id.Term);
+        var granularity = plan.Granularity;
+        try
+        {
+            granularity = (await ReadRecord<StoredCheckpoint>(name, id.Sha256, id)).Checkpoint.Granularity;
+        }
+        catch (BrokenCheckpointException)
+        {
+            // Deleted before, or damaged.
+        }
+
+        var cut = plan with { Granularity = granularity };
+        var slices = Enumerable.Range(1, cut.Depth).SelectMany(layer => cut.SlicesOf(layer));
+        await Parallel.ForEachAsync(
+            slices,
+            new ParallelOptions { MaxDegreeOfParallelism = DeletesAtOnce },
+            async (slice, _) => await records.Delete(PartName(plan.Run, id.Version, id.Term, slice)));
+        await records.Delete(name);
     }
 
     private async Task<T> ReadRecord<T>(string name, string sha256, CheckpointId id)
@@ -176,7 +253,8 @@ public sealed class CheckpointStore(SealedRecords records)
     private static string CheckpointName(string run, int version, int term) =>
         string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/step-{version}-term-{term}/checkpoint");
 
-    private static string BlockName(string run, int block) => string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/scores-{block}");
+    private static string BlockName(string run, int block, bool isCopy) =>
+        string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/scores-{block}{(isCopy ? "-copy" : "")}");
 
     private static string PartName(string run, int version, int term, SliceRange slice) =>
         string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/step-{version}-term-{term}/layer-{slice.Layer}-part-{slice.Index}");
@@ -184,22 +262,9 @@ public sealed class CheckpointStore(SealedRecords records)
     private sealed record HeadSlots(GrainState<StoredBytes>[] States, int Newest, RunHead? Head, ImmutableArray<string> Warnings);
 }
 
-/// <summary>Who leads a run, and which checkpoints count.</summary>
-/// <param name="Fingerprint">Of the run.</param>
-/// <param name="Term">The highest term that was given out.</param>
-/// <param name="Sequence">Grows with every write, from 1; odd ones are written as head-0, even ones as head-1; of two heads the higher one counts.</param>
-/// <param name="Checkpoints">Oldest first.</param>
-[GenerateSerializer, Immutable, Alias("run-head")]
-internal sealed record RunHead(
-    [property: Id(0)] ulong Fingerprint, [property: Id(1)] int Term, [property: Id(2)] long Sequence, [property: Id(3)] ImmutableArray<CheckpointId> Checkpoints);
-
 /// <summary>A checkpoint as it is stored: the scores of full blocks stand in records of their own.</summary>
 [GenerateSerializer, Immutable, Alias("stored-checkpoint")]
 internal sealed record StoredCheckpoint([property: Id(0)] Checkpoint Checkpoint, [property: Id(1)] ImmutableArray<string> Blocks);
-
-/// <summary>The scores of consecutive steps. What is computed again has the same bits, so whoever writes it writes the same.</summary>
-[GenerateSerializer, Immutable, Alias("score-block")]
-internal sealed record ScoreBlock([property: Id(0)] ImmutableArray<Score> Scores);
 
 /// <summary>The store does not hold what it held.</summary>
 public sealed class LostHeadException(string run)
@@ -209,4 +274,7 @@ public sealed class LostHeadException(string run)
 public sealed class BrokenCheckpointException(int version, string fact) : Exception($"the checkpoint of step {version} is broken: {fact}")
 {
     public int Version => version;
+
+    /// <summary>Which record, and what is wrong with it.</summary>
+    public string Fact => fact;
 }

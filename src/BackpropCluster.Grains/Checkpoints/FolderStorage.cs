@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Orleans.Runtime;
 using Orleans.Storage;
@@ -8,8 +9,9 @@ namespace BackpropCluster.Grains.Checkpoints;
 /// <remarks>Orleans' own file storage writes a record in place, so a crash leaves a torn one, and compares its tags without a lock
 /// (decisions/0006). Here a record is written beside its name, flushed to the disk and then renamed; the tag is the contents' hash, so
 /// even a damaged record can be replaced; and a lock file makes comparing and setting one act for all processes on this machine.</remarks>
-public sealed class FolderStorage(string folder) : IGrainStorage
+public sealed class FolderStorage(string folder) : IGrainStorage, IRunNames
 {
+    private const string LockSuffix = ".lock";
     private static readonly TimeSpan LockWait = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LockRetry = TimeSpan.FromMilliseconds(5);
 
@@ -49,13 +51,22 @@ public sealed class FolderStorage(string folder) : IGrainStorage
         var path = PathOf(grainId);
         if (File.Exists(path))
         {
-            await using var held = await Lock(path);
-            await Compare(path, grainState);
-            File.Delete(path);
+            await using (await Lock(path))
+            {
+                await Compare(path, grainState);
+                File.Delete(path);
+            }
+
+            // Only what nothing names any more is cleared, and its name is not used again: nobody can be waiting for this lock.
+            File.Delete(path + LockSuffix);
+            DeleteIfEmpty(Path.GetDirectoryName(path)!);
         }
 
         (grainState.State, grainState.ETag, grainState.RecordExists) = (StoredBytes.As<T>([]), null, false);
     }
+
+    public Task<ImmutableArray<string>> Runs() => Task.FromResult<ImmutableArray<string>>(!Directory.Exists(folder) ? [] :
+        [.. Directory.EnumerateDirectories(folder).Where(run => File.Exists(Path.Combine(run, RunCatalog.RecordName))).Select(run => Path.GetFileName(run)!).Order(StringComparer.Ordinal)]);
 
     private static async Task Replace<T>(string path, string beside, IGrainState<T> state)
     {
@@ -76,6 +87,18 @@ public sealed class FolderStorage(string folder) : IGrainStorage
         await using var held = await Lock(path);
         await Compare(path, state);
         File.Move(beside, path, overwrite: true);
+    }
+
+    private static void DeleteIfEmpty(string directory)
+    {
+        try
+        {
+            Directory.Delete(directory, recursive: false);
+        }
+        catch (IOException)
+        {
+            // Something else stands there, or another has just deleted it.
+        }
     }
 
     private static async Task Compare<T>(string path, IGrainState<T> state)
@@ -108,7 +131,7 @@ public sealed class FolderStorage(string folder) : IGrainStorage
         {
             try
             {
-                return new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.Write, FileShare.None);
+                return new FileStream(path + LockSuffix, FileMode.OpenOrCreate, FileAccess.Write, FileShare.None);
             }
             catch (IOException) when (waited < LockWait)
             {

@@ -9,6 +9,9 @@ namespace BackpropCluster.Grains.Checkpoints;
 /// <summary>Records under names in any grain storage, each sealed (<see cref="StoredBytes"/>).</summary>
 public sealed class SealedRecords(IGrainStorage storage, Serializer serializer)
 {
+    /// <summary>The grain type that records go by in their storage.</summary>
+    internal const string TypeName = "backprop";
+
     private const string StateName = "checkpoint";
 
     /// <summary>A record as it lies there, with the tag that replacing it needs.</summary>
@@ -55,6 +58,13 @@ public sealed class SealedRecords(IGrainStorage storage, Serializer serializer)
         return DigestOf(bytes);
     }
 
+    /// <summary>Deletes a record that nothing names any more; does nothing where there is none.</summary>
+    public async Task Delete(string name)
+    {
+        var known = await Read(name);
+        if (known.RecordExists) await storage.ClearStateAsync(StateName, IdOf(name), known);
+    }
+
     /// <summary>SHA-256 of a record as it is stored.</summary>
     public static string DigestOf(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 
@@ -72,5 +82,5 @@ public sealed class SealedRecords(IGrainStorage storage, Serializer serializer)
         }
     }
 
-    private static GrainId IdOf(string name) => GrainId.Create("backprop", name);
+    private static GrainId IdOf(string name) => GrainId.Create(TypeName, name);
 }

@@ -26,7 +26,9 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
         if (store is null) throw new InvariantViolationException($"a silo without a store was sent to the checkpoint of step {id.Version}");
         lock (models)
         {
-            if (models.TryGetValue((plan.Run, id), out var known) && known.TryGetTarget(out var loading)) return loading;
+            // One that failed is no answer to who asks later: the store may be back.
+            if (models.TryGetValue((plan.Run, id), out var known) && known.TryGetTarget(out var loading) && !loading.IsFaulted) return loading;
+            foreach (var (gone, _) in models.Where(m => !m.Value.TryGetTarget(out _))) models.TryRemove(gone, out _);
             loading = Task.Run(() => store.Load(plan, id));
             models[(plan.Run, id)] = new(loading);
             return loading;
@@ -88,7 +90,7 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
 
     private static async Task<Message> MoveHead(CheckpointStore known, RunPlan plan, MoveHead move)
     {
-        await known.MoveHead(plan.Run, move.Key.Term, move.Checkpoint);
+        await known.MoveHead(plan, move.Key.Term, move.Checkpoint);
         return new HeadMoved(move.Key with { From = PartId.Store });
     }
 }

@@ -51,4 +51,5 @@ public sealed class StoredBytesSerializer : IGrainStorageSerializer
 }
 
 /// <summary>A stored record is not what was written.</summary>
+[GenerateSerializer, Alias("broken-record")]
 public sealed class BrokenRecordException(string fact) : Exception(fact);

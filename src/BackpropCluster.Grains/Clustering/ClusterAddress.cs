@@ -30,7 +30,7 @@ public sealed class ClusterAddress
     /// <summary>The first silo's port, where there is no store.</summary>
     public int FirstPort => endPoint.Port;
 
-    private int Database { get; }
+    internal int Database { get; }
 
     /// <summary>A cluster on this machine without a store.</summary>
     public static ClusterAddress Local(int firstPort) => new(string.Create(CultureInfo.InvariantCulture, $"localhost:{firstPort}"), new DnsEndPoint("localhost", firstPort), isRedis: false, null, 0);

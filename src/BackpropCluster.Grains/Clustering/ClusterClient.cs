@@ -1,4 +1,5 @@
 using System.Globalization;
+using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -45,6 +46,7 @@ public sealed class ClusterClient : IAsyncDisposable
             address.Configure(client, redis);
             // A client that looks once a minute would have lost a cluster whose silos have all been started again since.
             client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(2));
+            client.Configure<ClientMessagingOptions>(options => options.MaxMessageBodySize = PlanLimits.MaxMessageBytes);
             client.UseConnectionRetryFilter(async (_, stop) =>
                 TimeProvider.System.GetElapsedTime(until) < ConnectBound && await pause.WaitForNextTickAsync(stop));
         });

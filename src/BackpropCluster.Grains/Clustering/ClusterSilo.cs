@@ -44,6 +44,7 @@ public sealed class ClusterSilo : IAsyncDisposable
     private static readonly TimeSpan StopBound = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan DescribeBound = TimeSpan.FromSeconds(5);
 
+    private readonly TaskCompletionSource never = new();
     private readonly IHost host;
     private readonly IConnectionMultiplexer? redis;
     private readonly LocalGateway? first;
@@ -57,8 +58,12 @@ public sealed class ClusterSilo : IAsyncDisposable
 
     public IGrainFactory Grains => host.Services.GetRequiredService<IGrainFactory>();
 
-    /// <summary>Whether it is a member that takes part in runs.</summary>
-    public bool IsActive => host.Services.GetRequiredService<ISiloStatusOracle>().CurrentStatus == SiloStatus.Active && !Departure.HasBegun;
+    /// <summary>Whether it is a member that takes part in runs, and that clients can find.</summary>
+    public bool IsActive =>
+        host.Services.GetRequiredService<ISiloStatusOracle>().CurrentStatus == SiloStatus.Active && !Departure.HasBegun && !Forgotten.IsCompleted;
+
+    /// <summary>Ends when the store has lost the list of members: a silo that is in none is found by nobody, however well it is.</summary>
+    public Task Forgotten => host.Services.GetService<Registration>()?.Lost ?? never.Task;
 
     /// <summary>Names of the members, this one's too.</summary>
     public IEnumerable<string> Members
@@ -114,6 +119,8 @@ public sealed class ClusterSilo : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        // It cannot take leave of a store that has lost its entry, and would try to for a minute: the end of its process is its end.
+        if (Forgotten.IsCompleted) return;
         await Stop();
         host.Dispose();
         await Close(redis, first);
@@ -169,6 +176,8 @@ public sealed class ClusterSilo : IAsyncDisposable
             options.GrainStorageSerializer = new StoredBytesSerializer();
         });
         silo.Services.AddCheckpoints(services => services.GetRequiredKeyedService<IGrainStorage>("backprop"));
+        silo.Services.AddSingleton<IRunNames>(new RedisRunNames(redis, address.Database));
+        silo.Services.AddSingleton<Registration>().AddHostedService(services => services.GetRequiredService<Registration>());
     }
 
     // A member that was just lost, or is on its way out, is nobody to agree with.

@@ -13,8 +13,11 @@ public interface IClusterGrain : IGrainWithIntegerKey
 
     [Alias("Find")] ValueTask<RunRecord?> Find(string run);
 
-    /// <summary>A record of the cluster's store, sealed as it lies there; <see langword="null"/> if there is none of this name.</summary>
-    [Alias("Record")] ValueTask<byte[]?> Record(string name);
+    /// <summary>A piece of a record of the cluster's store, sealed as it lies there; <see langword="null"/> if there is none of this name.</summary>
+    /// <param name="name">Of the record.</param>
+    /// <param name="first">The first byte.</param>
+    /// <param name="bytes">At most so many.</param>
+    [Alias("Record")] ValueTask<RecordPiece?> Record(string name, int first, int bytes);
 }
 
 [StatelessWorker]
@@ -24,5 +27,5 @@ internal sealed class ClusterGrain(RunCatalog catalog) : Grain, IClusterGrain
 
     public async ValueTask<RunRecord?> Find(string run) => await catalog.Find(run);
 
-    public async ValueTask<byte[]?> Record(string name) => await catalog.Record(name);
+    public async ValueTask<RecordPiece?> Record(string name, int first, int bytes) => await catalog.Record(name, first, bytes);
 }

@@ -46,7 +46,7 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
 
     /// <summary>The run of <see cref="ExploreSingleFaults"/>: 2-4-1 in neurons, three steps, four rows, in the order of sending.</summary>
     /// <param name="silos">0 carries every message by itself.</param>
-    public static Scenario Small(int silos) => new(Models.TwoFourOne, Granularity.Neuron, silos, PlacementRule.Spread, SaveEvery: 2, Window: 1, Faults: 0, FaultRates.None);
+    public static Scenario Small(int silos) => new(Models.TwoFourOne, Granularity.Neuron, silos, PlacementRule.Spread, SaveEvery: 2, Keep: 0, Window: 1, Faults: 0, FaultRates.None);
 
     /// <summary>Lets each kind of single fault happen to each message of the small run.</summary>
     /// <returns>How many cases there were, and those that did not end as they must.</returns>

@@ -35,7 +35,7 @@ internal sealed class History
     public History(Scenario scenario, Golden golden, Machines machines, ulong seed, IFaults faults, bool journal = false)
     {
         (this.scenario, this.golden, plan) = (scenario, golden, scenario.PlanOf(golden));
-        var store = machines.Store();
+        var store = machines.Store(scenario.Keep);
         carrier = new SeededCarrier(plan, machines.Parts(golden.Data, store), faults, seed, store, scenario.Silos, scenario.Window, golden) { KeepsJournal = journal };
     }
 

@@ -9,14 +9,17 @@ namespace BackpropCluster.Simulation.Exploration;
 /// <param name="Silos">Silos with a relay each at the beginning; 0 carries every message by itself.</param>
 /// <param name="Placement">How parts are laid on them.</param>
 /// <param name="SaveEvery">Steps from checkpoint to checkpoint; 0 saves nothing.</param>
+/// <param name="Keep">How many of the newest checkpoints are kept; 0 keeps all.</param>
 /// <param name="Window">How many messages under way may come next; 1 keeps the order of their sending.</param>
 /// <param name="Faults">Turns in which something may go wrong. After them nothing does, and the run must finish.</param>
 /// <param name="Rates">How often.</param>
-public sealed record Scenario(int Model, Granularity Cut, int Silos, PlacementRule Placement, int SaveEvery, int Window, int Faults, FaultRates Rates)
+public sealed record Scenario(
+    int Model, Granularity Cut, int Silos, PlacementRule Placement, int SaveEvery, int Keep, int Window, int Faults, FaultRates Rates)
 {
     private static readonly int[] models = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5, 6, 7, 8, 8, 8, 9, 9, 9, 10, 11];
     private static readonly Granularity[] cuts = [Granularity.Neuron, Granularity.Neuron, new(2), new(3), new(5), Granularity.Layer];
     private static readonly int[] saves = [1, 1, 2, 2, 2, 3, 5, 0];
+    private static readonly int[] keeps = [0, 0, 1, 2, 3];
     private static readonly int[] windows = [1, 2, 4, 16, int.MaxValue, int.MaxValue, int.MaxValue];
 
     /// <summary>Whether no coordinator may give up: where one fault is all, it is no reason to.</summary>
@@ -34,7 +37,7 @@ public sealed record Scenario(int Model, Granularity Cut, int Silos, PlacementRu
         TestRows = golden.Data.Test.Count,
         HasClasses = golden.Data.HasClasses,
         Placement = Placement,
-        Checkpoints = SaveEvery == 0 ? CheckpointRule.None : new CheckpointRule(SaveEvery, TimeSpan.Zero),
+        Checkpoints = SaveEvery == 0 ? CheckpointRule.None : new CheckpointRule(SaveEvery, TimeSpan.Zero, Keep),
     };
 
     /// <summary>The scenario that a seed names.</summary>
@@ -48,6 +51,7 @@ public sealed record Scenario(int Model, Granularity Cut, int Silos, PlacementRu
             chance.Below(6, 4),
             (PlacementRule)chance.Below(4, 5),
             saves[chance.Below(saves.Length, 6)],
+            keeps[chance.Below(keeps.Length, 8)],
             windows[chance.Below(windows.Length, 7)],
             faults,
             FaultRates.Of(chance, faults));
@@ -57,7 +61,7 @@ public sealed record Scenario(int Model, Granularity Cut, int Silos, PlacementRu
     {
         var layers = string.Join('-', Models.SpecOf(Model).Model.Layers.Select(layer => layer.Units));
         var carried = Silos == 0 ? "message by message" : $"{Silos} silos, {Placement}";
-        var saved = SaveEvery == 0 ? "never saved" : $"saved every {SaveEvery} steps";
+        var saved = SaveEvery == 0 ? "never saved" : $"saved every {SaveEvery} steps, {(Keep == 0 ? "all" : Keep)} kept";
         var order = Window == 1 ? "in order" : Window == int.MaxValue ? "in any order" : $"{Window} at a time in any order";
         return $"model '{Models.SpecOf(Model).Name}' ({layers}) in {Cut} slices, {carried}, {saved}, delivered {order}";
     }
@@ -88,7 +92,7 @@ internal sealed class DrawnFaults(ulong seed, FaultRates rates) : IFaults
     [
         FaultKind.CrashSender, FaultKind.CrashReceiver, FaultKind.CrashReceiver, FaultKind.CrashCoordinator, FaultKind.CrashSilo, FaultKind.JoinSilo, FaultKind.JoinSilo,
         FaultKind.LeaveSilo, FaultKind.SecondCoordinator, FaultKind.Interrupt, FaultKind.PassDeadline, FaultKind.StoreDown, FaultKind.DamageCheckpoint,
-        FaultKind.ObjectSilo, FaultKind.AcceptSilo,
+        FaultKind.ObjectSilo, FaultKind.AcceptSilo, FaultKind.DamageScores,
     ];
 
     private readonly AddressedRandom chance = new(seed, RandomPurpose.Simulation, 4);

@@ -55,7 +55,8 @@ internal sealed class CrashingFolder(string folder, int write, CrashPoint point)
         throw new CrashException();
     }
 
-    public Task ClearStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) => throw new NotSupportedException();
+    public Task ClearStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) =>
+        isDead ? throw new CrashException() : storage.ClearStateAsync(stateName, grainId, grainState);
 }
 
 /// <summary>The process is gone.</summary>

@@ -17,5 +17,6 @@ internal sealed class FailingFolder(string folder, Func<string, bool> isFull, Ex
     public Task WriteStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) =>
         isFull(grainId.Key.ToString()!) ? throw failure ?? new IOException("No space left on device") : storage.WriteStateAsync(stateName, grainId, grainState);
 
-    public Task ClearStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) => throw new NotSupportedException();
+    public Task ClearStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) =>
+        storage.ClearStateAsync(stateName, grainId, grainState);
 }

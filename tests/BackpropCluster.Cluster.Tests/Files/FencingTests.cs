@@ -21,11 +21,11 @@ public sealed class FencingTests(SavedRuns runs) : IClassFixture<SavedRuns>, IDi
         Assert.Equal(earlier + 1, later);
         var before = await store.List(runs.Plan.Run);
 
-        await Assert.ThrowsAsync<InconsistentStateException>(() => store.MoveHead(runs.Plan.Run, earlier, checkpoint! with { Version = checkpoint.Version + 2 }));
+        await Assert.ThrowsAsync<InconsistentStateException>(() => store.MoveHead(runs.Plan, earlier, checkpoint! with { Version = checkpoint.Version + 2 }));
         Assert.Equal(before!.Value.Ids, (await store.List(runs.Plan.Run))!.Value.Ids);
 
         // The one that leads may, and what counts then is its own.
-        await store.MoveHead(runs.Plan.Run, later, checkpoint! with { Version = checkpoint.Version + 2 });
+        await store.MoveHead(runs.Plan, later, checkpoint! with { Version = checkpoint.Version + 2 });
         Assert.Equal((id!.Version + 2, later), (await store.List(runs.Plan.Run))!.Value.Ids[^1] is var newest ? (newest.Version, newest.Term) : default);
     }
 

@@ -56,6 +56,7 @@ public sealed class SavedRuns : IAsyncLifetime
         builder.ConfigureSilo((_, silo) =>
         {
             silo.Services.AddCheckpoints(_ => storage);
+            silo.Services.AddSingleton(storage as IRunNames ?? new Shelf(ImmutableDictionary<string, byte[]>.Empty));
             silo.AddBackprop();
             if (keepsRuns) silo.AddRuns();
         });
@@ -104,14 +105,16 @@ public sealed class SavedRuns : IAsyncLifetime
         return parts.ToImmutable();
     }
 
-    private async Task SaveLonger(IGrainStorage storage)
+    /// <summary>Saves so many steps after the newest checkpoint as fill a record of scores; what is saved again has the same scores.</summary>
+    internal Task SaveLonger(IGrainStorage storage) => SaveLonger(Store(storage));
+
+    internal async Task SaveLonger(CheckpointStore store)
     {
-        var store = Store(storage);
         var (term, id, checkpoint, _) = await store.Lead(Plan, 0);
         var version = checkpoint!.Version + Block + 4;
         var digests = ImmutableArray.CreateBuilder<string>();
         foreach (var part in await Parts(id!, version, term)) digests.Add(await store.Save(Plan.Run, part));
-        await store.MoveHead(Plan.Run, term, checkpoint with
+        await store.MoveHead(Plan, term, checkpoint with
         {
             Version = version, Parts = digests.ToImmutable(), Losses = [.. checkpoint.Losses, .. Enumerable.Range(0, Block + 4).Select(s => new Score(1.0 / (s + 1), null, 4))],
         });

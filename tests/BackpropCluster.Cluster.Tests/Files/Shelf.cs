@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using BackpropCluster.Grains.Checkpoints;
 using Orleans.Runtime;
 using Orleans.Storage;
@@ -5,7 +6,7 @@ using Orleans.Storage;
 namespace BackpropCluster.Tests;
 
 /// <summary>Grain storage in memory, made of a folder's files: what a folder would hold, to be damaged many thousand times.</summary>
-internal sealed class Shelf(IReadOnlyDictionary<string, byte[]> files) : IGrainStorage
+internal sealed class Shelf(IReadOnlyDictionary<string, byte[]> files) : IGrainStorage, IRunNames
 {
     private readonly Dictionary<string, byte[]> records = new(files);
 
@@ -22,5 +23,23 @@ internal sealed class Shelf(IReadOnlyDictionary<string, byte[]> files) : IGrainS
         return Task.CompletedTask;
     }
 
-    public Task ClearStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) => throw new NotSupportedException();
+    public Task ClearStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
+    {
+        records.Remove(grainId.Key.ToString()!);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Names of all records, in order.</summary>
+    public IEnumerable<string> Names => records.Keys.Order(StringComparer.Ordinal);
+
+    /// <summary>Changes one bit in the middle of a record.</summary>
+    public void Flip(string name)
+    {
+        byte[] damaged = [.. records[name]];
+        damaged[damaged.Length / 2] ^= 4;
+        records[name] = damaged;
+    }
+
+    public Task<ImmutableArray<string>> Runs() => Task.FromResult<ImmutableArray<string>>(
+        [.. Names.Where(name => name.EndsWith("/checkpoints/run", StringComparison.Ordinal)).Select(name => name[..name.IndexOf('/', StringComparison.Ordinal)])]);
 }

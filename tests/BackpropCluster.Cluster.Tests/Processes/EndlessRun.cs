@@ -77,7 +77,7 @@ internal sealed class EndlessRun : IAsyncDisposable
         {
             var silo = last.Placement!.SiloOf(plan.OrdinalOf(PartId.Slice(slice.Layer, slice.Index)));
             var name = string.Create(CultureInfo.InvariantCulture, $"{plan.Run}/layer-{slice.Layer}/units-{slice.First}-{slice.Last}/{slice.Index}/{silo}");
-            slices[slice] = await Answer(() => grains.GetGrain<ISliceGrain>(name).Read(key)) ?? throw new InvalidOperationException($"{slice} does not have version {last.CommittedSteps}");
+            slices[slice] = await Answer(() => grains.GetGrain<ISliceGrain>(name).Read(key, 0, slice.Units)) ?? throw new InvalidOperationException($"{slice} does not have version {last.CommittedSteps}");
         }
 
         return ParametersAssembly.Assemble(plan, slice => slices[slice]);

@@ -23,10 +23,11 @@ public class PlantedBugTests
         ["sum by arrival"] = WithSlices((id, store) => new SliceThatSumsByArrival(id, store.Open)),
         ["update before commit"] = WithSlices((id, store) => new SliceThatUpdatesBeforeTheCommit(id, store.Open)),
         ["applied twice"] = WithSlices((id, store) => new SliceThatUpdatesTwice(id, store.Open)),
-        ["stale checkpoint chosen"] = Machines.Product with { Store = () => new StoreThatChoosesAStaleCheckpoint() },
+        ["stale checkpoint chosen"] = Machines.Product with { Store = _ => new StoreThatChoosesAStaleCheckpoint() },
         ["position not saved"] = With((id, data, store) => id.Kind == PartKind.Source ? new SourceThatForgetsItsPosition(data) : null),
         ["randomness drawn, not addressed"] = With((id, data, store) => id.Kind == PartKind.Source ? new SourceThatDrawsItsOrder(data) : null),
-        ["part file counted as whole"] = Machines.Product with { Store = () => new StoreThatCountsEveryPartAsWhole() },
+        ["scores known for ever"] = Machines.Product with { Store = _ => new StoreThatKnowsItsBlocksForEver() },
+        ["part file counted as whole"] = Machines.Product with { Store = _ => new StoreThatCountsEveryPartAsWhole() },
     };
 
     public static TheoryData<string> Bugs() => new(bugs.Keys);

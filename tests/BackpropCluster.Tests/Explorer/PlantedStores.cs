@@ -6,12 +6,18 @@ namespace BackpropCluster.Tests.Explorer;
 /// <summary>Stale checkpoint chosen: the one before the newest.</summary>
 internal sealed class StoreThatChoosesAStaleCheckpoint : MemoryStore
 {
-    protected override (CheckpointId? Id, Checkpoint? Checkpoint) Choose(RunPlan plan) =>
-        Checkpoints.Count >= 2 && CanOpen(plan, Checkpoints[^2].Id) ? Checkpoints[^2] : base.Choose(plan);
+    protected override CheckpointId? Choose(RunPlan plan) =>
+        Checkpoints.Count >= 2 && CanOpen(plan, Checkpoints[^2]) ? Checkpoints[^2] : base.Choose(plan);
 }
 
 /// <summary>Part file counted as whole: what was torn is read as if it were all there.</summary>
 internal sealed class StoreThatCountsEveryPartAsWhole : MemoryStore
 {
     public override bool CanOpen(RunPlan plan, CheckpointId id) => true;
+}
+
+/// <summary>Blocks known for ever: one that was written once is never looked at again, whatever became of it.</summary>
+internal sealed class StoreThatKnowsItsBlocksForEver : MemoryStore
+{
+    protected override int TermOfBlocks(int by) => 1;
 }

@@ -1,3 +1,6 @@
+using BackpropCluster.Core;
+using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Tests.Protocol;
@@ -29,5 +32,85 @@ public class InvariantTests
     {
         Invariants.CompleteBeforeUpdate(complete: true, 1);
         Assert.Throws<InvariantViolationException>(() => Invariants.CompleteBeforeUpdate(complete: false, 1));
+    }
+
+    // The checks themselves are right; what follows shows that the machines ask them: each of these breaks a rule that only they notice.
+    [Fact]
+    public void ALossThatTakesAMessageOfAnotherStepIsStopped()
+    {
+        var letters = new Letters(Plan);
+        var loss = new LossOfAnotherStep(_ => Runs.BuiltIn(Plan.Spec));
+        var outbox = new RecordingOutbox();
+        loss.Receive(letters.Restore(), outbox);
+        Assert.Throws<InvariantViolationException>(() => loss.Receive(letters.Activation(1, PartId.Slice(2, 0), 0.5), outbox));
+    }
+
+    [Fact]
+    public void ARelayThatGathersAMessageOfAnotherStepIsStopped()
+    {
+        var letters = new Letters(Plan);
+        var relay = new RelayOfAnotherStep("a");
+        var outbox = new RecordingOutbox();
+        relay.Receive(letters.Restore(), outbox);
+        Assert.Throws<InvariantViolationException>(() => relay.Receive(letters.Activation(1, PartId.Slice(1, 0), 0.5), outbox));
+    }
+
+    [Fact]
+    public void AVersionThatGrowsWithinItsCommitIsStopped()
+    {
+        var letters = new Letters(Plan);
+        var loss = new LossThatCommitsTwice(_ => Runs.BuiltIn(Plan.Spec));
+        var outbox = new RecordingOutbox();
+        loss.Receive(letters.Restore(), outbox);
+        Assert.Throws<InvariantViolationException>(() => loss.Receive(letters.Advance(2), outbox));
+    }
+
+    [Fact]
+    public void AnUpdateThatTookEffectBeforeItsCommitIsStopped()
+    {
+        var letters = new Letters(Plan);
+        var slice = new SliceThatCommitsAtOnce(PartId.Slice(2, 0));
+        var outbox = new RecordingOutbox();
+        slice.Receive(letters.Restore(), outbox);
+        foreach (var message in (Message[])[letters.Advance(1), letters.Activation(1, PartId.Slice(1, 0), 0.6), letters.Activation(1, PartId.Slice(1, 1), 0.5), letters.Slopes(1)])
+            slice.Receive(message, outbox);
+        slice.CommitNow();
+        Assert.Throws<InvariantViolationException>(() => slice.Receive(letters.Advance(2), outbox));
+    }
+
+    private static RunPlan Plan { get; } = Runs.Mazur(10, UpdateOrder.AfterBackward) is var spec ? Runs.Plan(spec, Runs.BuiltIn(spec), Granularity.Neuron) : null!;
+
+    private static Message Later(Message message) => message with { Key = message.Key with { Step = message.Key.Step + 1 } };
+
+    private sealed class LossOfAnotherStep(Func<RunPlan, Dataset> open) : LossState(open)
+    {
+        protected override void Handle(Message message, IOutbox outbox) => base.Handle(Later(message), outbox);
+    }
+
+    private sealed class RelayOfAnotherStep(string silo) : RelayState(silo)
+    {
+        protected override void Handle(Message message, IOutbox outbox) => base.Handle(Later(message), outbox);
+    }
+
+    private sealed class LossThatCommitsTwice(Func<RunPlan, Dataset> open) : LossState(open)
+    {
+        private bool again;
+
+        protected override bool TryCommit(IOutbox outbox)
+        {
+            var first = !again;
+            again = true;
+            if (first) Receive(new Advance(new MessageKey(Plan.Fingerprint, Term, Version + 2, Phase.Forward, 0, PartId.Coordinator, default)), outbox);
+            return base.TryCommit(outbox);
+        }
+    }
+
+    private sealed class SliceThatCommitsAtOnce(PartId id) : SliceState(id, (_, from) => throw new InvalidOperationException($"{from} was never saved"))
+    {
+        private DenseSlice? slice;
+
+        public void CommitNow() => slice!.Commit();
+
+        protected override void Nets(DenseSlice own, Slots inputs, MessageKey key, double[] z) => base.Nets(slice = own, inputs, key, z);
     }
 }

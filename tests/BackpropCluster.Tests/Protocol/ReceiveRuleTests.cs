@@ -193,10 +193,10 @@ public class ReceiveRuleTests
     public void ReadingAVersionProvesItsCommit()
     {
         var slice = TutorialSlice.After(steps: 1);
-        var parameters = slice.State.Read(slice.Letters.Key(1, Phase.Evaluate, PartId.Coordinator), slice.Outbox);
+        var parameters = slice.State.Read(slice.Letters.Key(1, Phase.Evaluate, PartId.Coordinator), 0, 1, slice.Outbox);
         Assert.Equal(1, slice.State.Version);
         Assert.NotEqual(0.40, parameters!.Weights.Values[0]);
-        Assert.Null(slice.State.Read(slice.Letters.Key(3, Phase.Evaluate, PartId.Coordinator), slice.Outbox));
+        Assert.Null(slice.State.Read(slice.Letters.Key(3, Phase.Evaluate, PartId.Coordinator), 0, 1, slice.Outbox));
         slice.Outbox.Only<NeedRestore>();
     }
 

@@ -24,6 +24,9 @@ public sealed partial class BoundedWaitTests
         ["GetHosts"] = "a grain's answer: Orleans' ResponseTimeout",
         ["InvokeAsync"] = "the command itself",
         ["Run"] = "work of this process on another thread, or a grain of the bench: ResponseTimeout",
+        ["WhenAny"] = "what ends a silo, its user's signal or the loss of its entry: it is to wait for these as long as it lives",
+        ["ForEachAsync"] = "records that are deleted, whose awaits are looked at",
+        ["ClearStateAsync"] = "as above",
         ["WhenAll"] = "tasks that are each looked at where they begin",
         ["UnsafeRegister"] = "a registration: nothing is waited for",
         ["measure"] = "a turn of the bench",
@@ -32,7 +35,6 @@ public sealed partial class BoundedWaitTests
 
     private static readonly Dictionary<string, string> Tasks = new()
     {
-        ["asked.Task"] = "the signal of whoever ends a silo: it is to wait for that as long as it lives",
         ["waking"] = "a coordinator's own begin, whose awaits are looked at",
         ["silo"] = "an object that is disposed at the end of a block",
         ["written"] = "a trace that is being written",

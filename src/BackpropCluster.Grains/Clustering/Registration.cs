@@ -1,0 +1,48 @@
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.Hosting;
+using Orleans.Clustering.Redis;
+using Orleans.Runtime;
+
+namespace BackpropCluster.Grains.Clustering;
+
+/// <summary>Looks now and then whether this silo still stands in the store's list of members.</summary>
+/// <remarks>Orleans writes an entry when a silo joins and never again. A store that came back without its data has none, and a silo that goes
+/// on without one calls itself ready for ever, while no client and no new silo can find it.</remarks>
+internal sealed class Registration(IMembershipTable table, ILocalSiloDetails local) : BackgroundService
+{
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LookBound = TimeSpan.FromSeconds(10);
+
+    // Once may be a store that is just being loaded.
+    private const int MissedLooks = 3;
+
+    private readonly TaskCompletionSource lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Ends when the entry is gone.</summary>
+    public Task Lost => lost.Task;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var pause = new PeriodicTimer(LookEvery);
+        for (var missed = 0; missed < MissedLooks && await pause.WaitForNextTickAsync(stoppingToken);)
+            missed = await IsMissing() ? missed + 1 : 0;
+        lost.TrySetResult();
+    }
+
+    [SuppressMessage("Design", "CA1031", Justification = "Whatever a store that is down throws, it says nothing about the entry.")]
+    private async Task<bool> IsMissing()
+    {
+        try
+        {
+            return (await table.ReadRowAsync(local.SiloAddress, CancellationToken.None).WaitAsync(LookBound)).Members.Count == 0;
+        }
+        catch (RedisClusteringException e) when (e.InnerException is null)
+        {
+            return true; // it answers, and has no list of members at all
+        }
+        catch (Exception)
+        {
+            return false;
+        }
+    }
+}
