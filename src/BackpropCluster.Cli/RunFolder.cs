@@ -14,7 +14,7 @@ namespace BackpropCluster.Cli;
 internal sealed partial class RunFolder : IDisposable
 {
     /// <summary>Of the folder's contents; raised when an older program could not read a newer one's.</summary>
-    private const int Format = 1;
+    private const int Format = 2;
     private const int ChanceDigits = 10;
     private const int LongestNameInId = 64 - 8 - 2 - ChanceDigits; // beside the day and two dashes
 

@@ -9,7 +9,7 @@ public sealed class StoredBytes
     private const int SealBytes = 32;
 
     // The last digit is the format's version.
-    private static ReadOnlySpan<byte> Magic => "BPCREC01"u8;
+    private static ReadOnlySpan<byte> Magic => "BPCREC02"u8;
 
     public byte[] Bytes { get; set; } = [];
 
