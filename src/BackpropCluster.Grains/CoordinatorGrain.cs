@@ -67,11 +67,26 @@ internal sealed class CoordinatorGrain(
 
     public void Take(Message message)
     {
-        if (state is null || outbox is null) return;
+        if (state is null || outbox is null || record is null) return;
+        if (message is Failure { Silo: not null } refusal && GoesOnWithout(refusal, state, record.Plan, outbox)) return;
         state.Receive(message, outbox);
         telemetry!.Saw(state);
         if (began == 0 && state.Status == RunStatus.Training) began = time.GetTimestamp();
         if (state.Status.IsOver()) Announce(state);
+    }
+
+    // A silo that cannot bring the rows that the run began with is none that this run can use; another may have them. If none has, the
+    // refusal is the end.
+    private bool GoesOnWithout(Failure refusal, CoordinatorState s, RunPlan plan, CoordinatorOutbox to)
+    {
+        // Of an earlier term: that silo is asked again in this one, if it has a part.
+        if (refusal.Key.Run != plan.Fingerprint || refusal.Key.Term != s.Term) return true;
+        members.Object(refusal.Silo!, plan, refusal.Reason);
+        var present = members.Of(plan);
+        if (present.IsEmpty) return false;
+        s.Warn($"{refusal.Reason}; the silo takes no part");
+        s.MembersChanged(present, to);
+        return true;
     }
 
     public void Traced(StepSpans spans)
@@ -106,7 +121,9 @@ internal sealed class CoordinatorGrain(
     private async Task Begin(RunRecord run, int term, bool refuse)
     {
         var objections = await members.Check(run.Plan);
-        if (refuse && objections.Count > 0) throw new SiloRefusedException(string.Join("; ", objections));
+        // One that is under way and has lost its coordinator goes on with the silos that can.
+        if (refuse && objections.Count > 0 && (catalog is null || await catalog.Find(run.Plan.Run) is not { Status: RunStatus.Training }))
+            throw new SiloRefusedException(string.Join("; ", objections));
         if (catalog is not null) await catalog.Enter(run);
         outbox?.Release();
         (record, entered) = (run, RunStatus.Training);
@@ -115,12 +132,14 @@ internal sealed class CoordinatorGrain(
         outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, relays, store, telemetry.Tracer);
         // Answers of the store come to the run, whoever of its coordinators asked: each counts its requests from a place of its own.
         leader = HashCode.Combine(GrainContext.ActivationId, time.GetTimestamp()) & 0x3fff_ffff;
-        var next = new CoordinatorState(run.Plan, term, members.Of(run.Plan), run.Deadline, leader);
+        var present = members.Of(run.Plan);
+        var next = new CoordinatorState(run.Plan, term, present, run.Deadline, leader);
         objections.ForEach(next.Warn);
         (state, announced, began, elapsed, over) = (next, 0, 0, TimeSpan.Zero, 0);
         // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.
         state.Tick(time.GetElapsedTime(0), outbox);
-        state.Start(outbox);
+        if (present.IsEmpty && objections.Count > 0) state.Fail(new Failure(new MessageKey(run.Plan.Fingerprint, term, 1, Phase.Forward, 0, PartId.Coordinator, default), FailureKind.Data, string.Join("; ", objections)));
+        else state.Start(outbox);
     }
 
     private async Task Tick(CancellationToken cancellation)
