@@ -84,7 +84,7 @@ internal sealed class CoordinatorGrain(
         members.Object(refusal.Silo!, plan, refusal.Reason);
         var present = members.Of(plan);
         if (present.IsEmpty) return false;
-        s.Warn($"{refusal.Reason}; the silo takes no part");
+        s.Warn($"{refusal.Reason}; it takes no part");
         s.MembersChanged(present, to);
         return true;
     }

@@ -1,4 +1,6 @@
+using System.IO.Compression;
 using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
 using BackpropCluster.Cli;
 using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core.Data;
@@ -40,16 +42,25 @@ public sealed class DataCatalogTests : IDisposable
         Assert.Contains(Rows, Assert.Throws<DataException>(() => catalog.Open(plan)).Message, StringComparison.Ordinal);
     }
 
-    /// <summary>The hash is of all that lies in the file, also behind what is unpacked from it.</summary>
+    /// <summary>The hash is of all that lies in the file, also far behind what is unpacked from it.</summary>
     [Fact]
     public void OneByteBehindTheLastPackedRowIsAnotherFile()
     {
         Write(firstValue: 1);
         using (var packed = File.Create(Rows + ".gz"))
-        using (var gzip = new System.IO.Compression.GZipStream(packed, System.IO.Compression.CompressionLevel.Fastest))
-            gzip.Write(File.ReadAllBytes(Rows));
+        {
+            using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true)) gzip.Write(File.ReadAllBytes(Rows));
+            packed.Write(new byte[3 << 20]);
+        }
+
         var plan = PlanOf(ReadOf("rows.csv.gz"));
-        File.AppendAllText(Rows + ".gz", "\n");
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Rows + ".gz"))), plan.DataSha256);
+        using (var file = File.OpenWrite(Rows + ".gz"))
+        {
+            file.Seek(-1, SeekOrigin.End);
+            file.WriteByte(1);
+        }
+
         Assert.Throws<DataException>(() => catalog.Open(plan));
     }
 
