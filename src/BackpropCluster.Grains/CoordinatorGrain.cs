@@ -68,7 +68,7 @@ internal sealed class CoordinatorGrain(
     public void Take(Message message)
     {
         if (state is null || outbox is null || record is null) return;
-        if (message is Failure { Silo: not null } refusal && GoesOnWithout(refusal, state, record.Plan, outbox)) return;
+        if (message is Failure { Silo: not null } refusal && GoesOnWithout(refusal, record.Plan, state.Term)) return;
         state.Receive(message, outbox);
         telemetry!.Saw(state);
         if (began == 0 && state.Status == RunStatus.Training) began = time.GetTimestamp();
@@ -77,16 +77,13 @@ internal sealed class CoordinatorGrain(
 
     // A silo that cannot bring the rows that the run began with is none that this run can use; another may have them. If none has, the
     // refusal is the end.
-    private bool GoesOnWithout(Failure refusal, CoordinatorState s, RunPlan plan, CoordinatorOutbox to)
+    private bool GoesOnWithout(Failure refusal, RunPlan plan, int term)
     {
         // Of an earlier term: that silo is asked again in this one, if it has a part.
-        if (refusal.Key.Run != plan.Fingerprint || refusal.Key.Term != s.Term) return true;
+        if (refusal.Key.Run != plan.Fingerprint || refusal.Key.Term != term) return true;
         members.Object(refusal.Silo!, plan, refusal.Reason);
-        var present = members.Of(plan);
-        if (present.IsEmpty) return false;
-        s.Warn($"{refusal.Reason}; it takes no part");
-        s.MembersChanged(present, to);
-        return true;
+        // The next tick tells the machine which members are left, and the user of the one that is not.
+        return !members.Of(plan).IsEmpty;
     }
 
     public void Traced(StepSpans spans)

@@ -13,6 +13,7 @@ namespace BackpropCluster.Tests;
 public sealed class RowsOnSilosTests : IAsyncLifetime
 {
     private static readonly TimeSpan StepDeadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan EndBound = TimeSpan.FromSeconds(60);
     private static readonly string Folder = Directory.CreateTempSubdirectory("backprop-rows-").FullName;
 
     // By the silo's name: whether it can read, and how often it has.
@@ -59,7 +60,7 @@ public sealed class RowsOnSilosTests : IAsyncLifetime
     {
         var plan = Tables.Plan(Runs.Uneven(5, epochs: 4), Granularity.Neuron, "nobody") with { Placement = PlacementRule.ByShard };
         foreach (var silo in Silos.Silos) isUnreadable[silo.Name] = true;
-        var outcome = await TrainingClient.Train(Silos.Client, plan, StepDeadline, cancellation: TestContext.Current.CancellationToken);
+        var outcome = await TrainingClient.Train(Silos.Client, plan, StepDeadline, cancellation: TestContext.Current.CancellationToken).WaitAsync(EndBound, TestContext.Current.CancellationToken);
         Assert.Equal((RunStatus.Failed, FailureKind.Data), (outcome.Last.Status, outcome.Last.Failure!.Kind));
         Assert.Matches("^silo .*: rows.csv: gone for this test$", outcome.Last.Failure.Reason);
 
