@@ -24,7 +24,8 @@ internal static class Failures
             FailureKind.Divergence => new(ExitCode.VerificationFailed, $"run {run} contradicts itself: {failure.Reason}. No number of it can be trusted; please report it."),
             FailureKind.Lost => new(ExitCode.ClusterLost, $"run {run} was given up: {failure.Reason}. {kept} When the silos are steady, or with a larger cluster.step_deadline or cluster.give_up_after, go on with: {resume}"),
             FailureKind.Fenced => new(ExitCode.ClusterLost, $"run {run} was fenced: {failure.Reason}. Another coordinator leads it; what that one saves counts."),
-            FailureKind.Data => new(ExitCode.File, $"run {run} cannot be trained: {failure.Reason}. {kept} Put the files where every silo can read them, then go on with: {resume}"),
+            // Of a coordinator that found no silo with the rows, and so never looked at what earlier ones had saved.
+            FailureKind.Data => new(ExitCode.File, $"run {run} cannot be trained: {failure.Reason}. {(resume is not null && last.SavedVersion == 0 ? "What was saved is kept." : kept)} Put the files where every silo can read them, then go on with: {resume}"),
             FailureKind.Store => new(ExitCode.File, $"run {run} cannot be saved: {failure.Reason}. {kept} When the folder can be written again, go on with: {resume}"),
             _ => throw new InvalidOperationException($"run {run} met a bug of ours: {failure.Reason} ({failure.Key})"),
         };

@@ -4,7 +4,6 @@ using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
 
 namespace BackpropCluster.Cli;
@@ -40,7 +39,7 @@ internal static class Planner
     public static RunPlan Plan(string run, RunSpec spec, Granularity granularity, Dataset data) => new()
     {
         Run = run,
-        Fingerprint = Fingerprint(run, spec),
+        Fingerprint = Fingerprint(run, spec, data.FilesSha256),
         Spec = spec,
         Granularity = granularity,
         Features = data.Features,
@@ -48,12 +47,19 @@ internal static class Planner
         TestRows = data.Test.Count,
         HasClasses = data.HasClasses,
         Version = ClusterSilo.ProgramVersion,
-        DataSha256 = DataFiles.Sha256(spec.Data),
+        DataSha256 = data.FilesSha256,
     };
 
     private static Dataset Prepare(RunSpec spec, Table table) => Dataset.Prepare(table, spec.Data, spec.Seed, spec.Model.Layers[^1].Units);
 
-    // Id and everything that can change a number, so what is traced is left out: two runs that differ in either must never take each other's messages.
-    private static ulong Fingerprint(string run, RunSpec spec) =>
-        BitConverter.ToUInt64(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(new { run, spec = spec with { Trace = TraceSpec.None } })));
+    // Id and everything that can change a number: two runs that differ in either must never take each other's messages. So what is traced is
+    // left out, and where files lie: what they hold is in, and a run that was moved together with its data is the same run.
+    private static ulong Fingerprint(string run, RunSpec spec, string dataSha256) =>
+        BitConverter.ToUInt64(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(new { run, dataSha256, spec = WithoutPlaces(spec) with { Trace = TraceSpec.None } })));
+
+    private static RunSpec WithoutPlaces(RunSpec spec) => spec with
+    {
+        Data = spec.Data with { Idx = spec.Data.Idx is { } idx ? new IdxFiles("", "", idx.TestImages is null ? null : "", null) : null, Csv = spec.Data.Csv is { } csv ? csv with { File = "" } : null },
+        Model = spec.Model with { Layers = [.. spec.Model.Layers.Select(layer => layer.Given is { } given ? layer with { Given = given with { File = "" } } : layer)] },
+    };
 }

@@ -5,6 +5,10 @@ namespace BackpropCluster.Cli;
 /// <summary>Brings a run file from the disk.</summary>
 internal static class RunFileLoader
 {
+    /// <summary>Brings a run file until a signal comes. It may come through a pipe that nobody writes yet, and its rows from a disk that does
+    /// not answer: what is still being read then ends with the process.</summary>
+    public static Task<RunFile> UntilASignal(Func<RunFile> load, CancellationToken signal) => Task.Run(load, CancellationToken.None).WaitAsync(signal);
+
     /// <exception cref="CommandFailedException">The file cannot be read.</exception>
     /// <exception cref="RunFileException">The file says something that is not understood.</exception>
     public static RunFile Load(string path, IReadOnlyList<string>? sets)

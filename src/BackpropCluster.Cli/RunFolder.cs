@@ -56,10 +56,11 @@ internal sealed partial class RunFolder : IDisposable
         var path = PathOf(directory, run);
         Directory.CreateDirectory(path);
         var folder = new RunFolder(path, Hold(path)) { isNew = true };
-        File.WriteAllText(System.IO.Path.Combine(path, "run.yaml"), file.ToYaml());
+        File.WriteAllText(System.IO.Path.Combine(path, "run.yaml"), file.ToYaml(System.IO.Path.GetFullPath(path)));
         var version = typeof(RunFolder).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion;
         var manifest = new Manifest(
-            Format, run, version, Environment.Version.ToString(), typeof(IGrainFactory).Assembly.GetName().Version?.ToString(3), Environment.MachineName, Environment.ProcessorCount, file.Table.Sha256());
+            Format, run, version, Environment.Version.ToString(), typeof(IGrainFactory).Assembly.GetName().Version?.ToString(3), Environment.MachineName, Environment.ProcessorCount,
+            file.Table.Sha256(), file.Table.Rows, file.Table.Features, file.Table.Classes is null ? null : file.Table.ClassCount, file.GivenSha256);
         File.WriteAllText(System.IO.Path.Combine(path, "manifest.json"), JsonSerializer.Serialize(manifest, Output.Camel));
         return folder;
     });
@@ -101,6 +102,8 @@ internal sealed partial class RunFolder : IDisposable
         if (manifest?.Format != Format)
             throw new CommandFailedException(ExitCode.File, $"{manifestPath}: the run folder is of version {manifest?.Format.ToString(CultureInfo.InvariantCulture) ?? "none"}, this program reads version {Format}. Nothing was started. Use the program that made it.");
         var file = RunFileLoader.Load(System.IO.Path.Combine(path, "run.yaml"), sets);
+        if (file.GivenSha256 != manifest.InitSha256)
+            throw new CommandFailedException(ExitCode.File, $"the initial parameters of run {run} changed since it began: {string.Join(", ", file.GivenFiles)} holds others. Nothing was started. Restore the file, or train anew.");
         return file.Table.Sha256() == manifest.DataSha256
             ? file
             : throw new CommandFailedException(ExitCode.File, $"the data of run {run} changed since it began: they hash to {file.Table.Sha256()[..12]}…, expected {manifest.DataSha256[..Math.Min(12, manifest.DataSha256.Length)]}…. Nothing was started. Restore the files, or train anew.");
@@ -196,5 +199,6 @@ internal sealed partial class RunFolder : IDisposable
     [GeneratedRegex("\"traceId\":\"([0-9a-f]{32})\"")]
     private static partial Regex TraceId();
 
-    private sealed record Manifest(int Format, string Run, string? Backprop, string Runtime, string? Orleans, string Host, int Processors, string DataSha256);
+    private sealed record Manifest(int Format, string Run, string? Backprop, string Runtime, string? Orleans, string Host, int Processors,
+        string DataSha256, int Rows, int Columns, int? Classes, string? InitSha256);
 }

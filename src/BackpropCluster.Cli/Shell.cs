@@ -38,7 +38,8 @@ internal static class Shell
         }
         catch (Core.Data.DataException e)
         {
-            return Say(e.Message, ExitCode.File);
+            // Data are read before silos are asked for anything.
+            return Say($"{e.File}: {e.What}. Nothing was started. {e.Cure}", ExitCode.File);
         }
         catch (Exception e) when (e is PortTakenException or ClusterUnreachableException or Grains.Checkpoints.StoreUnreachableException or ClusterLostException or RunTakenException)
         {

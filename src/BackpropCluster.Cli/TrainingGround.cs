@@ -44,7 +44,9 @@ internal sealed class TrainingGround : IAsyncDisposable
     /// <summary>Starts silos inside this process.</summary>
     public static async Task<TrainingGround> Embedded(TrainRequest request, int port, CancellationToken cancellation)
     {
-        var file = request.Resume is { } begun ? Resumed(request, RunFolder.Read(request.Directory, begun, null), sets => RunFolder.Read(request.Directory, begun, sets)) : RunFileLoader.Load(request.Path!, request.Sets);
+        var file = await RunFileLoader.UntilASignal(
+            () => request.Resume is { } begun ? Resumed(request, RunFolder.Read(request.Directory, begun, null), sets => RunFolder.Read(request.Directory, begun, sets)) : RunFileLoader.Load(request.Path!, request.Sets),
+            cancellation);
         var run = request.Resume ?? NewRun(request, file);
         var data = Planner.Load(file);
         var plan = Planner.Plan(run, file, data);
@@ -62,7 +64,7 @@ internal sealed class TrainingGround : IAsyncDisposable
     public static async Task<TrainingGround> OfCluster(TrainRequest request, ClusterAddress address, CancellationToken cancellation)
     {
         // What can be wrong with the file is said before anybody is waited for.
-        var file = request.Resume is null ? RunFileLoader.Load(request.Path!, request.Sets) : null;
+        var file = request.Resume is null ? await RunFileLoader.UntilASignal(() => RunFileLoader.Load(request.Path!, request.Sets), cancellation) : null;
         var client = await ClusterClient.Connect(address, cancellation);
         try
         {
@@ -72,7 +74,8 @@ internal sealed class TrainingGround : IAsyncDisposable
             {
                 record = await client.Cluster.Find(RunFolder.CheckedId(run))
                     ?? throw new CommandFailedException(ExitCode.Usage, $"there is no run {run} in {address}. Nothing was started. See: backprop runs list --cluster {address}");
-                file = Resumed(request, RunFile.Read($"{run}/run.yaml", record.RunFile, []), sets => RunFile.Read($"{run}/run.yaml", record.RunFile, sets ?? []));
+                file = await RunFileLoader.UntilASignal(
+                    () => Resumed(request, RunFile.Read($"{run}/run.yaml", record.RunFile, []), sets => RunFile.Read($"{run}/run.yaml", record.RunFile, sets ?? [])), cancellation);
             }
 
             var silos = await client.WaitForSilos(file.Cluster.Silos, cancellation);
@@ -117,8 +120,9 @@ internal sealed class TrainingGround : IAsyncDisposable
         // All lines decide about the result, but those that say where, how often to save and what to trace.
         string[] Deciding(RunFile f) => (f with { Cluster = begun.Cluster, Spec = f.Spec with { Trace = begun.Spec.Trace } }).ToYaml().Split('\n');
         var difference = Deciding(begun).Zip(Deciding(file)).FirstOrDefault(lines => lines.First != lines.Second);
+        // Of two readings of the same files the first is meant: it is the one that was compared with what the run began with.
         return difference == default && Deciding(begun).Length == Deciding(file).Length
-            ? file
-            : throw new CommandFailedException(ExitCode.Usage, $"run {request.Resume} was begun with '{difference.First?.Trim()}', this file says '{difference.Second?.Trim()}': it would be another run. Nothing was started. Train it as a new run, or change only cluster, trace, training.checkpoint_every and training.log_every.");
+            ? file with { Table = begun.Table, Spec = file.Spec with { Model = begun.Spec.Model } }
+            : throw new CommandFailedException(ExitCode.Usage, $"run {request.Resume} was begun with '{difference.First?.Trim()}', this file says '{difference.Second?.Trim()}': it would be another run. Nothing was started. Train it as a new run, or change only cluster, trace, training.checkpoint_every, training.keep_checkpoints and training.log_every.");
     }
 }

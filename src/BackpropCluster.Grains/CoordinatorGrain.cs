@@ -72,11 +72,19 @@ internal sealed class CoordinatorGrain(
 
     public void Take(Message message)
     {
-        if (state is null || outbox is null) return;
+        if (state is null || outbox is null || record is null) return;
+        Hear(message, record.Plan, state.Term);
         state.Receive(message, outbox);
         telemetry!.Saw(state);
         if (began == 0 && state.Status == RunStatus.Training) began = time.GetTimestamp();
         if (state.Status.IsOver()) Announce(state);
+    }
+
+    // What a silo has said of its files before is over. Of an earlier term: it is asked again in this one, if it has a part.
+    private void Hear(Message message, RunPlan plan, int term)
+    {
+        if (message is Failure { Silo: { } silo } refusal && refusal.Key.Run == plan.Fingerprint && refusal.Key.Term == term)
+            members.Object(silo, plan, refusal.Reason);
     }
 
     public void Traced(StepSpans spans)
@@ -119,7 +127,9 @@ internal sealed class CoordinatorGrain(
     private async Task Begin(RunRecord run, int term, bool refuse)
     {
         var objections = await members.Check(run.Plan);
-        if (refuse && objections.Count > 0) throw new SiloRefusedException(string.Join("; ", objections));
+        // One that is under way and has lost its coordinator goes on with the silos that can.
+        if (refuse && objections.Count > 0 && (catalog is null || await catalog.Find(run.Plan.Run) is not { Status: RunStatus.Training }))
+            throw new SiloRefusedException(string.Join("; ", objections));
         if (catalog is not null) await catalog.Enter(run);
         outbox?.Release();
         (record, entered) = (run, RunStatus.Training);
@@ -130,6 +140,7 @@ internal sealed class CoordinatorGrain(
         leader = HashCode.Combine(GrainContext.ActivationId, time.GetTimestamp()) & 0x3fff_ffff;
         departure?.Leads(run.Plan.Run);
         var next = new CoordinatorState(run.Plan, term, members.Local, members.Of(run.Plan), run.Deadline, leader);
+        next.MembersChanged(members.Of(run.Plan), [.. objections], outbox);
         objections.ForEach(next.Warn);
         (state, announced, began, elapsed, over) = (next, 0, 0, TimeSpan.Zero, 0);
         // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
 using BackpropCluster.Grains.Telemetry;
@@ -27,6 +28,11 @@ internal sealed class PartShell(PartState state, PartOutbox outbox, ILogger logg
             traced = message.Key.Trace.IsSampled;
             state.Receive(message, outbox);
         }
+        catch (DataException e)
+        {
+            // The rows that its relay had opened for it were let go, and cannot be read any more: this silo's fault, not the run's.
+            outbox.Refuse(message, e);
+        }
         catch (Exception e)
         {
             logger.LogError(e, "{Part} failed at {Key}", state.Id, message.Key);
@@ -52,6 +58,9 @@ internal sealed class PartOutbox(string run, RelayShells relays, ITrainingObserv
 
     /// <summary>When the turn at work began, where a trace is recorded.</summary>
     public long TurnBegan { get; set; }
+
+    /// <summary>Says that this silo cannot bring the rows that a message needs.</summary>
+    public void Refuse(Message message, DataException why) => relay.Refuse(message, why);
 
     public void Observe(Observation observation)
     {

@@ -22,11 +22,15 @@ internal sealed class RelayShell
     private readonly SiloTracer tracer;
     private SavedModel? model; // of the Restore at work: the cache holds it only weakly, and every slice will ask for it
 
+    // Of the Restore at work too: the catalog only remembers them, and Source and Loss will ask for them.
+    private Dataset? rows;
+
     private readonly string silo;
+    private readonly string name;
 
     public RelayShell(string run, string silo, string name, IGrainFactory grains, DataCatalog data, StoreShell store, ILogger logger)
     {
-        (this.silo, this.data, this.store, this.logger) = (silo, data, store, logger);
+        (this.silo, this.name, this.data, this.store, this.logger) = (silo, name, data, store, logger);
         state = new RelayState(silo);
         tracer = new SiloTracer(name, spans => grains.GetGrain<ICoordinatorGrain>(run).Traced(spans));
         outbox = new RelayOutbox(grains, run, silo, tracer);
@@ -72,9 +76,9 @@ internal sealed class RelayShell
     {
         try
         {
-            await Task.Run(() => NeedsRows(restore) ? data.Open(restore.Plan) : null);
+            var opened = await Task.Run(() => restore.Placement.NeedsRows(restore.Plan, restore.Placement.Silos.IndexOf(silo)) ? data.Open(restore.Plan) : null);
             var loaded = restore.From is { } from ? await store.Load(restore.Plan, from) : null;
-            lock (gate) model = loaded;
+            lock (gate) (model, rows) = (loaded, opened);
             Receive(restore);
         }
         catch (Exception e) when (e is BrokenCheckpointException or IOException or UnauthorizedAccessException)
@@ -85,12 +89,13 @@ internal sealed class RelayShell
         }
         catch (DataException e)
         {
-            outbox.Send(Recipients.Coordinator, new Failure(restore.Key with { From = state.Id }, FailureKind.Data, e.Message.TrimEnd('.')));
+            Refuse(restore, e);
         }
     }
 
-    private bool NeedsRows(Restore restore) =>
-        restore.Placement.PartsOn(restore.Plan, restore.Placement.Silos.IndexOf(silo)).Any(part => part.Kind != PartKind.Slice);
+    /// <summary>Tells the coordinator that this silo cannot bring the rows: others may.</summary>
+    public void Refuse(Message message, DataException why) => outbox.Send(
+        Recipients.Coordinator, new Failure(message.Key with { From = state.Id }, FailureKind.Data, $"silo {name}: {why.File}: {why.What}") { Silo = silo });
 
     [SuppressMessage("Design", "CA1031", Justification = "Nobody awaits a one-way message: whatever is thrown must end the run, or it would hang until the deadline, five times.")]
     private void Receive(Message message)
@@ -100,7 +105,7 @@ internal sealed class RelayShell
             lock (gate)
             {
                 if (message is Restore restore && restore.Key.Term >= state.Term) outbox.Route(restore);
-                if (message is Advance) model = null;
+                if (message is Advance) (model, rows) = (null, null);
                 if (message is Advance { Key.Trace.IsSampled: true }) tracer.Begin(message.Key);
                 state.Receive(message, outbox);
                 if (message is Restore) tracer.Route(outbox.Plan!, state.Parts);

@@ -8,21 +8,21 @@ using Orleans.Runtime;
 namespace BackpropCluster.Grains;
 
 [OnSilo, Reentrant]
-internal sealed class SiloGrain(ILocalSiloDetails local, RelayShells relays, ProgramVersion version) : Grain, ISiloGrain
+internal sealed class SiloGrain(ILocalSiloDetails local, RelayShells relays, DataCatalog data, ProgramVersion version) : Grain, ISiloGrain
 {
     public async ValueTask<string?> Check(RunPlan plan)
     {
         if (plan.Version.Length > 0 && plan.Version != version.Text) return $"silo {local.Name} runs version {version.Text}, the run was begun by {plan.Version}";
-        // Built-in data are the same wherever the program is.
-        if (plan.DataSha256.Length == 0) return null;
+        // Built-in data are the same wherever the program is, and rows that are here need no file.
+        if (plan.DataSha256.Length == 0 || data.Holds(plan)) return null;
         try
         {
             var found = await Task.Run(() => DataFiles.Sha256(plan.Spec.Data));
-            return found == plan.DataSha256 ? null : $"silo {local.Name} has other data: its files hash to {found[..12]}…, those of the run to {plan.DataSha256[..12]}…";
+            return found == plan.DataSha256 ? null : $"silo {local.Name} has other data: {string.Join(", ", DataFiles.Of(plan.Spec.Data))} hashes to {found[..12]}…, that of the run to {plan.DataSha256[..12]}…";
         }
         catch (DataException e)
         {
-            return $"silo {local.Name} cannot read {e.File}";
+            return $"silo {local.Name} cannot read {e.File}: {e.What}";
         }
     }
 

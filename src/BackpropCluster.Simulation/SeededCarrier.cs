@@ -269,6 +269,12 @@ public sealed class SeededCarrier
     // What a shell does before its machine hears of a Restore: it reads the checkpoint, and a relay's learns who stands where.
     private bool Prepare(SimulatedSilo silo, PartState part, Restore restore)
     {
+        if (part.Id.Kind == PartKind.Relay && silo.Objects && restore.Placement.NeedsRows(plan, restore.Placement.Silos.IndexOf(silo.Name)))
+        {
+            routes.Send(Recipients.Coordinator, new Failure(restore.Key with { From = part.Id }, FailureKind.Data, $"{silo.Name} has other data") { Silo = silo.Name });
+            return false;
+        }
+
         if ((part.Id.Kind == PartKind.Relay || !cluster.HasRelays) && restore.From is { } from)
         {
             if (!store.CanOpen(plan, from))

@@ -1,7 +1,10 @@
 using System.Diagnostics;
+using System.Text.Json;
 using System.Text.RegularExpressions;
+using BackpropCluster.Cli;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
+using BackpropCluster.Tests.Processes;
 using Orleans.Hosting;
 
 namespace BackpropCluster.Tests;
@@ -45,7 +48,7 @@ public sealed partial class ResumeTests : IDisposable
     [Fact]
     public async Task ADamagedCheckpointIsNamedAndTheOneBeforeIsUsed()
     {
-        var whole = (await backprop.Run(["train", Example("iris"), "--set", "training.checkpoint_every=100", "--json"])).Json;
+        var whole = (await backprop.Run(["train", Example("iris"), "--set", "training.checkpoint_every=100", "--set", "training.keep_checkpoints=all", "--json"])).Json;
         var run = whole.GetProperty("run").GetString()!;
         var part = Directory.EnumerateFiles(backprop.Folder, "layer-1-part-0", SearchOption.AllDirectories).MaxBy(f => int.Parse(StepOf().Match(f).Groups[1].ValueSpan))!;
         var bytes = await File.ReadAllBytesAsync(part, TestContext.Current.CancellationToken);
@@ -68,7 +71,7 @@ public sealed partial class ResumeTests : IDisposable
     [Fact]
     public async Task ExportedParametersAreThoseOfTheRunAndOfItsBeginning()
     {
-        var trained = (await backprop.Run(["train", Example("iris"), "--set", "training.checkpoint_every=100", "--json"])).Json;
+        var trained = (await backprop.Run(["train", Example("iris"), "--set", "training.checkpoint_every=100", "--set", "training.keep_checkpoints=all", "--json"])).Json;
         var run = trained.GetProperty("run").GetString()!;
         Assert.Equal([0, 100, 200], (await backprop.Run("checkpoint", "list", run, "--json")).Json.GetProperty("checkpoints").EnumerateArray().Select(c => c.GetProperty("step").GetInt32()).Take(3));
         Assert.Equal(0, (await backprop.Run("checkpoint", "export", run, "--to", "trained.safetensors")).ExitCode);
@@ -89,10 +92,35 @@ public sealed partial class ResumeTests : IDisposable
         Assert.Equal(2, other.ExitCode);
         Assert.Contains("it would be another run", other.Talk, StringComparison.Ordinal);
         var manifest = Path.Combine(backprop.Folder, "runs", run, "manifest.json");
-        await File.WriteAllTextAsync(manifest, (await File.ReadAllTextAsync(manifest, TestContext.Current.CancellationToken)).Replace("\"format\":1", "\"format\":2", StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(manifest, (await File.ReadAllTextAsync(manifest, TestContext.Current.CancellationToken)).Replace("\"format\":2", "\"format\":3", StringComparison.Ordinal), TestContext.Current.CancellationToken);
         var later = await backprop.Run("train", "--resume", run);
         Assert.Equal(6, later.ExitCode);
-        Assert.Contains("the run folder is of version 2, this program reads version 1", later.Talk, StringComparison.Ordinal);
+        Assert.Contains("the run folder is of version 3, this program reads version 2", later.Talk, StringComparison.Ordinal);
+    }
+
+    // Sent to a colleague: the folders come together, and nothing in them says where they were.
+    [Fact]
+    public async Task ARunThatWasMovedTogetherWithItsDataGoesOnThere()
+    {
+        var there = Path.Combine(backprop.Folder, "there");
+        Directory.CreateDirectory(there);
+        string[] train = ["train", ProcessRuns.Write(there), "--run-dir", Path.Combine(there, "runs"), "--set", "cluster.silos=1", "--set", "training.epochs=30000"];
+        var interrupted = await backprop.Run([], (process, line) => SignalAt(process, line, "INT", step: 200), [.. train, "--set", "training.log_every=100"]);
+        Assert.True(interrupted.ExitCode == 130, interrupted.Talk);
+        var run = Path.GetFileName(Directory.EnumerateDirectories(Path.Combine(there, "runs")).Single());
+        using (var manifest = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(there, "runs", run, "manifest.json"), TestContext.Current.CancellationToken)))
+            Assert.Equal((16, 7, 3), (manifest.RootElement.GetProperty("rows").GetInt32(), manifest.RootElement.GetProperty("columns").GetInt32(), manifest.RootElement.GetProperty("classes").GetInt32()));
+
+        var elsewhere = Path.Combine(backprop.Folder, "deep", "else where");
+        Directory.CreateDirectory(Path.GetDirectoryName(elsewhere)!);
+        Directory.Move(there, elsewhere);
+        var runs = Path.Combine(elsewhere, "runs");
+        Assert.DoesNotContain(backprop.Folder, await File.ReadAllTextAsync(Path.Combine(runs, run, "run.yaml"), TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Equal(0, (await backprop.Run("checkpoint", "verify", run, "--run-dir", runs)).ExitCode);
+        var again = await backprop.Run("train", "--resume", run, "--run-dir", runs, "--set", "training.epochs=30000", "--json");
+        var file = RunFileLoader.Load(Path.Combine(runs, run, "run.yaml"), null);
+        Assert.Equal(ProcessRuns.Reference(file).WeightsSha256, again.Json.GetProperty("weightsSha256").GetString());
+        Assert.InRange(again.Json.GetProperty("resumedFrom").GetInt32(), 1, again.Json.GetProperty("steps").GetInt32() - 1);
     }
 
     // The last good checkpoint is kept, and can be exported.

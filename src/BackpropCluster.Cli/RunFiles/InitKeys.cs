@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
+using BackpropCluster.Grains;
 
 namespace BackpropCluster.Cli.RunFiles;
 
@@ -20,7 +21,7 @@ internal sealed class InitKeys(string runFile) : IDisposable
     public GivenParameters Read(Section init, int layer, int units, int inputs)
     {
         var path = init.Path("file", runFile);
-        if (!read.TryGetValue(path, out var source)) read.Add(path, source = Reading(path, () => Open(path)));
+        if (!read.TryGetValue(path, out var source)) read.Add(path, source = DataFiles.Reading(path, () => Open(path)));
         var (file, places) = source;
 
         // Both shapes before any value: a file that does not fit may be as large as its author liked.
@@ -44,7 +45,7 @@ internal sealed class InitKeys(string runFile) : IDisposable
 
     private static ImmutableArray<double> Values(string path, FileStream file, TensorPlace place)
     {
-        var values = Reading(path, () => Safetensors.ReadValues(file, place)).Values;
+        var values = DataFiles.Reading(path, () => Safetensors.ReadValues(file, place)).Values;
         var odd = Array.FindIndex(values, value => !double.IsFinite(value));
         return odd < 0 ? ImmutableCollectionsMarshal.AsImmutableArray(values)
             : throw new DataException(path, $"{place.Name} holds {values[odd].ToString(CultureInfo.InvariantCulture)} at index {odd}, expected finite numbers", "Export an earlier checkpoint.");
@@ -52,7 +53,7 @@ internal sealed class InitKeys(string runFile) : IDisposable
 
     private static (FileStream, IReadOnlyList<TensorPlace>) Open(string path)
     {
-        var file = File.OpenRead(path);
+        var file = DataFiles.Open(path);
         try
         {
             return (file, Safetensors.ReadHeader(path, file));
@@ -61,18 +62,6 @@ internal sealed class InitKeys(string runFile) : IDisposable
         {
             file.Dispose();
             throw;
-        }
-    }
-
-    private static T Reading<T>(string path, Func<T> read)
-    {
-        try
-        {
-            return read();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DataException(path, $"cannot be read: {e.Message}", "Correct the path in the run file; it is relative to that file.");
         }
     }
 }

@@ -1,5 +1,7 @@
+using System.Runtime.InteropServices;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Cli.RunFiles;
 
@@ -21,6 +23,16 @@ internal sealed record RunFile(RunSpec Spec, ClusterSpec Cluster, Table Table)
         return RunFileReader.Read(path, root);
     }
 
+    /// <summary>The files that layers take their first parameters from.</summary>
+    public IEnumerable<string> GivenFiles => Given.Select(given => given.File).Distinct();
+
+    /// <summary>SHA-256 over the parameters of these layers, as <see cref="WeightsHash"/> has it; <see langword="null"/> where no layer takes any.</summary>
+    public string? GivenSha256 => Given.Any() ? WeightsHash.Sha256(Given.Select(given => (ImmutableCollectionsMarshal.AsArray(given.Weights)!, ImmutableCollectionsMarshal.AsArray(given.Biases)!))) : null;
+
+    private IEnumerable<GivenParameters> Given => Spec.Model.Layers.Select(layer => layer.Given).OfType<GivenParameters>();
+
     /// <summary>The run with every default spelt out; reads back as an equal one.</summary>
-    public string ToYaml() => RunFileWriter.Write(this);
+    /// <param name="folder">Where the text will lie: the paths in it are relative to that, so that it can be moved together with its files. Without
+    /// it they are whole.</param>
+    public string ToYaml(string? folder = null) => RunFileWriter.Write(this, file => folder is null ? file : Path.GetRelativePath(folder, file));
 }

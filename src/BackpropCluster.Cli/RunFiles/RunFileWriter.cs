@@ -6,7 +6,9 @@ namespace BackpropCluster.Cli.RunFiles;
 /// <summary>Writes a run as a run file with every default spelt out.</summary>
 internal static class RunFileWriter
 {
-    public static string Write(RunFile run)
+    /// <param name="run">The run.</param>
+    /// <param name="placeOf">How a file is to be written down, whose whole path is given.</param>
+    public static string Write(RunFile run, Func<string, string> placeOf)
     {
         var (spec, cluster) = (run.Spec, run.Cluster);
         var text = new StringBuilder();
@@ -17,10 +19,10 @@ internal static class RunFileWriter
         text.Append(CultureInfo.InvariantCulture, $"  source: {Words.Of(Words.Sources, spec.Data.Source)}\n");
         if (spec.Data.Idx is { } idx)
             foreach (var (key, file) in new[] { ("images", idx.Images), ("labels", idx.Labels), ("test_images", idx.TestImages), ("test_labels", idx.TestLabels) }.Where(f => f.Item2 is not null))
-                text.Append(CultureInfo.InvariantCulture, $"  {key}: {Quoted(file!)}\n");
+                text.Append(CultureInfo.InvariantCulture, $"  {key}: {Quoted(placeOf(file!))}\n");
         if (spec.Data.Csv is { } csv)
         {
-            text.Append(CultureInfo.InvariantCulture, $"  file: {Quoted(csv.File)}\n  header: {Flag(csv.Header)}\n  target: [{string.Join(", ", csv.TargetColumns.Select(Quoted))}]\n");
+            text.Append(CultureInfo.InvariantCulture, $"  file: {Quoted(placeOf(csv.File))}\n  header: {Flag(csv.Header)}\n  target: [{string.Join(", ", csv.TargetColumns.Select(Quoted))}]\n");
             if (csv.Classes is { } classes) text.Append(CultureInfo.InvariantCulture, $"  classes: {classes}\n");
         }
 
@@ -32,7 +34,7 @@ internal static class RunFileWriter
         text.Append(CultureInfo.InvariantCulture, $"model:\n");
         text.Append(CultureInfo.InvariantCulture, $"  layers:\n");
         foreach (var layer in spec.Model.Layers)
-            text.Append(CultureInfo.InvariantCulture, $"    - {{ units: {layer.Units}, activation: {Words.Of(Words.Activations, layer.Activation)}, init: {(layer.Given is { } given ? $"{{ file: {Quoted(given.File)} }}" : Words.Of(Words.Inits, layer.Init))}, train_bias: {Flag(layer.TrainBias)} }}\n");
+            text.Append(CultureInfo.InvariantCulture, $"    - {{ units: {layer.Units}, activation: {Words.Of(Words.Activations, layer.Activation)}, init: {(layer.Given is { } given ? $"{{ file: {Quoted(placeOf(given.File))} }}" : Words.Of(Words.Inits, layer.Init))}, train_bias: {Flag(layer.TrainBias)} }}\n");
         text.Append(CultureInfo.InvariantCulture, $"  loss: {Words.Of(Words.Losses, spec.Model.Loss)}\n");
         text.Append(CultureInfo.InvariantCulture, $"optimizer: {OptimizerKeys.Write(spec.Optimizer)}\n");
         var stop = spec.Training.Stop is { } rule ? $", stop: {{ metric: {Words.Of(Words.StopMetrics, rule.Metric)}, at: {rule.At.ToString("R", CultureInfo.InvariantCulture)} }}" : "";

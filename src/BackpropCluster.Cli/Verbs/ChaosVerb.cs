@@ -31,8 +31,8 @@ internal static class ChaosVerb
         cluster.Description = "A Redis of your own. Without it one is started where redis-server is installed; else the first silo is spared.";
         var json = Options.Json();
         var chaos = new Command("chaos", "Kill silo processes while they train; not a bit may change") { path, set, kills, seed, cluster, json };
-        chaos.SetAction((parsed, cancellation) => Run(
-            RunFileLoader.Load(parsed.GetValue(path)!, parsed.GetValue(set)), parsed.GetValue(kills), (ulong)parsed.GetValue(seed), parsed.GetValue(cluster), parsed.GetValue(json), cancellation));
+        chaos.SetAction(async (parsed, cancellation) => await Run(
+            await RunFileLoader.UntilASignal(() => RunFileLoader.Load(parsed.GetValue(path)!, parsed.GetValue(set)), cancellation), parsed.GetValue(kills), (ulong)parsed.GetValue(seed), parsed.GetValue(cluster), parsed.GetValue(json), cancellation));
         return chaos;
     }
 

@@ -16,7 +16,7 @@ internal static class ConfigVerb
         var set = Options.Set();
         var json = Options.Json();
         var check = new Command("check", "Read a run file strictly and say what it would train") { path, set, json };
-        check.SetAction(parsed => Check(parsed.GetValue(path)!, parsed.GetValue(set), parsed.GetValue(json)));
+        check.SetAction((parsed, cancellation) => Check(parsed.GetValue(path)!, parsed.GetValue(set), parsed.GetValue(json), cancellation));
         var schema = new Command("schema", "Print the JSON Schema of run files, for editors");
         schema.SetAction(_ =>
         {
@@ -26,9 +26,9 @@ internal static class ConfigVerb
         return new Command("config", "Work with run files") { check, schema };
     }
 
-    private static int Check(string path, string[]? sets, bool json)
+    private static async Task<int> Check(string path, string[]? sets, bool json, CancellationToken cancellation)
     {
-        var file = RunFileLoader.Load(path, sets);
+        var file = await RunFileLoader.UntilASignal(() => RunFileLoader.Load(path, sets), cancellation);
         var plan = Planner.Plan("check", file, Planner.Load(file));
         var steps = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows).Steps;
         var parameters = plan.Spec.Model.Parameters(plan.Features);

@@ -21,8 +21,8 @@ internal static class ParityVerb
         var silos = Options.SiloCounts(1, 3);
         var json = Options.Json();
         var parity = new Command("parity", "Prove that cuts and silos change no bit") { path, set, granularity, silos, json };
-        parity.SetAction((parsed, cancellation) => Run(
-            RunFileLoader.Load(parsed.GetValue(path)!, parsed.GetValue(set)), parsed.GetValue(granularity)!, parsed.GetValue(silos)!, parsed.GetValue(json), cancellation));
+        parity.SetAction(async (parsed, cancellation) => await Run(
+            await RunFileLoader.UntilASignal(() => RunFileLoader.Load(parsed.GetValue(path)!, parsed.GetValue(set)), cancellation), parsed.GetValue(granularity)!, parsed.GetValue(silos)!, parsed.GetValue(json), cancellation));
         return parity;
     }
 

@@ -5,9 +5,10 @@ namespace BackpropCluster.Core.Data;
 /// <summary>Rows ready for training: split, scaled and with one target per output. Never changes, so all parts on a silo share one.</summary>
 public sealed class Dataset
 {
-    private Dataset(int features, int outputs, bool hasClasses, RowSet training, RowSet test)
+    private Dataset(Table table, int outputs, RowSet training, RowSet test)
     {
-        (Features, Outputs, HasClasses, Training, Test) = (features, outputs, hasClasses, training, test);
+        (Features, HasClasses, FilesSha256) = (table.Features, table.Classes is not null, table.FilesSha256);
+        (Outputs, Training, Test) = (outputs, training, test);
     }
 
     public int Features { get; }
@@ -15,6 +16,9 @@ public sealed class Dataset
 
     /// <summary>Whether accuracy means something: targets stand for classes.</summary>
     public bool HasClasses { get; }
+
+    /// <summary>Of the files that the rows were read from: <see cref="Table.FilesSha256"/>.</summary>
+    public string FilesSha256 { get; }
 
     public RowSet Training { get; }
 
@@ -39,6 +43,6 @@ public sealed class Dataset
         var test = RowSet.Select(table, order.AsSpan(0, testRows), outputs);
         var training = RowSet.Select(table, order.AsSpan(testRows), outputs);
         var scaler = Scaler.From(spec.Scale, training);
-        return new Dataset(table.Features, outputs, table.Classes is not null, training.ScaledBy(scaler), test.ScaledBy(scaler));
+        return new Dataset(table, outputs, training.ScaledBy(scaler), test.ScaledBy(scaler));
     }
 }

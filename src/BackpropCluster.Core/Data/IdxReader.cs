@@ -15,12 +15,15 @@ public static class IdxReader
     private const int Chunk = 1 << 20;
 
     /// <summary>Pictures as rows, and the class of each.</summary>
+    /// <param name="imagesName">The pictures' file.</param>
+    /// <param name="labelsName">The classes' file.</param>
+    /// <param name="read">Reads a file by its name, as <see cref="Read"/> does; asked for the pictures first.</param>
     /// <exception cref="DataException">A file is not what it should be, or the two do not fit.</exception>
-    public static (int Features, byte[] Pixels, byte[] Labels) ReadPair(string imagesName, Stream images, string labelsName, Stream labels)
+    public static (int Features, byte[] Pixels, byte[] Labels) ReadPair(string imagesName, string labelsName, Func<string, (int[] Shape, byte[] Values)> read)
     {
-        var (shape, pixels) = Read(imagesName, images);
+        var (shape, pixels) = read(imagesName);
         if (shape.Length < 2) throw new DataException(imagesName, $"got {shape.Length} dimension, expected rows of values", "Give the images' file here.");
-        var (labelShape, classes) = Read(labelsName, labels);
+        var (labelShape, classes) = read(labelsName);
         if (labelShape.Length != 1) throw new DataException(labelsName, $"got {labelShape.Length} dimensions, expected 1", "Give the labels' file here.");
         if (labelShape[0] != shape[0]) throw new DataException(labelsName, $"got {labelShape[0]} labels for {shape[0]} images of {imagesName}", "Give files that belong together.");
         return (pixels.Length / shape[0], pixels, classes);

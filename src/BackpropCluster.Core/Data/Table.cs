@@ -13,6 +13,10 @@ namespace BackpropCluster.Core.Data;
 /// <param name="TestRows">How many rows at the end the source itself holds out; 0 where the run file's share decides.</param>
 public sealed record Table(int Features, double[] Inputs, int[]? Classes, int ClassCount, int TargetColumns, double[] Targets, int TestRows = 0)
 {
+    /// <summary>SHA-256 over the very bytes that the rows were read from: the data's files as they lie, one after the other; empty for what
+    /// the program brings along. It stays with the rows, or a file that is edited between two readings would lend its hash to other rows.</summary>
+    public string FilesSha256 { get; init; } = "";
+
     /// <summary>How many rows are held out: the source's own, or the share, rounded to the nearest row.</summary>
     public int HeldOut(double share) => TestRows > 0 ? TestRows : (int)Math.Round(Rows * share, MidpointRounding.AwayFromZero);
 

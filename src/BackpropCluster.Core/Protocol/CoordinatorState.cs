@@ -165,6 +165,9 @@ public sealed partial class CoordinatorState
             case NeedRestore when Status is not (RunStatus.Restoring or RunStatus.Leading):
                 Recover(RecoveryCause.Asked, outbox);
                 break;
+            case Failure { Silo: { } silo } refusal:
+                GoOnWithout(silo, refusal, outbox);
+                break;
             case Failure failure:
                 Fail(failure);
                 break;
@@ -221,6 +224,14 @@ public sealed partial class CoordinatorState
 
     /// <summary>Ends the run: a part, or the shell round one, cannot go on.</summary>
     public void Fail(Failure failure) => (Status, Failure) = (RunStatus.Failed, failure);
+
+    // A silo that cannot bring the rows that the run began with is none that it can use; another may have them. If none has, that is the end.
+    private void GoOnWithout(string silo, Failure refusal, IOutbox outbox)
+    {
+        roster.Refuse(silo, refusal.Reason);
+        if (Silos.IsEmpty) Fail(refusal);
+        else Recover(RecoveryCause.Change, outbox);
+    }
 
     private string Vacancy =>
         $"no silo of the cluster can hold its parts{(roster.Objections.IsEmpty ? "" : $" ({string.Join("; ", roster.Objections)})")}";

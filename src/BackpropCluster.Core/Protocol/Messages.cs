@@ -69,7 +69,11 @@ public sealed record NeedRestore(MessageKey Key) : Message(Key);
 /// <param name="Kind">Whose fault it is.</param>
 /// <param name="Reason">One sentence for the user.</param>
 [GenerateSerializer, Immutable, Alias("failure")]
-public sealed record Failure(MessageKey Key, [property: Id(0)] FailureKind Kind, [property: Id(1)] string Reason) : Message(Key);
+public sealed record Failure(MessageKey Key, [property: Id(0)] FailureKind Kind, [property: Id(1)] string Reason) : Message(Key)
+{
+    /// <summary>The one silo that cannot go on, as placements name it; <see langword="null"/> where the run itself cannot.</summary>
+    [Id(2)] public string? Silo { get; init; }
+}
 
 [GenerateSerializer, Immutable, Alias("save")]
 public sealed record Save(MessageKey Key) : Message(Key);

@@ -54,6 +54,9 @@ public sealed record Placement(
     /// and which rows a step takes is known everywhere. Rows would else be most of what crosses.</summary>
     public bool HasSource(RunPlan plan, int silo) => plan.SlicesOf(1).Any(s => SiloOfPart[plan.OrdinalOf(PartId.Slice(1, s.Index))] == silo);
 
+    /// <summary>Whether a silo must be able to read the data: it has rows to send, or targets to compare with.</summary>
+    public bool NeedsRows(RunPlan plan, int silo) => PartsOn(plan, silo).Any(part => part.Kind != PartKind.Slice);
+
     /// <summary>The parts on one silo.</summary>
     public IEnumerable<PartId> PartsOn(RunPlan plan, int silo)
     {

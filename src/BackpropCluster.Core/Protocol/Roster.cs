@@ -24,6 +24,9 @@ internal sealed class Roster(string own, ImmutableArray<string> eligible)
 
     public void Set(ImmutableArray<string> members, ImmutableArray<string> objections) => (Silos, Objections) = (members, objections);
 
+    /// <summary>A silo has said that it cannot take part; until the next list says otherwise.</summary>
+    public void Refuse(string silo, string objection) => (Silos, Objections) = (Silos.Remove(silo), Objections.Add(objection));
+
     /// <summary>Enters that a silo wants to leave; false if that was known.</summary>
     public bool Leave(string silo) => leaving.Add(silo);
 

@@ -100,7 +100,7 @@ internal sealed class History
                 return true;
             }
         }
-        else if (state.Failure is { } failure && (scenario.MustNotFail || failure.Kind is not (FailureKind.Lost or FailureKind.Store or FailureKind.Fenced)))
+        else if (state.Failure is { } failure && (scenario.MustNotFail || failure.Kind is not (FailureKind.Lost or FailureKind.Store or FailureKind.Fenced or FailureKind.Data)))
         {
             verdict = $"it failed: {failure.Kind}: {failure.Reason} ({failure.Key})";
             return true;

@@ -29,7 +29,7 @@ public sealed class DataOnSilosTests : IDisposable
 
         var refused = await Assert.ThrowsAsync<SiloRefusedException>(() => ProcessRuns.TrainToTheReference(cluster.Client.Grains, file, plan: plan));
         foreach (var silo in cluster.Silos)
-            Assert.Contains(deleted ? $"silo {silo.Name} cannot read {rows}" : $"silo {silo.Name} has other data: its files hash to ", refused.Message, StringComparison.Ordinal);
+            Assert.Contains(deleted ? $"silo {silo.Name} cannot read {rows}" : $"silo {silo.Name} has other data: {rows} hashes to ", refused.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(await cluster.Client.Cluster.Runs(), r => r.Run == plan.Run);
     }
 

@@ -13,6 +13,7 @@ namespace BackpropCluster.Tests.Processes;
 internal sealed class EndlessRun : IAsyncDisposable
 {
     private static readonly TimeSpan AnswerBound = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan EndBound = TimeSpan.FromSeconds(60);
     private readonly IGrainFactory grains;
     private readonly RunFile file;
     private readonly RunPlan plan;
@@ -40,6 +41,16 @@ internal sealed class EndlessRun : IAsyncDisposable
 
     /// <summary>Waits until the run has come to something.</summary>
     public Task Until(Func<RunProgress, bool> when, string awaited) => Watched.Until(when, awaited, training);
+
+    /// <summary>Waits until the run ends by itself.</summary>
+    /// <returns>What its coordinator said last.</returns>
+    public async Task<RunProgress> Ends()
+    {
+        Task end = training;
+        await end.WaitAsync(EndBound).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Assert.True(training.IsCompleted, $"within {EndBound.TotalSeconds} s the run did not end: {Watched.History}");
+        return (await training).Last;
+    }
 
     /// <summary>Ends the run, which must be the reference's by then: every loss, every bit of the parameters.</summary>
     /// <returns>What its coordinator said last.</returns>

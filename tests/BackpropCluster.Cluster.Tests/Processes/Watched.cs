@@ -23,6 +23,9 @@ internal sealed class Watched
     /// <summary>The same, and what a new coordinator began before the last step that the one before it told.</summary>
     public int ReplayedSteps { get; private set; }
 
+    /// <summary>What was told last.</summary>
+    public RunProgress Last => last ?? throw new InvalidOperationException("nothing was told yet");
+
     public int CommittedSteps => last?.CommittedSteps ?? 0;
 
     public string CoordinatorSilo => coordinator ?? throw new InvalidOperationException("nobody leads the run yet");

@@ -54,7 +54,6 @@ public sealed class IdxReaderTests : IDisposable
             Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 16 << 20, "memory was allocated for values that never came");
             Assert.StartsWith("pictures.idx: ", error.Message, StringComparison.Ordinal);
             Assert.Contains(says, error.Message, StringComparison.Ordinal);
-            Assert.Contains("Nothing was started.", error.Message, StringComparison.Ordinal);
         }
     }
 

@@ -91,6 +91,31 @@ public class OwnSiloTests
         Assert.NotNull(run.Coordinator.Paused);
     }
 
+    [Fact]
+    public void ASiloThatRefusesToBringTheRowsIsDoneWithout()
+    {
+        var run = LedRun.From("own", "b", "c");
+        run.AnswerRestored();
+        run.Outbox.Sent.Clear();
+        run.Receive(Refusal(run, "b"));
+        var restore = run.Outbox.Only<Restore>();
+        Assert.Equal((2, false), (restore.Key.Term, restore.Placement.Uses("b")));
+        // Of the term before: it is asked again, if it has a part.
+        run.Receive(Refusal(run, "c") with { Key = run.Key(1, Phase.Forward, PartId.Relay(1)) with { Term = 1 } });
+        Assert.Equal(RunStatus.Restoring, run.Coordinator.Status);
+    }
+
+    [Fact]
+    public void ARunWhoseRowsNoSiloHasEndsWithTheLastRefusal()
+    {
+        var run = LedRun.From("own", "b");
+        run.Receive(Refusal(run, "b"));
+        Assert.Equal((FailureKind.Data, "silo b: d.csv: other rows"), (run.Coordinator.Failure!.Kind, run.Coordinator.Failure.Reason));
+    }
+
+    private static Failure Refusal(LedRun run, string silo) =>
+        new(run.Key(1, Phase.Forward, PartId.Relay(0)), FailureKind.Data, $"silo {silo}: d.csv: other rows") { Silo = silo };
+
     private static void SaveStep(LedRun run, int step)
     {
         run.Outbox.Sent.Clear();

@@ -1,0 +1,71 @@
+using System.Globalization;
+using BackpropCluster.Cli;
+using BackpropCluster.Grains;
+using BackpropCluster.Tests.Processes;
+using Orleans.Runtime;
+
+namespace BackpropCluster.Tests.Reliability;
+
+/// <summary>Runs of ten different run files, one after the other, on one cluster: what the last leaves behind is what the tenth left.</summary>
+[Collection(Alone.Name), Trait("length", "long")]
+public sealed class ManyRunsTests : IDisposable
+{
+    private const int Files = 10;
+    private const double Tolerance = 1.1;
+    private static readonly TimeSpan ReleaseBound = TimeSpan.FromMinutes(2);
+    private readonly Backprop backprop = new();
+
+    public ManyRunsTests()
+    {
+        LongTime.Need();
+        RedisServer.Need();
+    }
+
+    public void Dispose() => backprop.Dispose();
+
+    [Fact]
+    public async Task AHundredRunsOfTenFilesLeaveWhatTheTenthLeft()
+    {
+        var runs = int.TryParse(Environment.GetEnvironmentVariable("BACKPROP_RUNS"), out var count) ? count : 100;
+        await using var cluster = await Faults.Cluster();
+        var before = new Dictionary<string, Left>();
+        for (var i = 1; i <= runs; i++)
+        {
+            var path = ProcessRuns.Write(backprop.Folder, name: $"file-{i % Files}");
+            var file = RunFileLoader.Load(path, [$"seed={i % Files}", $"data.batch={1 + i % 5}", "data.microbatches=1", $"cluster.granularity={3 + i % Files}", "training.epochs=40", "training.checkpoint_every=20"]);
+            await ProcessRuns.TrainToTheReference(cluster.Client.Grains, file);
+            if (i == Files) before = await WhatIsLeft(cluster);
+        }
+
+        var after = await WhatIsLeft(cluster);
+        foreach (var (silo, left) in after) Faults.Tell($"{silo}: after {Files} runs {before[silo]}, after {runs} {left}");
+        foreach (var (silo, left) in after)
+        {
+            Assert.True(left.Grains <= Tolerance * before[silo].Grains, $"{silo} holds {left.Grains} grains after {runs} runs, {before[silo].Grains} after {Files}");
+            Assert.True(left.MemoryBytes <= Tolerance * before[silo].MemoryBytes, $"{silo} takes {left.MemoryBytes >> 20} MiB after {runs} runs, {before[silo].MemoryBytes >> 20} after {Files}");
+        }
+    }
+
+    // A run is kept for half a minute for its readers.
+    private static async Task<Dictionary<string, Left>> WhatIsLeft(SharedCluster cluster)
+    {
+        var descriptions = await cluster.Client.Silos();
+        using var bound = new CancellationTokenSource(ReleaseBound);
+        using var pause = new PeriodicTimer(TimeSpan.FromSeconds(1));
+        while (descriptions.Any(silo => silo.Parts.Values.Sum() > 0))
+        {
+            Assert.False(bound.IsCancellationRequested, $"parts of runs that are over stand on silos after {ReleaseBound.TotalMinutes} minutes: {string.Join("; ", descriptions.SelectMany(s => s.Parts.Where(p => p.Value > 0)).Select(p => p.Key).Distinct())}");
+            await pause.WaitForNextTickAsync(CancellationToken.None);
+            descriptions = await cluster.Client.Silos();
+        }
+
+        var grains = await cluster.Client.Grains.GetGrain<IManagementGrain>(0).GetSimpleGrainStatistics();
+        Faults.Tell($"{string.Join(", ", grains.GroupBy(g => g.GrainType).Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Key.Split('.')[^1]} {g.Sum(x => x.ActivationCount)}")))}");
+        return descriptions.ToDictionary(d => d.Name, d => new Left(grains.Where(g => g.SiloAddress.ToParsableString() == d.Silo).Sum(g => g.ActivationCount), d.MemoryBytes));
+    }
+
+    private readonly record struct Left(int Grains, long MemoryBytes)
+    {
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Grains} grains and {MemoryBytes >> 20} MiB");
+    }
+}
