@@ -27,6 +27,7 @@ internal sealed class Rules(RunPlan plan, MemoryStore store, Golden? golden)
     private bool holderKnows;
     private readonly HashSet<(int Term, int Step, PartId Slice)> ready = [];
     private readonly HashSet<int> missing = []; // versions whose checkpoint was refused or damaged
+    private readonly HashSet<CheckpointId> damaged = [];
     private int scoresDamagedIn = -1; // the term
     private int highestTerm;
     private int committed;
@@ -42,7 +43,11 @@ internal sealed class Rules(RunPlan plan, MemoryStore store, Golden? golden)
     }
 
     /// <summary>A checkpoint was damaged after it was made.</summary>
-    public void Damaged(CheckpointId id) => missing.Add(id.Version);
+    public void Damaged(CheckpointId id)
+    {
+        missing.Add(id.Version);
+        damaged.Add(id);
+    }
 
     /// <summary>Scores were damaged after they were written: checkpoints that name them are broken until they are written again.</summary>
     public void ScoresDamaged()
@@ -126,12 +131,18 @@ internal sealed class Rules(RunPlan plan, MemoryStore store, Golden? golden)
     public void HeadMoved(CheckpointId id)
     {
         missing.UnionWith(store.Dropped.Select(dropped => dropped.Version));
-        // Scores that were damaged since its term began are found by the next one; those of before were to be written again.
-        if (!store.IsWhole(plan, id) && scoresDamagedIn < id.Term)
+        // Scores that were damaged since its term began are found by the next one; those of before were to be written again. A request that
+        // comes late may be for a checkpoint that was damaged since it was made.
+        if (!store.IsWhole(plan, id) && scoresDamagedIn < id.Term && !damaged.Contains(id))
             throw new InvariantViolationException($"the checkpoint of step {id.Version} names what an earlier term lost");
-        if (golden is null || !store.IsWhole(plan, id)) return;
+        if (!store.IsWhole(plan, id)) missing.Add(id.Version);
+        else if (golden is not null) HoldsWhatTheStepMade(id, golden);
+    }
+
+    private void HoldsWhatTheStepMade(CheckpointId id, Golden known)
+    {
         var hash = WeightsHash.Sha256(store.Open(plan, id).Parameters.Select(layer => (layer.Weights, layer.Biases)));
-        if (hash != golden.Versions[id.Version]) throw new InvariantViolationException($"the checkpoint of step {id.Version} holds other parameters than that step");
+        if (hash != known.Versions[id.Version]) throw new InvariantViolationException($"the checkpoint of step {id.Version} holds other parameters than that step");
     }
 
     /// <summary>The rows of a step are the same whenever they are sent.</summary>
