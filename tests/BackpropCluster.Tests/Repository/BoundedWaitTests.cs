@@ -25,6 +25,7 @@ public sealed partial class BoundedWaitTests
         ["InvokeAsync"] = "the command itself",
         ["Run"] = "work of this process on another thread, or a grain of the bench: ResponseTimeout",
         ["WhenAll"] = "tasks that are each looked at where they begin",
+        ["WhenAny"] = "the signal of whoever ends a silo, or its loss: it is to wait for that as long as it lives",
         ["UnsafeRegister"] = "a registration: nothing is waited for",
         ["measure"] = "a turn of the bench",
         ["measureBaseline"] = "a turn of the bench",
@@ -32,7 +33,6 @@ public sealed partial class BoundedWaitTests
 
     private static readonly Dictionary<string, string> Tasks = new()
     {
-        ["asked.Task"] = "the signal of whoever ends a silo: it is to wait for that as long as it lives",
         ["waking"] = "a coordinator's own begin, whose awaits are looked at",
         ["silo"] = "an object that is disposed at the end of a block",
         ["written"] = "a trace that is being written",
