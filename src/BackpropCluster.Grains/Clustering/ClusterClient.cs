@@ -16,6 +16,9 @@ public sealed class ClusterClient : IAsyncDisposable
     private static readonly TimeSpan ConnectBound = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan SilosBound = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan AnswerBound = TimeSpan.FromSeconds(5);
+
+    // A piece of a checkpoint may be long.
+    private static readonly TimeSpan RecordBound = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(200);
 
     private readonly IHost host;
@@ -29,7 +32,7 @@ public sealed class ClusterClient : IAsyncDisposable
     public IClusterGrain Cluster => Grains.GetGrain<IClusterGrain>(0);
 
     /// <summary>What the cluster's runs have saved, to read only.</summary>
-    public CheckpointStore Checkpoints => new(new SealedRecords(new ClusterRecords(Cluster), host.Services.GetRequiredService<Serializer>()));
+    public CheckpointStore Checkpoints => new(new SealedRecords(new ClusterRecords(this), host.Services.GetRequiredService<Serializer>()));
 
     /// <summary>Connects to some silo of the cluster.</summary>
     /// <exception cref="ClusterUnreachableException">None answers within twenty seconds.</exception>
@@ -49,9 +52,12 @@ public sealed class ClusterClient : IAsyncDisposable
                 TimeProvider.System.GetElapsedTime(until) < ConnectBound && await pause.WaitForNextTickAsync(stop));
         });
         var host = builder.Build();
+        // One that connects and then loses its silo before that has told what grains there are would ask for ever.
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        bound.CancelAfter(ConnectBound);
         try
         {
-            await host.StartAsync(cancellation);
+            await host.StartAsync(bound.Token).WaitAsync(bound.Token);
             return new ClusterClient(host, redis, address);
         }
         catch (Exception)
@@ -84,7 +90,13 @@ public sealed class ClusterClient : IAsyncDisposable
 
     /// <summary>Asks some silo. Where that one goes before it answers, another is asked.</summary>
     /// <exception cref="ClusterUnreachableException">None answers within twenty seconds.</exception>
-    public async Task<T> Ask<T>(Func<IGrainFactory, ValueTask<T>> question, CancellationToken cancellation = default)
+    public Task<T> Ask<T>(Func<IGrainFactory, ValueTask<T>> question, CancellationToken cancellation = default) => Ask(question, AnswerBound, cancellation);
+
+    /// <summary>A record of the cluster's store, sealed as it lies there; <see langword="null"/> if there is none of this name.</summary>
+    /// <exception cref="ClusterUnreachableException">No silo answers.</exception>
+    internal Task<byte[]?> Record(string name) => Ask(grains => grains.GetGrain<IClusterGrain>(0).Record(name), RecordBound, CancellationToken.None);
+
+    private async Task<T> Ask<T>(Func<IGrainFactory, ValueTask<T>> question, TimeSpan bound, CancellationToken cancellation)
     {
         var began = TimeProvider.System.GetTimestamp();
         using var pause = new PeriodicTimer(LookEvery);
@@ -92,7 +104,7 @@ public sealed class ClusterClient : IAsyncDisposable
         {
             try
             {
-                return await question(Grains).AsTask().WaitAsync(AnswerBound, cancellation);
+                return await question(Grains).AsTask().WaitAsync(bound, cancellation);
             }
             catch (Exception e) when (e is OrleansException or TimeoutException)
             {
