@@ -38,7 +38,7 @@ internal sealed class Checkpoints : IAsyncDisposable
         var client = await ClusterClient.Connect(cluster, cancellation);
         try
         {
-            var record = await RunsVerb.Known(client, cluster, run);
+            var record = await RunsVerb.Known(client, cluster, run, cancellation);
             return new Checkpoints(client, client.Checkpoints, record.Plan, $" --cluster {cluster}") { RunFile = record.RunFile };
         }
         catch

@@ -23,6 +23,9 @@ internal static class ExitCode
     /// <summary>Data or another file.</summary>
     public const int File = 6;
 
+    /// <summary>Standard output cannot be written: it is closed, or what it goes to is full.</summary>
+    public const int Unwritten = 7;
+
     public const int Interrupted = 130;
 }
 

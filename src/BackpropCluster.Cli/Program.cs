@@ -7,8 +7,10 @@ internal static class Program
 {
     public static async Task<int> Main(string[] args)
     {
-        System.Console.OutputEncoding = System.Text.Encoding.UTF8;
-        return await Shell.Run(Root(), args);
+        // Before everything else: a signal that comes earlier ends the process by itself, without a word and with the signal's own code.
+        var interruption = Interruption.Listen();
+        ResultStream.Install();
+        return await Shell.Run(Root(), args, interruption);
     }
 
     /// <summary>All verbs.</summary>

@@ -17,6 +17,7 @@ internal sealed partial class RunFolder : IDisposable
     private const int Format = 2;
     private const int ChanceDigits = 10;
     private const int LongestNameInId = 64 - 8 - 2 - ChanceDigits; // beside the day and two dashes
+    private static readonly TimeSpan LookBound = TimeSpan.FromMilliseconds(100);
 
     // Two processes that train one run would fight over its head, step after step.
     private readonly FileStream held;
@@ -114,13 +115,29 @@ internal sealed partial class RunFolder : IDisposable
     {
         try
         {
-            Hold(path).Dispose();
+            // Only to read: a folder may be somebody else's, and whoever looks must not be in the way of who trains.
+            new FileStream(System.IO.Path.Combine(path, "lock"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite).Dispose();
             return false;
         }
-        catch (CommandFailedException)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+        catch (IOException)
         {
             return true;
         }
+    }
+
+    /// <summary>Why something of the run could not be written; <see langword="null"/> while all could.</summary>
+    public string? Unwritten { get; private set; }
+
+    /// <summary>Writes what is new. A run does not end because of a disk that is full: it is said once, and in the end once more.</summary>
+    public void Keep(RunProgress progress)
+    {
+        if (Unwritten is not null) return;
+        Try(() => Write(progress));
+        if (Unwritten is not null) System.Console.Error.WriteLine($"warning: {Path} cannot be written: {Unwritten}; the run goes on without it");
     }
 
     public void Write(RunProgress progress)
@@ -161,23 +178,45 @@ internal sealed partial class RunFolder : IDisposable
         System.Text.Encoding.ASCII.GetString(trace.Slice(trace.IndexOf("\"traceId\":\""u8) + "\"traceId\":\"".Length, 32));
 
     /// <summary>How the run ended: what <c>train --json</c> prints, or less where it did not complete.</summary>
-    public void End(object summary) => File.WriteAllText(System.IO.Path.Combine(Path, "summary.json"), JsonSerializer.Serialize(summary, Output.Camel));
+    public void End(object summary) => Try(() => File.WriteAllText(System.IO.Path.Combine(Path, "summary.json"), JsonSerializer.Serialize(summary, Output.Camel)));
 
     public void Dispose()
     {
-        metrics?.Dispose();
+        // What a full disk did not take is tried once more by whoever closes the file.
+        Try(() => metrics?.Dispose());
         held.Dispose();
+    }
+
+    private void Try(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Unwritten ??= e.Message.TrimEnd('.');
+        }
     }
 
     private static FileStream Hold(string path)
     {
-        try
+        var began = TimeProvider.System.GetTimestamp();
+        while (true)
         {
-            return new FileStream(System.IO.Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.Write, FileShare.None);
-        }
-        catch (IOException e) when (Directory.Exists(path))
-        {
-            throw new CommandFailedException(ExitCode.ClusterLost, $"another process trains in {path} ({e.Message}). Nothing was started. Wait for its end, or stop it.");
+            try
+            {
+                return new FileStream(System.IO.Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.Write, FileShare.None);
+            }
+            // Whoever only looks at the folder holds it for a moment.
+            catch (IOException e) when (Directory.Exists(path) && TimeProvider.System.GetElapsedTime(began) > LookBound)
+            {
+                throw new CommandFailedException(ExitCode.ClusterLost, $"another process trains in {path} ({e.Message}). Nothing was started. Wait for its end, or stop it.");
+            }
+            catch (IOException) when (Directory.Exists(path))
+            {
+                Thread.Yield();
+            }
         }
     }
 

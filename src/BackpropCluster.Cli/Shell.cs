@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
 
@@ -11,7 +10,7 @@ namespace BackpropCluster.Cli;
 internal static class Shell
 {
     [SuppressMessage("Design", "CA1031", Justification = "The last catch: whatever is left is a bug of ours, and its stack trace belongs into a report, not on a user's screen.")]
-    public static async Task<int> Run(RootCommand root, string[] args)
+    public static async Task<int> Run(RootCommand root, string[] args, CancellationToken interruption = default)
     {
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
@@ -20,13 +19,9 @@ internal static class Shell
             return Say($"{errors} Nothing was started. See: backprop {CommandPath(parsed)}--help", ExitCode.Usage);
         }
 
-        // The first signal asks for an orderly end; the second is left to the system, which ends the process at once.
-        using var interruption = new CancellationTokenSource();
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, interruption.Token);
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, interruption);
         }
         catch (CommandFailedException e)
         {
@@ -57,6 +52,14 @@ internal static class Shell
         {
             return Say($"{e.Message}. No number of this run can be trusted; please report it.", ExitCode.VerificationFailed);
         }
+        catch (ResultUnwrittenException e)
+        {
+            return Say(e.Message, ExitCode.Unwritten);
+        }
+        catch (Grains.Telemetry.EndpointException e)
+        {
+            return Say($"{e.Message} Nothing was started.", ExitCode.Usage);
+        }
         catch (OperationCanceledException)
         {
             return Say("interrupted; nothing was saved.", ExitCode.Interrupted);
@@ -64,13 +67,6 @@ internal static class Shell
         catch (Exception e)
         {
             return Say($"a bug of ours: {e.GetType().Name}: {e.Message} The report is {Report(e)}; please send it with the run file.", ExitCode.Defect);
-        }
-
-        void Interrupt(PosixSignalContext signal)
-        {
-            if (interruption.IsCancellationRequested) return;
-            signal.Cancel = true;
-            interruption.Cancel();
         }
     }
 

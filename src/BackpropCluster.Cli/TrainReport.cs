@@ -35,8 +35,8 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
 
         table.AddRow("loss", N(plan.Spec.Model.Layers[^1].Units), Words.Of(Words.Losses, plan.Spec.Model.Loss), "", "");
         table.AddRow("total", "", "", N(plan.Spec.Model.Parameters(plan.Features)), N(plan.SliceCount));
-        Output.Talk.MarkupLine($"[bold]{plan.Run}[/]: {N(plan.TrainingRows)} training rows, {N(plan.TestRows)} test rows; "
-            + $"{where}, {file.Cluster.Granularity} grains, {N(plan.MessagesPerStep)} messages a step");
+        Output.Talk.MarkupLine($"[bold]{Markup.Escape(plan.Run)}[/]: {N(plan.TrainingRows)} training rows, {N(plan.TestRows)} test rows; "
+            + $"{Markup.Escape(where)}, {file.Cluster.Granularity} grains, {N(plan.MessagesPerStep)} messages a step");
         Output.Talk.Write(table);
     }
 

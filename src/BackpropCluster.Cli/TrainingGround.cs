@@ -72,7 +72,7 @@ internal sealed class TrainingGround : IAsyncDisposable
             RunRecord? record = null;
             if (file is null)
             {
-                record = await client.Cluster.Find(RunFolder.CheckedId(run))
+                record = await client.Find(RunFolder.CheckedId(run), cancellation)
                     ?? throw new CommandFailedException(ExitCode.Usage, $"there is no run {run} in {address}. Nothing was started. See: backprop runs list --cluster {address}");
                 file = await RunFileLoader.UntilASignal(
                     () => Resumed(request, RunFile.Read($"{run}/run.yaml", record.RunFile, []), sets => RunFile.Read($"{run}/run.yaml", record.RunFile, sets ?? [])), cancellation);

@@ -4,7 +4,9 @@ using BackpropCluster.Grains.Clustering;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Orleans.Configuration;
+using Orleans.Runtime;
 using Orleans.Serialization;
+using Orleans.Serialization.Serializers;
 using Orleans.Storage;
 
 namespace BackpropCluster.Grains;
@@ -35,6 +37,8 @@ public static class SiloSetup
         silo.Services.TryAddSingleton<ITrainingObserver, NoObserver>();
         silo.Services.TryAddSingleton<TableReader>(DataFiles.Read);
         silo.Services.AddSingleton<PartShells>().AddSingleton<RelayShells>().AddSingleton<Members>();
+        silo.Services.AddSingleton<SiloEnd>().AddSingleton<IFatalErrorHandler>(services => services.GetRequiredService<SiloEnd>());
+        silo.Services.AddSingleton<IGeneralizedCodec, LibraryExceptionCodec>();
         silo.Services.AddPlacementDirector<OnSiloPlacement, OnSiloDirector>();
         silo.Services.AddSingleton(services => new StoreShell(services.GetService<CheckpointStore>()));
         silo.Services.TryAddSingleton<DataCatalog>();

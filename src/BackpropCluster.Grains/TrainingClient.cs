@@ -1,7 +1,5 @@
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains.Checkpoints;
-using Orleans.Runtime;
 
 namespace BackpropCluster.Grains;
 
@@ -15,9 +13,8 @@ public sealed record TrainingOutcome(RunPlan Plan, RunProgress Last, TrainingRes
 /// <summary>Starts a run in a cluster, follows it to its end and collects the parameters.</summary>
 public static class TrainingClient
 {
-    // Nobody loses a coordinator, or slices that were about to be read, that many times without a step between.
-    private const int Attempts = 30;
-    private const int StoreAttempts = 10;
+    // Slices that were about to be read are lost that many times only where something else is wrong.
+    private const int Reads = 30;
     private const int ReadsAtOnce = 256;
     private const int ValuesInPiece = 1 << 20; // eight MiB
     private const int TraceLooks = 50;
@@ -31,49 +28,62 @@ public static class TrainingClient
     /// <param name="deadline">How long a step may take without progress.</param>
     /// <param name="watch">Told of news several times a second.</param>
     /// <param name="runFile">The run file's text, for clients that come later.</param>
+    /// <param name="patience">How long nobody may answer; two minutes where nothing is said.</param>
     /// <param name="cancellation">Interrupts the run: it is saved at the next step boundary, if it saves at all.</param>
+    /// <exception cref="ClusterLostException">Nobody answered for that long.</exception>
+    /// <exception cref="OperationCanceledException">Interrupted while nobody answered: the run is as its silos left it.</exception>
     public static async Task<TrainingOutcome> Train(
-        IGrainFactory grains, RunPlan plan, TimeSpan deadline, Action<RunProgress>? watch = null, string runFile = "", CancellationToken cancellation = default)
+        IGrainFactory grains, RunPlan plan, TimeSpan deadline, Action<RunProgress>? watch = null, string runFile = "", Patience? patience = null,
+        CancellationToken cancellation = default)
     {
+        patience ??= new Patience(Patience.Usual);
         var coordinator = grains.GetGrain<ICoordinatorGrain>(plan.Run);
         var (log, totals) = (new RunLog(), new RunTotals());
         RunProgress? last = null;
         using var pause = new PeriodicTimer(TimeSpan.FromSeconds(1));
-        for (var attempt = 1; ; attempt++)
+        for (var reads = 0; reads < Reads;)
         {
             try
             {
                 log.ReadAgain();
                 plan = await coordinator.Start(plan, last?.Term ?? 0, deadline, runFile).AsTask().WaitAsync(AnswerBound, CancellationToken.None);
                 await using var interruption = cancellation.UnsafeRegister(_ => coordinator.Interrupt().AsTask().Ignore(), null);
+                var isLed = false;
                 await foreach (var told in Follow(coordinator, log))
                 {
+                    patience.Heard();
+                    isLed = true;
                     var progress = totals.Add(told);
-                    if (progress.CommittedSteps > (last?.CommittedSteps ?? 0)) attempt = 1;
+                    if (progress.CommittedSteps > (last?.CommittedSteps ?? 0)) reads = 0;
                     last = progress;
                     watch?.Invoke(log.Take(progress));
                 }
 
                 if (last is { Status: RunStatus.Failed or RunStatus.Interrupted }) return new TrainingOutcome(plan, last, null, default);
-                if (last is { Status: RunStatus.Completed } && await Read(grains, plan, last) is { } parts)
+                if (last is { Status: RunStatus.Completed })
                 {
-                    await FollowTraces(coordinator, log, watch);
-                    return new TrainingOutcome(
-                        plan, last, new TrainingResult(ParametersAssembly.Assemble(plan, slice => parts[slice]), log.Losses, log.Evaluations), await Traffic(grains, plan, last));
+                    if (await Read(grains, plan, last) is { } parts)
+                    {
+                        await FollowTraces(coordinator, log, watch);
+                        return new TrainingOutcome(
+                            plan, last, new TrainingResult(ParametersAssembly.Assemble(plan, slice => parts[slice]), log.Losses, log.Evaluations), await Traffic(grains, plan, last));
+                    }
+
+                    reads++;
                 }
+
+                if (!isLed) patience.Unheard(plan.Run, null, cancellation);
             }
-            catch (Exception e) when (e is OrleansException or TimeoutException && attempt < Attempts)
+            catch (Exception e) when (Patience.IsMeant(e))
             {
-                // The coordinator's silo is going down: the next call finds, or makes, another coordinator.
-            }
-            catch (StoreUnreachableException) when (attempt < StoreAttempts)
-            {
-                // The store was back for this client, and is not yet for the coordinator's silo, which tries each second.
+                // A silo is gone, the coordinator's or the one between: the next question finds another, or makes another coordinator.
+                patience.Unheard(plan.Run, e, cancellation);
             }
 
-            if (attempt >= Attempts) throw new ClusterLostException(plan.Run, Attempts);
             await pause.WaitForNextTickAsync(CancellationToken.None);
         }
+
+        throw new ClusterLostException($"run {plan.Run}: the cluster lost its parameters {Reads} times before they were read. What was saved is kept. When the cluster is steady, go on with train --resume {plan.Run}.");
     }
 
     private static async IAsyncEnumerable<RunProgress> Follow(ICoordinatorGrain coordinator, RunLog log)
@@ -132,11 +142,7 @@ public static class TrainingClient
 
     private static async Task<Traffic> Traffic(IGrainFactory grains, RunPlan plan, RunProgress last)
     {
-        var parts = await Task.WhenAll(last.Placement!.Silos.Where(last.Placement.Uses).Select(silo => grains.GetGrain<IRelayGrain>(PartKeys.Relay(plan.Run, silo)).Traffic().AsTask()));
+        var parts = await Task.WhenAll(last.Placement!.Silos.Where(last.Placement.Uses).Select(silo => grains.GetGrain<IRelayGrain>(PartKeys.Relay(plan.Run, silo)).Traffic().AsTask().WaitAsync(AnswerBound)));
         return parts.Aggregate(default(Traffic), (sum, traffic) => sum + traffic);
     }
 }
-
-/// <summary>The cluster lost the run several times over.</summary>
-public sealed class ClusterLostException(string run, int attempts)
-    : Exception($"run {run}: the cluster lost its coordinator or its parameters {attempts} times without a new step. What was saved is kept. Start it again when the cluster is steady.");

@@ -8,6 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Orleans.Serialization;
 using Orleans.Serialization.Buffers;
 using Orleans.Serialization.Codecs;
+using Orleans.Serialization.Serializers;
 using Orleans.Serialization.Session;
 using Orleans.Serialization.WireProtocol;
 
@@ -105,6 +106,22 @@ public sealed class WireTests : IDisposable
         var reader = Reader.Create(bytes.WrittenMemory, session);
         var field = reader.ReadFieldHeader();
         return services.GetRequiredService<IFieldCodec<Payload>>().ReadValue(ref reader, field)!;
+    }
+
+    /// <summary>A library's exception, whether it stands by itself or inside another, arrives as one of ours that says as much.</summary>
+    [Fact]
+    public void AnExceptionOfALibraryArrivesAsOneOfOurs()
+    {
+        using var silo = new ServiceCollection().AddSerializer().AddSingleton<IGeneralizedCodec, LibraryExceptionCodec>().BuildServiceProvider();
+        var lost = new StackExchange.Redis.RedisConnectionException(StackExchange.Redis.ConnectionFailureType.SocketClosed, "the server has gone");
+        foreach (var cause in new Exception[] { lost, new InvalidOperationException("the store failed", lost), new InvariantViolationException("two heads") })
+        {
+            // The client has no codec but those of its own types.
+            var back = services.GetRequiredService<Serializer>().Deserialize<Exception>(silo.GetRequiredService<Serializer>().SerializeToArray(cause))!;
+            var told = Assert.IsType<SiloFailedException>(cause is InvalidOperationException ? back.InnerException : back);
+            var original = cause.InnerException ?? cause;
+            Assert.Equal($"{original.GetType().Name}: {original.Message}", told.Message);
+        }
     }
 
     // Records compare arrays by reference; a payload's numbers are compared apart.

@@ -20,10 +20,10 @@ internal static class ClusterVerb
     private static async Task<int> Status(ClusterAddress address, bool json, CancellationToken cancellation)
     {
         await using var client = await ClusterClient.Connect(address, cancellation);
-        var silos = await client.Silos();
+        var silos = await client.Silos(cancellation);
         var runs = new List<RunningRun>();
-        foreach (var entry in (await client.Cluster.Runs()).Where(r => !r.Status.IsOver()))
-            runs.Add(RunningRun.Of(entry.Run, await client.Grains.GetGrain<ICoordinatorGrain>(entry.Run).Watch(int.MaxValue, int.MaxValue)));
+        foreach (var entry in (await client.Ask(grains => grains.GetGrain<IClusterGrain>(0).Runs(), cancellation)).Where(r => !r.Status.IsOver()))
+            runs.Add(RunningRun.Of(entry.Run, await client.Ask(grains => grains.GetGrain<ICoordinatorGrain>(entry.Run).Watch(int.MaxValue, int.MaxValue), cancellation)));
         if (json)
         {
             Output.Json(new { cluster = address.ToString(), silos = silos.Select(s => new { s.Name, address = s.Silo, s.Version, slices = s.Parts, s.MemoryBytes }), runs });

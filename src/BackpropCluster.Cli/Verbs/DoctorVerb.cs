@@ -2,26 +2,35 @@ using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Sockets;
 using System.Runtime;
 using System.Runtime.Intrinsics;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Verbs;
 
 /// <summary><c>doctor</c>: whether this machine can train, a line a thing, each with its cure.</summary>
 internal static class DoctorVerb
 {
+    private static readonly TimeSpan SdkBound = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan EndpointBound = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan SiloBound = TimeSpan.FromSeconds(20);
 
     public static Command Create()
     {
         var directory = new Option<string>("--run-dir") { Description = "Where run folders would be made.", DefaultValueFactory = _ => "runs" };
-        var json = Options.Json();
-        var doctor = new Command("doctor", "Check what training needs from this machine") { directory, json };
+        var (cluster, json) = (Options.Cluster(), Options.Json());
+        var doctor = new Command("doctor", "Check what training needs from this machine") { cluster, directory, json };
         doctor.SetAction(async (parsed, cancellation) =>
         {
-            Finding[] findings = [await Sdk(cancellation), Processor(), RunDirectory(parsed.GetValue(directory)!), await Silo(cancellation)];
+            Finding[] findings =
+            [
+                await Sdk(cancellation), Processor(), RunDirectory(parsed.GetValue(directory)!), await Silo(cancellation),
+                .. parsed.GetValue(cluster) is { IsRedis: true } address ? [await Store(address, cancellation)] : Array.Empty<Finding>(),
+                .. await Endpoints(cancellation),
+            ];
             if (parsed.GetValue(json)) Output.Json(new { findings });
             else foreach (var f in findings) System.Console.Out.WriteLine($"{f.Verdict,-5} {f.What}{(f.Cure.Length > 0 ? $". {f.Cure}" : "")}");
             return findings.Select(f => f.Exit).FirstOrDefault(code => code != ExitCode.Done);
@@ -34,7 +43,8 @@ internal static class DoctorVerb
         try
         {
             using var process = Process.Start(new ProcessStartInfo("dotnet", "--version") { RedirectStandardOutput = true, RedirectStandardError = true })!;
-            var version = (await process.StandardOutput.ReadToEndAsync(cancellation).WaitAsync(TimeSpan.FromSeconds(10), cancellation)).Trim();
+            using var killed = cancellation.UnsafeRegister(_ => process.Kill(), null);
+            var version = (await process.StandardOutput.ReadToEndAsync(cancellation).WaitAsync(SdkBound, cancellation)).Trim();
             return version.StartsWith("10.", StringComparison.Ordinal)
                 ? Finding.Ok($".NET SDK {version}, runtime {Environment.Version}")
                 : Finding.Warn($".NET SDK {version}, runtime {Environment.Version}", "Building from source needs the .NET 10 SDK");
@@ -76,14 +86,64 @@ internal static class DoctorVerb
     private static async Task<Finding> Silo(CancellationToken cancellation)
     {
         var start = Stopwatch.GetTimestamp();
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        bound.CancelAfter(SiloBound);
         try
         {
-            await using var cluster = await EmbeddedCluster.Start(2, cancellation: cancellation).WaitAsync(SiloBound, cancellation);
+            await using var cluster = await EmbeddedCluster.Start(2, cancellation: bound.Token);
             return Finding.Ok(string.Create(CultureInfo.InvariantCulture, $"two silos found each other over loopback in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s"));
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return NoSilos($"not within {SiloBound.TotalSeconds} s");
         }
         catch (Exception e) when (e is TimeoutException or PortTakenException or Orleans.Runtime.OrleansException)
         {
-            return Finding.Fail($"two silos did not start: {e.Message}", "Something blocks TCP on 127.0.0.1; look at its firewall rules", ExitCode.ClusterLost);
+            return NoSilos(e.Message);
+        }
+
+        Finding NoSilos(string why) => Finding.Fail($"two silos did not start: {why}", "Something blocks TCP on 127.0.0.1; look at its firewall rules", ExitCode.ClusterLost);
+    }
+
+    private static async Task<Finding> Store(ClusterAddress address, CancellationToken cancellation)
+    {
+        try
+        {
+            await using var store = await address.Connect(cancellation);
+            return Finding.Ok($"{address} answers");
+        }
+        catch (ClusterUnreachableException e)
+        {
+            // Whose sentences say what to do, too.
+            return Finding.Fail(e.Message.Replace(" Nothing was started.", "", StringComparison.Ordinal).TrimEnd('.'), "", ExitCode.ClusterLost);
+        }
+    }
+
+    // A run does not need a collector, so one that is away is no failure; a variable that holds no address ends every command.
+    private static async Task<Finding[]> Endpoints(CancellationToken cancellation)
+    {
+        try
+        {
+            return await Task.WhenAll(TelemetryExport.Endpoints().Select(endpoint => Collector(endpoint, cancellation)));
+        }
+        catch (EndpointException e)
+        {
+            return [Finding.Fail(e.Message.TrimEnd('.'), "Correct or unset it", ExitCode.Usage)];
+        }
+    }
+
+    private static async Task<Finding> Collector(Uri endpoint, CancellationToken cancellation)
+    {
+        var shown = $"{endpoint.Host}:{endpoint.Port}";
+        try
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync(endpoint.Host, endpoint.Port, cancellation).AsTask().WaitAsync(EndpointBound, cancellation);
+            return Finding.Ok($"the OTLP endpoint {shown} can be reached");
+        }
+        catch (Exception e) when (e is SocketException or TimeoutException)
+        {
+            return Finding.Warn($"the OTLP endpoint {shown} cannot be reached: {e.Message}", "Start the collector, or unset OTEL_EXPORTER_OTLP_ENDPOINT; runs go on without it");
         }
     }
 

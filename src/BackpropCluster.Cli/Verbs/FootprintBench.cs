@@ -114,6 +114,6 @@ internal static class FootprintBench
         while (await coordinator.Watch(0, 0) is { } progress)
             if (progress.IsOver)
                 return progress;
-        throw new ClusterLostException(plan.Run, 1);
+        throw new ClusterLostException($"run {plan.Run} lost its coordinator. Start the command again.");
     }
 }

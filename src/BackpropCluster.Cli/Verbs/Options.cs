@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net;
+using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Clustering;
 
@@ -56,6 +57,20 @@ internal static class Options
             var text = result.Tokens[0].Value;
             if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value) && value >= from && value <= to) return value;
             result.AddError($"{name} got '{text}', expected a whole number from {from} to {to}.");
+            return standard;
+        },
+    };
+
+    /// <summary>A time with its unit.</summary>
+    public static Option<TimeSpan> Duration(string name, string description, TimeSpan standard) => new(name)
+    {
+        Description = description,
+        DefaultValueFactory = _ => standard,
+        CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (Quantity.TryParseDuration(text, out var value)) return value;
+            result.AddError($"{name} got '{text}', expected a time with its unit, such as 30s or 5m.");
             return standard;
         },
     };

@@ -46,7 +46,7 @@ internal static class RunsVerb
     private static async Task<int> ListCluster(ClusterAddress address, bool json, CancellationToken cancellation)
     {
         await using var client = await ClusterClient.Connect(address, cancellation);
-        var runs = await client.Cluster.Runs();
+        var runs = await client.Ask(grains => grains.GetGrain<IClusterGrain>(0).Runs(), cancellation);
         if (json) Output.Json(new { runs = runs.Select(r => new { run = r.Run, status = Word(r.Status) }) });
         else if (runs.IsEmpty) System.Console.Out.WriteLine($"no runs in {address}");
         else foreach (var run in runs) System.Console.Out.WriteLine($"{run.Run,-40} {Word(run.Status)}");
@@ -56,8 +56,8 @@ internal static class RunsVerb
     private static async Task<int> ShowCluster(ClusterAddress address, string run, bool json, CancellationToken cancellation)
     {
         await using var client = await ClusterClient.Connect(address, cancellation);
-        var record = await Known(client, address, run);
-        var progress = record.Status.IsOver() ? null : await client.Grains.GetGrain<ICoordinatorGrain>(run).Watch(int.MaxValue, int.MaxValue);
+        var record = await Known(client, address, run, cancellation);
+        var progress = record.Status.IsOver() ? null : await client.Ask(grains => grains.GetGrain<ICoordinatorGrain>(run).Watch(int.MaxValue, int.MaxValue), cancellation);
         var steps = progress?.CommittedSteps ?? record.Steps;
         if (json)
         {
@@ -76,19 +76,24 @@ internal static class RunsVerb
     private static async Task<int> CancelCluster(ClusterAddress address, string run, CancellationToken cancellation)
     {
         await using var client = await ClusterClient.Connect(address, cancellation);
-        var record = await Known(client, address, run);
+        var record = await Known(client, address, run, cancellation);
         if (record.Status.IsOver()) throw new CommandFailedException(ExitCode.Usage, $"run {run} is {Word(record.Status)} already. Nothing was changed.");
-        var coordinator = client.Grains.GetGrain<ICoordinatorGrain>(run);
         var began = TimeProvider.System.GetTimestamp();
         while (TimeProvider.System.GetElapsedTime(began) < CancelBound)
         {
-            await coordinator.Interrupt();
-            if (await coordinator.Watch(int.MaxValue, int.MaxValue) is not { IsOver: true } progress) continue;
+            if (await client.Ask(Interrupted, cancellation) is not { IsOver: true } progress) continue;
             System.Console.Out.WriteLine($"run {run} is {Word(progress.Status)} at step {progress.CommittedSteps}");
             return ExitCode.Done;
         }
 
         throw new CommandFailedException(ExitCode.ClusterLost, $"run {run} did not end within {CancelBound.TotalSeconds} s. It will at its next step boundary. See: backprop runs show {run} --cluster {address}");
+
+        async ValueTask<RunProgress?> Interrupted(IGrainFactory grains)
+        {
+            var coordinator = grains.GetGrain<ICoordinatorGrain>(run);
+            await coordinator.Interrupt();
+            return await coordinator.Watch(int.MaxValue, int.MaxValue);
+        }
     }
 
     private static int Cancel(string directory, string run)
@@ -102,7 +107,7 @@ internal static class RunsVerb
 
     /// <summary>What a cluster knows of a run.</summary>
     /// <exception cref="CommandFailedException">There is no such run.</exception>
-    internal static async Task<RunRecord> Known(ClusterClient client, ClusterAddress address, string run) => await client.Cluster.Find(RunFolder.CheckedId(run))
+    internal static async Task<RunRecord> Known(ClusterClient client, ClusterAddress address, string run, CancellationToken cancellation) => await client.Find(RunFolder.CheckedId(run), cancellation)
         ?? throw new CommandFailedException(ExitCode.Usage, $"there is no run {run} in {address}. Nothing was changed. See: backprop runs list --cluster {address}");
 
     private static string Word(RunStatus status) => status.IsOver() ? status.ToString().ToLowerInvariant() : "running";

@@ -57,6 +57,10 @@ internal static class SiloVerb
         .AddFilter("Polly", LogLevel.None)
         // What it throws is said by whoever asked it, once and without a stack trace.
         .AddFilter("Orleans.Persistence", LogLevel.None)
+        // That the others declared it dead is said once, by this program.
+        .AddFilter("Orleans.Runtime.MembershipService.MembershipTableManager", LogLevel.None)
+        // A silo that leaves calls off what it had asked, of itself too.
+        .AddFilter("Orleans.Runtime.GrainCallCancellationManager", LogLevel.None)
         // A call to a silo that is just leaving: whoever called asks again.
         .AddFilter("Orleans.Runtime.Placement", LogLevel.None)
         .AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss ", true))
@@ -67,6 +71,7 @@ internal static class SiloVerb
         // The first silo's address is loopback then: one that told others another address would wait for itself for ever.
         if (!options.Cluster.IsRedis && !IPAddress.IsLoopback(options.Listen))
             throw new CommandFailedException(ExitCode.Usage, $"--listen {options.Listen} needs a cluster with Redis: silos of {options.Cluster} are on one machine. Nothing was started. Leave --listen out, or use Redis.");
+        TelemetryExport.Endpoints();
         ClusterSilo? silo = null;
         TelemetryExport? export = null;
         var dashboard = hasDashboard ? Dashboard(options.Listen, httpPort, () => silo?.Grains) : null;
@@ -80,10 +85,16 @@ internal static class SiloVerb
                 CultureInfo.InvariantCulture,
                 $"silo {silo.Details.Name} is a member of {options.Cluster} ({string.Join(", ", silo.Members.Order(StringComparer.Ordinal))}); silos reach it at {silo.Details.SiloAddress.Endpoint}, clients at {silo.Details.GatewayAddress?.Endpoint}"));
             if (hasDashboard) Say($"Orleans' dashboard: http://{new IPEndPoint(options.Listen, httpPort)}{OrleansDashboard.Path}/");
-            await Until(silo.Forgotten, cancellation);
+            await Until(silo.Ends, cancellation);
             var name = silo.Details.Name;
-            if (silo.Forgotten.IsCompleted && !cancellation.IsCancellationRequested)
-                throw new CommandFailedException(ExitCode.ClusterLost, $"{options.Cluster} has lost its data: silo {name} stands in no list of members any more, and nobody can find it. It has ended. Start it again.");
+            if (silo.Ends.IsCompleted)
+            {
+                var lost = await silo.WhyItEnds();
+                // It is none of them any more: what it would say on its way out nobody hears.
+                silo = null;
+                throw new CommandFailedException(ExitCode.ClusterLost, $"silo {name} {lost} Start it again.");
+            }
+
             Say($"silo {name} gives its slices away");
             Say($"silo {name} has left{(await silo.Leave(LeaveBound) ? "" : "; some runs had not moved their parts and recover")}");
         }
@@ -100,11 +111,11 @@ internal static class SiloVerb
         ? new(DashboardGuard.For(listen, Environment.GetEnvironmentVariable(DashboardGuard.TokenVariable)), grains)
         : throw new CommandFailedException(ExitCode.Usage, "--orleans-dashboard is served on --http-port, which was not given. Nothing was started. Add it, such as --http-port 8080.");
 
-    private static async Task Until(Task forgotten, CancellationToken cancellation)
+    private static async Task Until(Task ends, CancellationToken cancellation)
     {
         var asked = new TaskCompletionSource();
         await using var registration = cancellation.UnsafeRegister(_ => asked.TrySetResult(), null);
-        await Task.WhenAny(asked.Task, forgotten);
+        await Task.WhenAny(asked.Task, ends);
     }
 
     private static void Say(string line) => System.Console.Error.WriteLine(line);

@@ -83,7 +83,7 @@ internal static class TraceVerb
 
     private static void WithStandardOutput(Action<Stream> write)
     {
-        using var output = System.Console.OpenStandardOutput();
+        using var output = ResultStream.Result();
         write(output);
         output.Write("\n"u8);
     }

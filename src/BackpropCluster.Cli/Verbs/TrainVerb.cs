@@ -18,14 +18,16 @@ internal static class TrainVerb
         var cluster = Options.Cluster();
         var directory = Options.RunDirectory();
         var port = Options.WholeNumber("--silo-port", "The first silo's port, the next one above for each further silo; 0 takes free ones.", 0, 0, 65_000);
+        var wait = Options.Duration("--wait", "How long to look for a silo of --cluster when none answers any more, such as 30s or 5m.", Patience.Usual);
         var json = Options.Json();
-        var train = new Command("train", "Train a run file to its end, or go on with a run") { path, set, resume, cluster, directory, port, json };
+        var train = new Command("train", "Train a run file to its end, or go on with a run") { path, set, resume, cluster, directory, port, wait, json };
         train.Validators.Add(result =>
         {
             if (result.GetValue(path) is null && result.GetValue(resume) is null) result.AddError("train got neither a run file nor --resume RUN.");
         });
         train.SetAction(async (parsed, cancellation) =>
         {
+            TelemetryExport.Endpoints();
             var request = new TrainRequest(parsed.GetValue(path), parsed.GetValue(set), parsed.GetValue(resume), parsed.GetValue(directory)!);
             await using var ground = parsed.GetValue(cluster) is { } address
                 ? await TrainingGround.OfCluster(request, address, cancellation)
@@ -33,30 +35,20 @@ internal static class TrainVerb
             var orleans = ground.Cluster is null && ground.File.Spec.Trace.Orleans;
             using var export = TelemetryExport.FromEnvironment(Environment.MachineName, orleans);
             if (orleans && export is null) System.Console.Error.WriteLine("trace.orleans: Orleans' spans are only sent to a collector, and OTEL_EXPORTER_OTLP_ENDPOINT names none");
-            return await Run(ground, parsed.GetValue(json), cancellation);
+            return await Run(ground, new Patience(parsed.GetValue(wait), System.Console.Error.WriteLine), parsed.GetValue(json), cancellation);
         });
         return train;
     }
 
-    private static async Task<int> Run(TrainingGround ground, bool json, CancellationToken cancellation)
+    private static async Task<int> Run(TrainingGround ground, Patience patience, bool json, CancellationToken cancellation)
     {
-        var (run, file, plan) = (ground.Plan.Run, ground.File, ground.Plan);
-        var report = new TrainReport(plan, file, ground.Silos, ground.Where);
+        // From here on there is a folder and a run, which is saved when it is interrupted.
+        cancellation.ThrowIfCancellationRequested();
         using var folder = ground.OpenFolder();
-        using var cancelled = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var report = new TrainReport(ground.Plan, ground.File, ground.Silos, ground.Where);
         if (!json) report.Model();
-
-        TrainingOutcome outcome;
-        try
-        {
-            outcome = await TrainingClient.Train(ground.Grains, plan, file.Cluster.StepDeadline, Watch, file.ToYaml(), cancelled.Token);
-        }
-        catch (Exception e) when (e is SiloRefusedException or RunTakenException)
-        {
-            folder?.Undo();
-            throw;
-        }
-
+        var outcome = await Follow(ground, folder, report, patience, json, cancellation);
+        var run = ground.Plan.Run;
         if (outcome.Result is null)
         {
             folder?.End(new { run, status = outcome.Last.Status == Core.Protocol.RunStatus.Interrupted ? "interrupted" : "failed", steps = outcome.Last.CommittedSteps, reason = outcome.Last.Failure?.Reason });
@@ -67,14 +59,35 @@ internal static class TrainVerb
         folder?.End(summary);
         if (json) Output.Json(summary);
         else report.Result(outcome, summary, folder?.Path);
-        return file.Spec.Training.Stop is not { } stop || stop.IsMet(outcome.Result.Evaluations[^1].Score)
+        if (folder?.Unwritten is { } why)
+            throw new CommandFailedException(ExitCode.File, $"run {run} is trained, its result is told, but not all of {folder.Path} could be written: {why}. When it can, write it anew with: {ground.GoOn}");
+        return ground.File.Spec.Training.Stop is not { } stop || stop.IsMet(outcome.Result.Evaluations[^1].Score)
             ? ExitCode.Done
             : throw new CommandFailedException(ExitCode.TrainingFailed, $"the target was not met: {Words.Of(Words.StopMetrics, stop.Metric)} {stop.At} after {summary.Epochs} epochs. The run is complete otherwise. Train longer, or lower training.stop.at.");
+    }
+
+    private static async Task<TrainingOutcome> Follow(
+        TrainingGround ground, RunFolder? folder, TrainReport report, Patience patience, bool json, CancellationToken cancellation)
+    {
+        using var cancelled = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        try
+        {
+            return await TrainingClient.Train(ground.Grains, ground.Plan, ground.File.Cluster.StepDeadline, Watch, ground.File.ToYaml(), patience, cancelled.Token);
+        }
+        catch (OperationCanceledException) when (cancelled.IsCancellationRequested)
+        {
+            throw new CommandFailedException(ExitCode.Interrupted, $"interrupted while no silo answered: run {ground.Plan.Run} is as its silos left it. Go on with: {ground.GoOn}");
+        }
+        catch (Exception e) when (e is SiloRefusedException or RunTakenException)
+        {
+            folder?.Undo();
+            throw;
+        }
 
         void Watch(RunProgress progress)
         {
             if (folder?.IsCancelled == true) cancelled.Cancel();
-            folder?.Write(progress);
+            folder?.Keep(progress);
             report.Warnings(progress);
             if (!json) report.Progress(progress);
         }

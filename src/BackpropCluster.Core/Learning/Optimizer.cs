@@ -53,7 +53,8 @@ public sealed record OptimizerSpec
         OptimizerKind.Sgd => Momentum != 0 ? 1 : 0,
         OptimizerKind.Adagrad => 1,
         OptimizerKind.RmsProp => 1 + (Momentum != 0 ? 1 : 0) + (Centered ? 1 : 0),
-        _ => 2,
+        OptimizerKind.Adam or OptimizerKind.AdamW => 2,
+        _ => throw new InvalidOperationException($"there is no optimizer {Kind}"),
     };
 }
 
@@ -95,7 +96,8 @@ public sealed class OptimizerStep
             OptimizerKind.Sgd => Sgd(w, g, state),
             OptimizerKind.Adagrad => Adagrad(w, g, ref state[0]),
             OptimizerKind.RmsProp => RmsProp(w, g, state),
-            _ => Adam(w, g, ref state[0], ref state[1]),
+            OptimizerKind.Adam or OptimizerKind.AdamW => Adam(w, g, ref state[0], ref state[1]),
+            _ => throw new InvalidOperationException($"there is no optimizer {spec.Kind}"),
         };
     }
 

@@ -1,8 +1,10 @@
 using System.Globalization;
 using System.Net;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Orleans.Configuration;
 using Orleans.Hosting;
+using Orleans.Messaging;
 using StackExchange.Redis;
 
 namespace BackpropCluster.Grains.Clustering;
@@ -59,12 +61,12 @@ public sealed class ClusterAddress
 
     /// <summary>Connects to the store, which says early and clearly what Orleans would say late.</summary>
     /// <exception cref="ClusterUnreachableException">It does not answer, or not to this password.</exception>
-    public async Task<IConnectionMultiplexer> Connect()
+    public async Task<IConnectionMultiplexer> Connect(CancellationToken cancellation = default)
     {
         try
         {
             // Connected now, or not at all; from then on it connects again by itself.
-            var redis = await ConnectionMultiplexer.ConnectAsync(Options(abort: true));
+            var redis = await ConnectionMultiplexer.ConnectAsync(Options(abort: true)).WaitAsync(cancellation);
             await redis.GetDatabase().PingAsync();
             return redis;
         }
@@ -92,7 +94,9 @@ public sealed class ClusterAddress
     {
         client.Configure<ClusterOptions>(options => (options.ClusterId, options.ServiceId) = (Id, Id));
         if (redis is not null) client.UseRedisClustering(options => (options.ConfigurationOptions, options.CreateMultiplexer) = (Options(abort: false), _ => Task.FromResult((redis, true))));
-        else client.UseStaticClustering(LocalGateway.Of(FirstPort) ?? throw new ClusterUnreachableException($"no silo has been started at {this}. Nothing was started. Start one with: backprop silo --cluster {this}"));
+        else if (LocalGateway.Of(FirstPort) is null)
+            throw new ClusterUnreachableException($"no silo has been started at {this}. Nothing was started. Start one with: backprop silo --cluster {this}");
+        else client.Services.AddSingleton<IGatewayListProvider>(new LocalGatewayList(FirstPort));
     }
 
     /// <summary>For the grain storage, which connects through what is connected already.</summary>

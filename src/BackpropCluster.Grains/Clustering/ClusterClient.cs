@@ -16,7 +16,10 @@ public sealed class ClusterClient : IAsyncDisposable
 {
     private static readonly TimeSpan ConnectBound = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan SilosBound = TimeSpan.FromSeconds(20);
-    private static readonly TimeSpan DescribeBound = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan AnswerBound = TimeSpan.FromSeconds(5);
+
+    // A piece of a checkpoint may be long.
+    private static readonly TimeSpan RecordBound = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(200);
 
     private readonly IHost host;
@@ -30,13 +33,13 @@ public sealed class ClusterClient : IAsyncDisposable
     public IClusterGrain Cluster => Grains.GetGrain<IClusterGrain>(0);
 
     /// <summary>What the cluster's runs have saved, to read only.</summary>
-    public CheckpointStore Checkpoints => new(new SealedRecords(new ClusterRecords(Cluster), host.Services.GetRequiredService<Serializer>()));
+    public CheckpointStore Checkpoints => new(new SealedRecords(new ClusterRecords(this), host.Services.GetRequiredService<Serializer>()));
 
     /// <summary>Connects to some silo of the cluster.</summary>
     /// <exception cref="ClusterUnreachableException">None answers within twenty seconds.</exception>
     public static async Task<ClusterClient> Connect(ClusterAddress address, CancellationToken cancellation = default)
     {
-        var redis = address.IsRedis ? await address.Connect() : null;
+        var redis = address.IsRedis ? await address.Connect(cancellation) : null;
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         var until = TimeProvider.System.GetTimestamp();
@@ -51,15 +54,19 @@ public sealed class ClusterClient : IAsyncDisposable
                 TimeProvider.System.GetElapsedTime(until) < ConnectBound && await pause.WaitForNextTickAsync(stop));
         });
         var host = builder.Build();
+        // One that connects and then loses its silo before that has told what grains there are would ask for ever.
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        bound.CancelAfter(ConnectBound);
         try
         {
-            await host.StartAsync(cancellation);
+            await host.StartAsync(bound.Token).WaitAsync(bound.Token);
             return new ClusterClient(host, redis, address);
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception)
         {
             host.Dispose();
             if (redis is not null) await redis.DisposeAsync();
+            cancellation.ThrowIfCancellationRequested();
             throw new ClusterUnreachableException($"no silo of {address} answers within {ConnectBound.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s. Nothing was started. Start silos with: backprop silo --cluster {address}");
         }
     }
@@ -73,7 +80,7 @@ public sealed class ClusterClient : IAsyncDisposable
         using var pause = new PeriodicTimer(LookEvery);
         while (true)
         {
-            var silos = await Silos();
+            var silos = await Silos(cancellation);
             if (silos.Count >= wanted) return silos;
             if (TimeProvider.System.GetElapsedTime(began) > SilosBound)
                 throw new ClusterUnreachableException(string.Create(
@@ -83,15 +90,49 @@ public sealed class ClusterClient : IAsyncDisposable
         }
     }
 
-    /// <summary>The silos that are members now.</summary>
-    public async Task<IReadOnlyList<SiloDescription>> Silos()
+    /// <summary>Asks some silo. Where that one goes before it answers, another is asked.</summary>
+    /// <exception cref="ClusterUnreachableException">None answers within twenty seconds.</exception>
+    public Task<T> Ask<T>(Func<IGrainFactory, ValueTask<T>> question, CancellationToken cancellation = default) => Ask(question, AnswerBound, cancellation);
+
+    /// <summary>A record of the cluster's store, sealed as it lies there; <see langword="null"/> if there is none of this name.</summary>
+    /// <exception cref="ClusterUnreachableException">No silo answers.</exception>
+    internal Task<RecordPiece?> Record(string name, int first, int bytes) =>
+        Ask(grains => grains.GetGrain<IClusterGrain>(0).Record(name, first, bytes), RecordBound, CancellationToken.None);
+
+    private async Task<T> Ask<T>(Func<IGrainFactory, ValueTask<T>> question, TimeSpan bound, CancellationToken cancellation)
     {
-        var hosts = await Grains.GetGrain<IManagementGrain>(0).GetHosts(onlyActive: true);
+        var began = TimeProvider.System.GetTimestamp();
+        using var pause = new PeriodicTimer(LookEvery);
+        while (true)
+        {
+            try
+            {
+                return await question(Grains).AsTask().WaitAsync(bound, cancellation);
+            }
+            catch (Exception e) when (e is OrleansException or TimeoutException)
+            {
+                if (TimeProvider.System.GetElapsedTime(began) > ConnectBound)
+                    throw new ClusterUnreachableException($"no silo of {address} answers any more, for {ConnectBound.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s now. Nothing was changed. Start silos with: backprop silo --cluster {address}");
+            }
+
+            await pause.WaitForNextTickAsync(cancellation);
+        }
+    }
+
+    /// <summary>What the cluster knows of a run; <see langword="null"/> if there is no such run.</summary>
+    /// <exception cref="ClusterUnreachableException">No silo answers within twenty seconds.</exception>
+    public Task<RunRecord?> Find(string run, CancellationToken cancellation = default) => Ask(grains => grains.GetGrain<IClusterGrain>(0).Find(run), cancellation);
+
+    /// <summary>The silos that are members now.</summary>
+    /// <exception cref="ClusterUnreachableException">None answers within twenty seconds.</exception>
+    public async Task<IReadOnlyList<SiloDescription>> Silos(CancellationToken cancellation = default)
+    {
+        var hosts = await Ask(async grains => await grains.GetGrain<IManagementGrain>(0).GetHosts(onlyActive: true), cancellation);
         var described = await Task.WhenAll(hosts.Keys.Select(async silo =>
         {
             try
             {
-                return await Grains.GetGrain<ISiloGrain>($"silo/{silo.ToParsableString()}").Describe().AsTask().WaitAsync(DescribeBound);
+                return await Grains.GetGrain<ISiloGrain>($"silo/{silo.ToParsableString()}").Describe().AsTask().WaitAsync(AnswerBound);
             }
             catch (Exception e) when (e is OrleansException or TimeoutException)
             {

@@ -6,7 +6,7 @@ namespace BackpropCluster.Grains.Clustering;
 
 /// <summary>The store of a cluster as a client sees it: by way of any silo, to read only.</summary>
 /// <remarks>So a client needs no way to the store itself, and a cluster without one shows its folder in the same way.</remarks>
-internal sealed class ClusterRecords(IClusterGrain cluster) : IGrainStorage
+internal sealed class ClusterRecords(ClusterClient cluster) : IGrainStorage
 {
     private const int BytesInPiece = 8 << 20;
 

@@ -41,41 +41,38 @@ public sealed record ClusterSiloOptions
 /// <summary>One member of a cluster.</summary>
 public sealed class ClusterSilo : IAsyncDisposable
 {
-    private static readonly TimeSpan StopBound = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan DescribeBound = TimeSpan.FromSeconds(5);
 
-    private readonly TaskCompletionSource never = new();
-    private readonly IHost host;
+    private readonly SiloHost host;
     private readonly IConnectionMultiplexer? redis;
     private readonly LocalGateway? first;
 
-    private ClusterSilo(IHost host, IConnectionMultiplexer? redis, LocalGateway? first) => (this.host, this.redis, this.first) = (host, redis, first);
+    private ClusterSilo(SiloHost host, IConnectionMultiplexer? redis, LocalGateway? first) => (this.host, this.redis, this.first) = (host, redis, first);
 
     /// <summary>Of this program. Silos of one cluster must have the same.</summary>
     public static string ProgramVersion { get; } = typeof(ClusterSilo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
 
-    public ILocalSiloDetails Details => host.Services.GetRequiredService<ILocalSiloDetails>();
+    public ILocalSiloDetails Details => host.Get<ILocalSiloDetails>();
 
-    public IGrainFactory Grains => host.Services.GetRequiredService<IGrainFactory>();
+    public IGrainFactory Grains => host.Get<IGrainFactory>();
 
     /// <summary>Whether it is a member that takes part in runs, and that clients can find.</summary>
-    public bool IsActive =>
-        host.Services.GetRequiredService<ISiloStatusOracle>().CurrentStatus == SiloStatus.Active && !Departure.HasBegun && !Forgotten.IsCompleted;
-
-    /// <summary>Ends when the store has lost the list of members: a silo that is in none is found by nobody, however well it is.</summary>
-    public Task Forgotten => host.Services.GetService<Registration>()?.Lost ?? never.Task;
+    public bool IsActive => host.Get<ISiloStatusOracle>().CurrentStatus == SiloStatus.Active && !Departure.HasBegun && !Ends.IsCompleted;
 
     /// <summary>Names of the members, this one's too.</summary>
     public IEnumerable<string> Members
     {
         get
         {
-            var oracle = host.Services.GetRequiredService<ISiloStatusOracle>();
+            var oracle = host.Get<ISiloStatusOracle>();
             return oracle.GetActiveSilos().Select(silo => oracle.TryGetSiloName(silo, out var name) ? name : silo.ToParsableString());
         }
     }
 
-    private Departure Departure => host.Services.GetRequiredService<Departure>();
+    /// <summary>Completes when it is over without having been asked to leave.</summary>
+    public Task Ends => host.Get<SiloEnd>().Heard;
+
+    private Departure Departure => host.Get<Departure>();
 
     /// <summary>Starts a silo; it is a member when this returns.</summary>
     /// <exception cref="ClusterUnreachableException">The store does not answer, or the cluster is of another version.</exception>
@@ -83,7 +80,7 @@ public sealed class ClusterSilo : IAsyncDisposable
     [SuppressMessage("Reliability", "CA2000", Justification = "The silo owns its claim; where there is no silo, Close ends it.")]
     public static async Task<ClusterSilo> Start(ClusterSiloOptions options, CancellationToken cancellation = default)
     {
-        var redis = options.Cluster.IsRedis ? await options.Cluster.Connect() : null;
+        var redis = options.Cluster.IsRedis ? await options.Cluster.Connect(cancellation) : null;
         var isAsked = options.SiloPort == 0 || options.SiloPort == options.Cluster.FirstPort;
         var first = redis is null && isAsked ? LocalGateway.Claim(options.Cluster.FirstPort) : null;
         ClusterSilo? silo = null;
@@ -92,8 +89,9 @@ public sealed class ClusterSilo : IAsyncDisposable
             var siloPort = Ports.Take(options.Listen, first is null ? options.SiloPort : options.Cluster.FirstPort, "--silo-port");
             var gatewayPort = Ports.Take(options.Listen, options.GatewayPort, "--gateway-port");
             silo = new ClusterSilo(Build(options, siloPort, gatewayPort, redis), redis, first);
-            await silo.host.StartAsync(cancellation);
+            await silo.host.Start(cancellation);
             await silo.RefuseOtherVersions(options.Version);
+            cancellation.ThrowIfCancellationRequested();
             first?.Open(gatewayPort);
             return silo;
         }
@@ -101,6 +99,8 @@ public sealed class ClusterSilo : IAsyncDisposable
         {
             if (silo is not null) await silo.DisposeAsync();
             else await Close(redis, first);
+            if (e is RedisException or OrleansException or TimeoutException && redis is not null)
+                throw new ClusterUnreachableException($"{options.Cluster} does not answer any more ({StoreReason.Of(e)}). The silo was not started. Start Redis there, then the silo again.");
             // Without a store the first silo keeps the members: what Orleans says where it is missing is a page long.
             if (e is OrleansException or TimeoutException && redis is null && first is null)
                 throw new ClusterUnreachableException($"no silo answers at {options.Cluster}. Nothing was started. Start the first one with --silo-port {options.Cluster.FirstPort}.");
@@ -108,21 +108,39 @@ public sealed class ClusterSilo : IAsyncDisposable
         }
     }
 
+    /// <summary>Why it is over and what remains, as the end of a sentence about it.</summary>
+    public async Task<string> WhyItEnds()
+    {
+        if (host.Get<SiloEnd>().Told is { } told) return told;
+        try
+        {
+            var all = (await host.Get<IMembershipTable>().ReadAllAsync().WaitAsync(DescribeBound)).Members.Select(member => member.Item1).ToList();
+            if (all.Find(member => member.SiloAddress.Equals(Details.SiloAddress)) is { Status: SiloStatus.Dead } own)
+            {
+                var by = (own.SuspectTimes ?? []).Select(suspect => all.Find(member => member.SiloAddress.Equals(suspect.Item1))?.SiloName ?? suspect.Item1.ToString()).Distinct().ToList();
+                return $"was declared dead by {(by.Count == 0 ? "the others" : string.Join(" and ", by.Order(StringComparer.Ordinal)))} while it did not answer. Its runs go on without it.";
+            }
+        }
+        catch (Exception e) when (e is RedisException or OrleansException or TimeoutException)
+        {
+            // Who said so is told where it can be read; that it is over is known anyway.
+        }
+
+        return $"cannot go on: {host.Get<SiloEnd>().Why?.GetBaseException().Message.Split('\n')[0].TrimEnd('.') ?? "Orleans does not say why"}. Its runs go on without it.";
+    }
+
     /// <summary>Gives its slices away, then leaves the cluster.</summary>
     /// <returns>Whether every run had moved its parts before the bound; the others recover.</returns>
     public async Task<bool> Leave(TimeSpan bound)
     {
         var moved = await Departure.Leave(bound);
-        await Stop();
+        await host.Stop();
         return moved;
     }
 
     public async ValueTask DisposeAsync()
     {
-        // It cannot take leave of a store that has lost its entry, and would try to for a minute: the end of its process is its end.
-        if (Forgotten.IsCompleted) return;
-        await Stop();
-        host.Dispose();
+        await host.DisposeAsync();
         await Close(redis, first);
     }
 
@@ -132,13 +150,7 @@ public sealed class ClusterSilo : IAsyncDisposable
         first?.Dispose();
     }
 
-    private async Task Stop()
-    {
-        using var bound = new CancellationTokenSource(StopBound);
-        await host.StopAsync(bound.Token);
-    }
-
-    private static IHost Build(ClusterSiloOptions options, int siloPort, int gatewayPort, IConnectionMultiplexer? redis)
+    private static SiloHost Build(ClusterSiloOptions options, int siloPort, int gatewayPort, IConnectionMultiplexer? redis)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
@@ -154,7 +166,7 @@ public sealed class ClusterSilo : IAsyncDisposable
             silo.AddBackprop().AddRuns();
             AddDirectory(silo);
         });
-        return builder.Build();
+        return new SiloHost(builder.Build());
     }
 
     // The default directory ends every grain that was registered with a silo that leaves, wherever it stands: a coordinator among them
@@ -177,7 +189,7 @@ public sealed class ClusterSilo : IAsyncDisposable
         });
         silo.Services.AddCheckpoints(services => services.GetRequiredKeyedService<IGrainStorage>("backprop"));
         silo.Services.AddSingleton<IRunNames>(new RedisRunNames(redis, address.Database));
-        silo.Services.AddSingleton<Registration>().AddHostedService(services => services.GetRequiredService<Registration>());
+        silo.Services.AddHostedService(services => ActivatorUtilities.CreateInstance<Registration>(services, address));
     }
 
     // A member that was just lost, or is on its way out, is nobody to agree with.
@@ -195,7 +207,7 @@ public sealed class ClusterSilo : IAsyncDisposable
 
     private async Task RefuseOtherVersions(string version)
     {
-        var oracle = host.Services.GetRequiredService<ISiloStatusOracle>();
+        var oracle = host.Get<ISiloStatusOracle>();
         foreach (var other in oracle.GetActiveSilos().Where(other => !other.Equals(Details.SiloAddress)))
         {
             if (await Describe(other) is not { } described) continue;

@@ -10,23 +10,23 @@ namespace BackpropCluster.Grains.Clustering;
 /// <summary>Some silos inside this process, talking over loopback as silos on several machines would.</summary>
 public sealed class EmbeddedCluster : IAsyncDisposable
 {
-    private readonly List<IHost> hosts = [];
+    private readonly List<SiloHost> hosts = [];
 
     private EmbeddedCluster()
     {
     }
 
-    public IGrainFactory Grains => hosts[0].Services.GetRequiredService<IGrainFactory>();
+    public IGrainFactory Grains => hosts[0].Get<IGrainFactory>();
 
     /// <summary>The silos as placements name them.</summary>
-    public string[] Silos => [.. hosts.Select(host => host.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToParsableString())];
+    public string[] Silos => [.. hosts.Select(host => host.Get<ILocalSiloDetails>().SiloAddress.ToParsableString())];
 
     /// <summary>Starts the silos; all are members when it returns.</summary>
     /// <param name="silos">How many.</param>
     /// <param name="firstPort">The first silo listens here, the next one port above, and so on; <see langword="null"/> takes free ports.</param>
     /// <param name="configure">Further services of each silo.</param>
     /// <param name="traceOrleans">Whether calls carry their trace for Orleans' own spans, which makes each dearer.</param>
-    /// <param name="cancellation">Ends the start.</param>
+    /// <param name="cancellation">Ends the start: silos that stand already leave.</param>
     /// <exception cref="PortTakenException">One of the ports is in use. Nothing was started.</exception>
     public static async Task<EmbeddedCluster> Start(
         int silos, int? firstPort = null, Action<IServiceCollection>? configure = null, bool traceOrleans = false, CancellationToken cancellation = default)
@@ -42,7 +42,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
             for (var i = 0; i < silos; i++)
             {
                 cluster.hosts.Add(BuildHost(i, ports, clusterId, configure, traceOrleans));
-                await cluster.hosts[i].StartAsync(cancellation);
+                await cluster.hosts[i].Start(cancellation);
             }
 
             return cluster;
@@ -57,19 +57,12 @@ public sealed class EmbeddedCluster : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // The first silo last: the others say goodbye to its membership table.
-        await Task.WhenAll(hosts.Skip(1).Select(Stop));
-        if (hosts.Count > 0) await Stop(hosts[0]);
+        await Task.WhenAll(hosts.Skip(1).Select(host => host.DisposeAsync().AsTask()));
+        if (hosts.Count > 0) await hosts[0].DisposeAsync();
         hosts.Clear();
     }
 
-    private static async Task Stop(IHost host)
-    {
-        using var bound = new CancellationTokenSource(TimeSpan.FromSeconds(5));
-        await host.StopAsync(bound.Token);
-        host.Dispose();
-    }
-
-    private static IHost BuildHost(int index, int[] ports, string clusterId, Action<IServiceCollection>? configure, bool traceOrleans)
+    private static SiloHost BuildHost(int index, int[] ports, string clusterId, Action<IServiceCollection>? configure, bool traceOrleans)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         configure?.Invoke(builder.Services);
@@ -82,7 +75,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
             silo.AddBackprop();
             if (traceOrleans) silo.AddActivityPropagation();
         });
-        return builder.Build();
+        return new SiloHost(builder.Build());
     }
 
     private static int[] Ports(int count, int? first)

@@ -14,6 +14,7 @@ internal sealed class LocalGateway : IDisposable
     private LocalGateway(FileStream held, int firstPort) => (this.held, this.firstPort) = (held, firstPort);
 
     /// <summary>Claims the first place; <see langword="null"/> if another silo has it. Two that start at once cannot both get it.</summary>
+    /// <exception cref="ClusterUnreachableException">The claim cannot be written.</exception>
     [SuppressMessage("Reliability", "CA2000", Justification = "The claim holds the file for as long as it lives.")]
     public static LocalGateway? Claim(int firstPort)
     {
@@ -24,6 +25,10 @@ internal sealed class LocalGateway : IDisposable
         catch (IOException)
         {
             return null;
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new ClusterUnreachableException($"the first silo of localhost:{firstPort} cannot claim its place: {e.Message} Nothing was started. Remove that file, or choose another port.");
         }
     }
 
@@ -37,7 +42,7 @@ internal sealed class LocalGateway : IDisposable
         {
             return int.TryParse(File.ReadAllText(PathOf(firstPort, "gateway")), NumberStyles.None, CultureInfo.InvariantCulture, out var port) ? new IPEndPoint(IPAddress.Loopback, port) : null;
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
         }
@@ -49,6 +54,7 @@ internal sealed class LocalGateway : IDisposable
         held.Dispose();
     }
 
+    // The folder is everybody's, a cluster is one user's: somebody else's of the same port would be in the way for ever.
     private static string PathOf(int firstPort, string what) =>
-        Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"backprop-localhost-{firstPort}.{what}"));
+        Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"backprop-{Environment.UserName}-localhost-{firstPort}.{what}"));
 }

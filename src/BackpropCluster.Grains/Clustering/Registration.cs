@@ -8,7 +8,7 @@ namespace BackpropCluster.Grains.Clustering;
 /// <summary>Looks now and then whether this silo still stands in the store's list of members.</summary>
 /// <remarks>Orleans writes an entry when a silo joins and never again. A store that came back without its data has none, and a silo that goes
 /// on without one calls itself ready for ever, while no client and no new silo can find it.</remarks>
-internal sealed class Registration(IMembershipTable table, ILocalSiloDetails local) : BackgroundService
+internal sealed class Registration(IMembershipTable table, ILocalSiloDetails local, SiloEnd end, ClusterAddress address) : BackgroundService
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan LookBound = TimeSpan.FromSeconds(10);
@@ -16,17 +16,12 @@ internal sealed class Registration(IMembershipTable table, ILocalSiloDetails loc
     // Once may be a store that is just being loaded.
     private const int MissedLooks = 3;
 
-    private readonly TaskCompletionSource lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    /// <summary>Ends when the entry is gone.</summary>
-    public Task Lost => lost.Task;
-
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var pause = new PeriodicTimer(LookEvery);
         for (var missed = 0; missed < MissedLooks && await pause.WaitForNextTickAsync(stoppingToken);)
             missed = await IsMissing() ? missed + 1 : 0;
-        lost.TrySetResult();
+        if (!stoppingToken.IsCancellationRequested) end.Tell($"stands in no list of members any more, where clients would find it: {address} has lost its data.");
     }
 
     [SuppressMessage("Design", "CA1031", Justification = "Whatever a store that is down throws, it says nothing about the entry.")]

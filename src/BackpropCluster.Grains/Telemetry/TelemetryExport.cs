@@ -14,19 +14,28 @@ public sealed class TelemetryExport : IDisposable
     // A traced step's spans come at once, up to trace.max_spans of them: the usual queue of 2,048 would drop the second of two steps.
     private const int QueueSize = 16_384;
 
+    private const string All = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
     private readonly TracerProvider? traces;
     private readonly MeterProvider? metrics;
 
     private TelemetryExport(TracerProvider? traces, MeterProvider? metrics) => (this.traces, this.metrics) = (traces, metrics);
 
+    /// <summary>Where spans and metrics are to go; the one for all signals stands for those without a variable of their own.</summary>
+    /// <exception cref="EndpointException">A variable holds no address that could be sent to.</exception>
+    public static IReadOnlyList<Uri> Endpoints() => Environment.GetEnvironmentVariable("OTEL_SDK_DISABLED") == "true"
+        ? []
+        : [.. new[] { All, Variable("TRACES"), Variable("METRICS") }.Select(Endpoint).OfType<Uri>().Distinct()];
+
     /// <param name="instance">The silo's name, or the machine's.</param>
     /// <param name="orleans">Whether Orleans' own spans are sent too.</param>
     /// <returns><see langword="null"/> where no endpoint is named.</returns>
+    /// <exception cref="EndpointException">A variable holds no address that could be sent to.</exception>
     public static TelemetryExport? FromEnvironment(string instance, bool orleans = false)
     {
-        if (IsSet("OTEL_SDK_DISABLED") && Environment.GetEnvironmentVariable("OTEL_SDK_DISABLED") == "true") return null;
-        var any = IsSet("OTEL_EXPORTER_OTLP_ENDPOINT");
-        var (sendsTraces, sendsMetrics) = (any || IsSet("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), any || IsSet("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"));
+        if (Endpoints().Count == 0) return null;
+        var any = IsSet(All);
+        var (sendsTraces, sendsMetrics) = (any || IsSet(Variable("TRACES")), any || IsSet(Variable("METRICS")));
         return sendsTraces || sendsMetrics ? new TelemetryExport(sendsTraces ? Traces(instance, orleans) : null, sendsMetrics ? Meters(instance) : null) : null;
     }
 
@@ -40,7 +49,7 @@ public sealed class TelemetryExport : IDisposable
     private static void Http(OtlpExporterOptions options, string signal)
     {
         // The exporter reads the variable for all signals only.
-        if (Environment.GetEnvironmentVariable($"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") is { Length: > 0 } endpoint) options.Endpoint = new Uri(endpoint);
+        if (Endpoint(Variable(signal)) is { } endpoint) options.Endpoint = endpoint;
         if (!IsSet("OTEL_EXPORTER_OTLP_PROTOCOL")) options.Protocol = OtlpExportProtocol.HttpProtobuf;
     }
 
@@ -61,5 +70,19 @@ public sealed class TelemetryExport : IDisposable
         .AddOtlpExporter((options, _) => Http(options, "METRICS"))
         .Build();
 
+    private static string Variable(string signal) => $"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT";
+
+    // The exporter itself would send to its default in silence, or end the program.
+    private static Uri? Endpoint(string variable) => Environment.GetEnvironmentVariable(variable) is not { Length: > 0 } text ? null
+        : Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.Host.Length > 0 ? uri
+        : throw new EndpointException(variable);
+
     private static bool IsSet(string variable) => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(variable));
+}
+
+/// <summary>A variable that says where telemetry goes holds no address.</summary>
+/// <remarks>Its value is not quoted: an address may hold a password.</remarks>
+public sealed class EndpointException(string variable) : Exception($"{variable} holds no address, expected http://host:port or https://host:port.")
+{
+    public string Variable => variable;
 }

@@ -73,7 +73,7 @@ public sealed class TrainedSilos : IAsyncLifetime
         var plan = ProcessRuns.Plan(file);
         await using var cluster = await EmbeddedCluster.Start(
             3, null, services => services.AddSingleton(DataCatalog.Holding(plan, Planner.Load(file))).AddCheckpointFolder(folder.FullName), cancellation: TestContext.Current.CancellationToken);
-        var outcome = await TrainingClient.Train(cluster.Grains, plan, TimeSpan.FromSeconds(20), _ => listener.RecordObservableInstruments(), file.ToYaml(), TestContext.Current.CancellationToken);
+        var outcome = await TrainingClient.Train(cluster.Grains, plan, TimeSpan.FromSeconds(20), _ => listener.RecordObservableInstruments(), file.ToYaml(), cancellation: TestContext.Current.CancellationToken);
         Assert.True(outcome.Result is not null, $"the run failed: {outcome.Last.Failure?.Reason}");
         // An exception is a metric too, and healthy silos throw none.
         await Assert.ThrowsAsync<InvalidDataException>(() => Task.FromException(new InvalidDataException("heard as dotnet.exceptions")));

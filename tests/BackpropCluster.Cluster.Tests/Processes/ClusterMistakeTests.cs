@@ -28,7 +28,7 @@ public sealed class ClusterMistakeTests : IDisposable
         taken.Start();
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
         await Each([["silo", "--cluster", cluster.Url, option, $"{port}"]], 4, $"port {port} on 127.0.0.1 cannot be used: ", "Nothing was started.", $"choose another {option}.");
-        Assert.Equal(3, (await cluster.Client.Silos()).Count);
+        Assert.Equal(3, (await cluster.Client.Silos(TestContext.Current.CancellationToken)).Count);
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public sealed class ClusterMistakeTests : IDisposable
         var refused = await Assert.ThrowsAsync<ClusterUnreachableException>(() => ClusterSilo.Start(options, TestContext.Current.CancellationToken));
         Assert.Matches("^silo silo-[0-9]+ of this cluster runs version ", refused.Message);
         foreach (var version in new[] { $"version {ClusterSilo.ProgramVersion},", "this program is 9.9.9-other. Nothing was started." }) Assert.Contains(version, refused.Message, StringComparison.Ordinal);
-        Assert.DoesNotContain(await cluster.Client.Silos(), s => s.Name == "odd");
+        Assert.DoesNotContain(await cluster.Client.Silos(TestContext.Current.CancellationToken), s => s.Name == "odd");
     }
 
     [Fact]

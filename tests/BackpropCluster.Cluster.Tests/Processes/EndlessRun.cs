@@ -23,7 +23,7 @@ internal sealed class EndlessRun : IAsyncDisposable
     private EndlessRun(IGrainFactory grains, RunFile file)
     {
         (this.grains, this.file, plan) = (grains, file, ProcessRuns.Plan(file));
-        training = TrainingClient.Train(grains, plan, file.Cluster.StepDeadline, Watched.Take, file.ToYaml(), interruption.Token);
+        training = TrainingClient.Train(grains, plan, file.Cluster.StepDeadline, Watched.Take, file.ToYaml(), cancellation: interruption.Token);
     }
 
     /// <summary>Values that make the 7-13-11-3 model's run last: a step is an epoch, so any number of steps is a run of its own.</summary>

@@ -24,7 +24,7 @@ public sealed class LocalhostTests : IDisposable
         Assert.Equal(ProcessRuns.Reference(file).WeightsSha256, json.GetProperty("weightsSha256").GetString());
 
         await using var client = await ClusterClient.Connect(SharedCluster.AddressOf(url), TestContext.Current.CancellationToken);
-        var name = (await client.Silos()).Single(s => s.Name == "second").Silo;
+        var name = (await client.Silos(TestContext.Current.CancellationToken)).Single(s => s.Name == "second").Silo;
         await using (var longer = EndlessRun.Begin(client.Grains, backprop.Folder))
         {
             await longer.Until(p => p.CommittedSteps > 20 && p.Placement!.Uses(name), "it has parts on the second silo");

@@ -39,7 +39,7 @@ public sealed class ManyGrainsTests
                 cancellation: TestContext.Current.CancellationToken);
             var took = Stopwatch.GetElapsedTime(began);
             // Their parts stand there until the run is forgotten.
-            var memory = ((await client.Silos()).Sum(silo => silo.MemoryBytes) - before) / (double)Neurons;
+            var memory = ((await client.Silos(TestContext.Current.CancellationToken)).Sum(silo => silo.MemoryBytes) - before) / (double)Neurons;
             TestContext.Current.TestOutputHelper?.WriteLine($"first step after {firstStep.TotalSeconds:0.0} s, {outcome.Last.Steps} steps in {took.TotalSeconds:0.0} s, {memory / 1000:0.0} kB of process memory a grain");
 
             // Asked first, for the reason that a run without a result has.

@@ -47,7 +47,7 @@ public sealed partial class OutageTests : IDisposable
         await using var redis = await RedisServer.Start();
         await using var silo = await SiloProcess.Start(redis.Url(), "alone", backprop.Folder);
         // Nobody but this test writes such a thing there, and the program does not expect it.
-        await using (var store = await SharedCluster.AddressOf(redis.Url()).Connect())
+        await using (var store = await SharedCluster.AddressOf(redis.Url()).Connect(TestContext.Current.CancellationToken))
             await store.GetDatabase().StringSetAsync("backprop/state/backprop/.cluster/runs/checkpoint", "not what a silo writes");
 
         var ended = await backprop.Run("runs", "list", "--cluster", redis.Url());

@@ -67,7 +67,7 @@ internal static class ProcessRuns
     /// <summary>Trains to the end, which must be the reference's, to the bit.</summary>
     public static async Task<TrainingOutcome> TrainToTheReference(IGrainFactory grains, RunFile file, Action<RunProgress>? watch = null, RunPlan? plan = null)
     {
-        var outcome = await TrainingClient.Train(grains, plan ?? Plan(file), TimeSpan.FromSeconds(20), watch, file.ToYaml(), TestContext.Current.CancellationToken);
+        var outcome = await TrainingClient.Train(grains, plan ?? Plan(file), TimeSpan.FromSeconds(20), watch, file.ToYaml(), cancellation: TestContext.Current.CancellationToken);
         Assert.True(outcome.Result is not null, $"the run failed: {outcome.Last.Failure?.Reason}");
         var reference = Reference(file);
         Assert.Equal(reference.WeightsSha256, outcome.Result.WeightsSha256);

@@ -13,6 +13,7 @@ internal sealed class RedisServer : IAsyncDisposable
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("backprop-redis-");
     private Child? server;
+    private string also = "";
 
     private RedisServer()
     {
@@ -33,15 +34,16 @@ internal sealed class RedisServer : IAsyncDisposable
 
     public static bool IsInstalled => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(path => File.Exists(Path.Combine(path, "redis-server")));
 
-    public static async Task<RedisServer> Start()
+    /// <param name="also">A further address to listen on.</param>
+    public static async Task<RedisServer> Start(string also = "")
     {
-        var redis = new RedisServer();
+        var redis = new RedisServer { also = also };
         await redis.StartAgain();
         return redis;
     }
 
     /// <summary>The address of a cluster of its own in this server.</summary>
-    public string Url(int database = 0, string? password = null) => $"redis://:{Uri.EscapeDataString(password ?? Password)}@127.0.0.1:{Port}/{database}";
+    public string Url(int database = 0, string? password = null, int? port = null) => $"redis://:{Uri.EscapeDataString(password ?? Password)}@127.0.0.1:{port ?? Port}/{database}";
 
     /// <summary>The address as the program prints it.</summary>
     public string Shown(int database = 0) => $"redis://127.0.0.1:{Port}{(database == 0 ? "" : $"/{database}")}";
@@ -53,7 +55,7 @@ internal sealed class RedisServer : IAsyncDisposable
         {
             // In a file: a command line can be read by everybody.
             var file = Path.Combine(folder.FullName, "redis.conf");
-            await File.WriteAllTextAsync(file, $"bind 127.0.0.1\nport {Port}\ndir {folder.FullName}\ndatabases {Databases}\nrequirepass \"{Password}\"\nappendonly yes\nsave \"\"\nlogfile \"\"\n");
+            await File.WriteAllTextAsync(file, $"bind 127.0.0.1 {also}\nport {Port}\ndir {folder.FullName}\ndatabases {Databases}\nrequirepass \"{Password}\"\nappendonly yes\nsave \"\"\nlogfile \"\"\n");
             server = Child.Start("redis-server", folder.FullName, file);
             try
             {

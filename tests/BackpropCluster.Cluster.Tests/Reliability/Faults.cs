@@ -24,11 +24,14 @@ internal static class Faults
 
     /// <summary>Waits for something that no message tells.</summary>
     /// <returns>Whether it came about within the bound.</returns>
-    public static async Task<bool> ComesAbout(Func<bool> condition, TimeSpan bound)
+    public static Task<bool> ComesAbout(Func<bool> condition, TimeSpan bound) => ComesAbout(() => Task.FromResult(condition()), bound);
+
+    /// <summary>The same of what has to be asked for.</summary>
+    public static async Task<bool> ComesAbout(Func<Task<bool>> condition, TimeSpan bound)
     {
         var began = Stopwatch.GetTimestamp();
         using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
-        while (!condition())
+        while (!await condition())
         {
             if (Stopwatch.GetElapsedTime(began) > bound) return false;
             await pause.WaitForNextTickAsync(TestContext.Current.CancellationToken);

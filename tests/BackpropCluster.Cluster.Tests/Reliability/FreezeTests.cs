@@ -75,6 +75,13 @@ public sealed class FreezeTests
         Faults.Tell($"{victim.Name} ({(leads ? "leads" : "does not lead")}) frozen for {Frozen.TotalSeconds} s: {last.CommittedSteps} steps, longest time without a new one {pace.Longest.TotalSeconds:0.0} s, term {last.Term}, {last.StaleMessages} stale messages, {run.Watched.ReplayedSteps} steps computed again");
         Faults.Tell($"when it woke up: {asleep}; at the end: {run.Watched.History}; the silo {(ended ? "ended" : "went on")}");
         Faults.Tell($"{victim.Process.Talk}");
+        if (ended)
+        {
+            var end = await victim.Process.Ends();
+            Assert.Equal(4, end.ExitCode);
+            Assert.Matches(@"\nbackprop: silo \S+ was declared dead by .* while it did not answer\. ", end.Talk);
+        }
+
         Assert.True(pace.Longest < WordBound, $"no new step for {pace.Longest.TotalSeconds:0.0} s");
         return last;
     }

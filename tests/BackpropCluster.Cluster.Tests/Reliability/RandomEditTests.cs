@@ -54,7 +54,7 @@ public sealed class RandomEditTests : IDisposable
     {
         var (plan, watched) = (ProcessRuns.Plan(file), new Watched());
         if (random.Next(6) == 0) Edit(random, canBeGone: true);
-        var training = TrainingClient.Train(cluster.Client.Grains, plan, file.Cluster.StepDeadline, watched.Take, file.ToYaml(), TestContext.Current.CancellationToken);
+        var training = TrainingClient.Train(cluster.Client.Grains, plan, file.Cluster.StepDeadline, watched.Take, file.ToYaml(), cancellation: TestContext.Current.CancellationToken);
         for (var faults = random.Next(4); faults > 0; faults--)
         {
             var step = watched.CommittedSteps + random.Next(200);

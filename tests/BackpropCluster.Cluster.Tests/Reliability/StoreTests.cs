@@ -48,7 +48,7 @@ public sealed class StoreTests
         var plan = ProcessRuns.Plan(file);
         var (watched, last, pause) = (new Watched(), (RunProgress?)null, (string?)null);
         using var interruption = new CancellationTokenSource();
-        var training = TrainingClient.Train(cluster.Client.Grains, plan, TimeSpan.FromSeconds(20), Take, file.ToYaml(), interruption.Token);
+        var training = TrainingClient.Train(cluster.Client.Grains, plan, TimeSpan.FromSeconds(20), Take, file.ToYaml(), cancellation: interruption.Token);
         await watched.Until(p => p.SavedVersion >= 40, "it had saved twice", training);
         var data = await DataFolder(cluster);
 

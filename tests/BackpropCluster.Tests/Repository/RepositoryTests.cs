@@ -51,6 +51,28 @@ public sealed partial class RepositoryTests
     }
 
     [Fact]
+    public void EveryTestThatAPageNamesExists()
+    {
+        var tests = string.Concat(Sources("tests").Select(s => s.Text));
+        var pages = Directory.GetFiles(Path.Combine(Root, "docs"), "*.md", SearchOption.AllDirectories).Append(Path.Combine(Root, "README.md")).Append(Path.Combine(Root, "deploy", "README.md"));
+        var named = pages.SelectMany(page => TestInText().Matches(File.ReadAllText(page)).Select(match => (Page: Path.GetRelativePath(Root, page), match.Groups))).ToList();
+        Assert.True(named.Count >= 20, $"only {named.Count} tests were found in the pages");
+        foreach (var (page, groups) in named)
+        {
+            Assert.True(Regex.IsMatch(tests, $@"class {groups["type"].Value}\b"), $"{page} names {groups["type"].Value}, which does not exist");
+            Assert.True(tests.Contains($" {groups["method"].Value}(", StringComparison.Ordinal) || !groups["method"].Success, $"{page} names {groups[0].Value}, which does not exist");
+        }
+    }
+
+    /// <summary>A seed, or a run, must mean the same on every machine, and the C library's functions are rounded by its own lights.</summary>
+    [Theory, InlineData("BackpropCluster.Core"), InlineData("BackpropCluster.Simulation")]
+    public void PureProjectsAskTheCLibraryForNoNumber(string project)
+    {
+        foreach (var (path, text) in Sources(Path.Combine("src", project)))
+            Assert.False(Inexact().Match(WithoutComments(text)) is { Success: true } match, $"{path} uses '{Inexact().Match(WithoutComments(text)).Value}'; see Exact");
+    }
+
+    [Fact]
     public void EveryCommandInTheReadmeIsUnderstood()
     {
         var commands = CommandInText().Matches(Readme()).Select(m => m.Groups[1].Value.Trim()).Where(c => c != "…").ToList();
@@ -117,6 +139,12 @@ public sealed partial class RepositoryTests
 
     [GeneratedRegex(@"\bTask\b|ValueTask|Stopwatch|DateTime|TimeProvider|Environment\.|\bConsole\.|\bFile\.|Directory\.|Random\.Shared|Guid\.|IGrain\b|: Grain\b")]
     private static partial Regex Impure();
+
+    [GeneratedRegex(@"`(?<type>[A-Z][A-Za-z0-9]*Tests)(?:\.(?<method>[A-Za-z0-9]+))?`")]
+    private static partial Regex TestInText();
+
+    [GeneratedRegex(@"Math\.(Pow|Exp|Log\w*|Tanh|Sinh|Cosh|Sin|Cos|Tan|A\w*tan2?|Cbrt)\(")]
+    private static partial Regex Inexact();
 
     [GeneratedRegex("//.*")]
     private static partial Regex LineComment();
