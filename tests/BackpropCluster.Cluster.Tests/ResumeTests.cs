@@ -104,7 +104,7 @@ public sealed partial class ResumeTests : IDisposable
     {
         var there = Path.Combine(backprop.Folder, "there");
         Directory.CreateDirectory(there);
-        string[] train = ["train", ProcessRuns.Write(there), "--run-dir", Path.Combine(there, "runs"), "--set", "cluster.silos=1", "--set", "training.epochs=30000"];
+        string[] train = ["train", ProcessRuns.Write(there), "--run-dir", Path.Combine(there, "runs"), "--set", "cluster.silos=1", "--set", "training.epochs=6000"];
         var interrupted = await backprop.Run([], (process, line) => SignalAt(process, line, "INT", step: 200), [.. train, "--set", "training.log_every=100"]);
         Assert.True(interrupted.ExitCode == 130, interrupted.Talk);
         var run = Path.GetFileName(Directory.EnumerateDirectories(Path.Combine(there, "runs")).Single());
@@ -117,7 +117,7 @@ public sealed partial class ResumeTests : IDisposable
         var runs = Path.Combine(elsewhere, "runs");
         Assert.DoesNotContain(backprop.Folder, await File.ReadAllTextAsync(Path.Combine(runs, run, "run.yaml"), TestContext.Current.CancellationToken), StringComparison.Ordinal);
         Assert.Equal(0, (await backprop.Run("checkpoint", "verify", run, "--run-dir", runs)).ExitCode);
-        var again = await backprop.Run("train", "--resume", run, "--run-dir", runs, "--set", "training.epochs=30000", "--json");
+        var again = await backprop.Run("train", "--resume", run, "--run-dir", runs, "--set", "training.epochs=6000", "--json");
         var file = RunFileLoader.Load(Path.Combine(runs, run, "run.yaml"), null);
         Assert.Equal(ProcessRuns.Reference(file).WeightsSha256, again.Json.GetProperty("weightsSha256").GetString());
         Assert.InRange(again.Json.GetProperty("resumedFrom").GetInt32(), 1, again.Json.GetProperty("steps").GetInt32() - 1);
