@@ -85,7 +85,7 @@ public sealed class DenseSlice
     /// <param name="rows">How many rows.</param>
     /// <param name="z">Where to.</param>
     public void Nets(ReadOnlySpan<double> x, int rows, double[] z) =>
-        Kernels.Product(Weights.Values, Inputs, 1, x, Biases.Values, z, Units, Inputs, rows);
+        Kernels.Current.Product(Weights.Values, Inputs, 1, x, Biases.Values, z, Units, Inputs, rows);
 
     /// <summary>y = φ(z), in place.</summary>
     public void Activate(double[] nets) => layer.Activation.Apply(nets, nets);
@@ -98,7 +98,7 @@ public sealed class DenseSlice
     public void OutputSlopes(ReadOnlySpan<double> above, int rows, double[] s)
     {
         if (UnitsAbove == 0) above.Slice(first * rows, Units * rows).CopyTo(s);
-        else Kernels.Product(Outgoing.Pending, 1, Units, above, [], s, Units, UnitsAbove, rows);
+        else Kernels.Current.Product(Outgoing.Pending, 1, Units, above, [], s, Units, UnitsAbove, rows);
     }
 
     /// <summary>∂W of some rows: units × inputs.</summary>
@@ -108,7 +108,7 @@ public sealed class DenseSlice
     public double[] WeightGradients(ReadOnlySpan<double> x, ReadOnlySpan<double> delta, int rows)
     {
         var gradients = Weights.TakeBuffer();
-        Kernels.ProductOfTransposed(delta, x, gradients, Units, rows, Inputs);
+        Kernels.Current.ProductOfTransposed(delta, x, gradients, Units, rows, Inputs);
         return gradients;
     }
 
@@ -116,7 +116,7 @@ public sealed class DenseSlice
     public double[] BiasGradients(ReadOnlySpan<double> delta, int rows)
     {
         var biases = Biases.TakeBuffer();
-        Kernels.RowSums(delta, biases, Units, rows);
+        Kernels.Current.RowSums(delta, biases, Units, rows);
         return biases;
     }
 
@@ -124,7 +124,7 @@ public sealed class DenseSlice
     public double[] OutgoingGradients(ReadOnlySpan<double> y, ReadOnlySpan<double> above, int rows)
     {
         var gradients = Outgoing.TakeBuffer();
-        Kernels.ProductOfTransposed(above, y, gradients, UnitsAbove, rows, Units);
+        Kernels.Current.ProductOfTransposed(above, y, gradients, UnitsAbove, rows, Units);
         return gradients;
     }
 
@@ -177,7 +177,7 @@ public static class GradientTree
         var middle = (parts.Length + 1) / 2;
         var left = Sum(parts[..middle]);
         var right = Sum(parts[middle..]);
-        for (var i = 0; i < left.Length; i++) left[i] += right[i];
+        Kernels.Current.Add(right, left);
         return left;
     }
 }

@@ -108,7 +108,7 @@ public class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel> open)
     {
         Nets(slice!, inputs, key, nets);
         // Looked at here, not only in the loss: logistic units turn an infinite net into a healthy-looking 0 or 1.
-        if (!Exact.AreFinite(nets))
+        if (!Kernels.Current.AreFinite(nets))
         {
             Fail(key, FailureKind.NotFinite, $"a net of layer {range.Layer} is not a finite number at step {key.Step}", outbox);
             return null;
