@@ -8,7 +8,9 @@ internal static class Program
     public static async Task<int> Main(string[] args)
     {
         System.Console.OutputEncoding = System.Text.Encoding.UTF8;
-        return await Shell.Run(Root(), args);
+        if (VectorBits.Choose() is not { } refusal) return await Shell.Run(Root(), args);
+        System.Console.Error.WriteLine($"backprop: {refusal}");
+        return ExitCode.Usage;
     }
 
     /// <summary>All verbs.</summary>

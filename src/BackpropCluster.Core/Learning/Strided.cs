@@ -1,8 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
-using System.Runtime.Intrinsics.X86;
+using BackpropCluster.Core.Learning.Vectors;
 
 namespace BackpropCluster.Core.Learning;
 
@@ -33,7 +32,7 @@ internal readonly ref struct Strided(ReadOnlySpan<double> values, int rowStride,
     {
         if (columns < width) panel[..(rows * width)].Clear();
         ref var target = ref MemoryMarshal.GetReference(panel);
-        var (r, inPairs) = (0, Sse2.IsSupported || AdvSimd.Arm64.IsSupported ? columns & ~1 : 0);
+        var (r, inPairs) = (0, columns & ~1);
         // Row by row reads from as many streams as there are columns, which caches bear; column by column would write with a stride.
         // Two rows of two columns are one exchange of halves between registers.
         for (; rowStride == 1 && r + 2 <= rows; r += 2)
@@ -44,8 +43,8 @@ internal readonly ref struct Strided(ReadOnlySpan<double> values, int rowStride,
             {
                 var x = Vector128.LoadUnsafe(ref Unsafe.Add(ref source, c * columnStride));
                 var y = Vector128.LoadUnsafe(ref Unsafe.Add(ref source, (c + 1) * columnStride));
-                Lows(x, y).StoreUnsafe(ref packed, (nuint)c);
-                Highs(x, y).StoreUnsafe(ref packed, (nuint)(width + c));
+                Pairs.Lows(x, y).StoreUnsafe(ref packed, (nuint)c);
+                Pairs.Highs(x, y).StoreUnsafe(ref packed, (nuint)(width + c));
             }
 
             for (nint c = inPairs; c < columns; c++)
@@ -60,10 +59,4 @@ internal readonly ref struct Strided(ReadOnlySpan<double> values, int rowStride,
                 Unsafe.Add(ref packed, c) = Unsafe.Add(ref source, c * columnStride);
         }
     }
-
-    private static Vector128<double> Lows(Vector128<double> x, Vector128<double> y) =>
-        Sse2.IsSupported ? Sse2.UnpackLow(x, y) : AdvSimd.Arm64.ZipLow(x, y);
-
-    private static Vector128<double> Highs(Vector128<double> x, Vector128<double> y) =>
-        Sse2.IsSupported ? Sse2.UnpackHigh(x, y) : AdvSimd.Arm64.ZipHigh(x, y);
 }
