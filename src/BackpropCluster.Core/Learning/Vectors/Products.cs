@@ -16,6 +16,13 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
     // ones, so the chains are the same.
     private const int MaxDepth = 256;
 
+    // Values that a first-level cache of 32 kB holds, and some others beside them.
+    private const int FirstLevel = 3072;
+
+    // Columns that are packed at once: in so many panels, a quarter of a megabyte, B stays in the second-level cache while all rows
+    // pass by, each once.
+    private const int MaxColumns = 144;
+
     /// <summary>Columns of a panel: three vectors.</summary>
     private static readonly int PanelWidth = 3 * L.Count;
 
@@ -44,34 +51,34 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
         // The last rows may not fill a tile. Side by side and padded with zeros they are a whole one.
         var rest = p.M % L.TileRows;
         if (rest > 1) p.A.Turned.Pack(first, depth, p.M - rest, rest, space.LastRows, rest <= 4 ? 4 : 8);
-        var vectors = 0;
-        for (var column = 0; column < p.N; column += vectors * L.Count)
+        // Of few rows each value of B is used so seldom that it is read where it stands.
+        var inPlace = p.M < 4 && p.B.ColumnStride == 1;
+        for (int column = 0, end; column < p.N; column = end)
         {
-            // Three vectors at a time, but the last four as two and two: one alone is too few sums to hide each other's latency.
-            var left = (p.N - column + L.Count - 1) / L.Count;
-            vectors = left == 4 ? 2 : Math.Min(left, 3);
-            var width = Math.Min(vectors * L.Count, p.N - column);
-            ref var b = ref p.B.At(first, column);
-            nint strideB = p.B.RowStride;
-            // Of few rows each value of B is used so seldom that it is read where it stands.
-            if (p.M >= 4 || p.B.ColumnStride != 1 || width < vectors * L.Count)
-            {
-                if (p.B.ColumnStride == 1 && width == vectors * L.Count) Pack(p.B, first, depth, column, vectors, space.Panel);
-                else p.B.Pack(first, depth, column, width, space.Panel, vectors * L.Count);
-                b = ref MemoryMarshal.GetReference(space.Panel);
-                strideB = vectors * L.Count;
-            }
-
-            if (vectors == 3) Panel<Three>(p, space, first, depth, ref b, strideB, column, width);
-            else if (vectors == 2) Panel<Two>(p, space, first, depth, ref b, strideB, column, width);
-            else Panel<One>(p, space, first, depth, ref b, strideB, column, width);
+            for (end = column; end < p.N && end + PanelWidth <= column + MaxColumns; end += VectorsAt(p, end) * L.Count)
+                if (!inPlace || end + VectorsAt(p, end) * L.Count > p.N)
+                    Pack(p.B, first, depth, end, Math.Min(VectorsAt(p, end) * L.Count, p.N - end), VectorsAt(p, end), space.Panels[((end - column) * depth)..]);
+            for (var row = 0; row < p.M; row += L.TileRows) Rows(p, space, inPlace, first, depth, row, column, end);
         }
     }
 
-    /// <summary>The same as <see cref="Strided.Pack"/> for columns that lie side by side already and fill their vectors.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Pack(Strided b, int first, int depth, int column, int vectors, Span<double> panel)
+    /// <summary>Three vectors to a panel, but the last four as two and two: one alone is too few sums to hide each other's latency.</summary>
+    private static int VectorsAt(in Product p, int column)
     {
+        var left = (p.N - column + L.Count - 1) / L.Count;
+        return left == 4 ? 2 : Math.Min(left, 3);
+    }
+
+    /// <summary>Packs some columns of B into vectors. Those that lie side by side already are copied as such.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Pack(Strided b, int first, int depth, int column, int columns, int vectors, Span<double> panel)
+    {
+        if (b.ColumnStride != 1 || columns < vectors * L.Count)
+        {
+            b.Pack(first, depth, column, columns, panel, vectors * L.Count);
+            return;
+        }
+
         ref var target = ref MemoryMarshal.GetReference(panel);
         for (var r = 0; r < depth; r++)
         {
@@ -84,49 +91,60 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
         }
     }
 
+    /// <summary>The rows of one tile, by all panels at hand.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Panel<TVectors>(
-        in Product p, Workspace space, int first, int depth, ref double b, nint strideB, int column, int width)
-        where TVectors : struct, INumber
+    private static void Rows(in Product p, Workspace space, bool inPlace, int first, int depth, int row, int column, int end)
     {
-        ref var c = ref MemoryMarshal.GetReference(p.C);
-        for (var row = 0; row < p.M; row += L.TileRows)
+        var height = Math.Min(L.TileRows, p.M - row);
+        var a = new Factor { First = ref p.A.At(row, first), StrideM = p.A.RowStride, StrideK = p.A.ColumnStride };
+        if (height > 1 && height < L.TileRows)
         {
-            var height = Math.Min(L.TileRows, p.M - row);
-            ref var block = ref Unsafe.Add(ref c, (nint)row * p.N + column);
-            nint stride = p.N;
-            var isWhole = height == L.TileRows && width == TVectors.Value * L.Count;
-            if (!isWhole)
-            {
-                // What does not fill a tile is summed beside C, by the same code.
-                block = ref MemoryMarshal.GetReference(space.Sums);
-                stride = TVectors.Value * L.Count;
-                if (first > 0) Widen(p, row, column, height, width, space.Sums, (int)stride);
-            }
+            a = new Factor { First = ref space.LastRows[0], StrideM = 1, StrideK = height <= 4 ? 4 : 8 };
+        }
+        else if (height > 1 && p.A.RowStride == 1 && end - column > PanelWidth && (long)depth * p.A.ColumnStride > FirstLevel)
+        {
+            // A turned factor jumps through memory from one k to the next. Where several panels need it, and it is too large to stay in
+            // the first-level cache, it does so once.
+            Pack(p.A.Turned, first, depth, row, height, height / L.Count, space.Turned);
+            a = new Factor { First = ref space.Turned[0], StrideM = 1, StrideK = height };
+        }
 
-            // A sum of nothing is what it starts from: a microbatch without rows adds zero to every gradient.
-            if (first == 0) Begin<TVectors>(p.Start, row, isWhole ? L.TileRows : height, ref block, stride);
-            Sum<TVectors>(p, space, row, height, first, ref b, strideB, ref block, stride, depth);
-            if (!isWhole) Narrow(space.Sums, (int)stride, p, row, column, height, width);
+        for (var at = column; at < end;)
+        {
+            var vectors = VectorsAt(p, at);
+            var width = Math.Min(vectors * L.Count, p.N - at);
+            var isInPlace = inPlace && width == vectors * L.Count;
+            ref var b = ref isInPlace ? ref p.B.At(first, at) : ref space.Panels[(at - column) * depth];
+            nint strideB = isInPlace ? p.B.RowStride : vectors * L.Count;
+            if (vectors == 3) Block<Three>(p, space, a, ref b, strideB, first, depth, row, height, at, width);
+            else if (vectors == 2) Block<Two>(p, space, a, ref b, strideB, first, depth, row, height, at, width);
+            else Block<One>(p, space, a, ref b, strideB, first, depth, row, height, at, width);
+            at += vectors * L.Count;
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Sum<TVectors>(
-        in Product p, Workspace space, int row, int height, int first, ref double b, nint strideB, ref double c, nint strideC, int depth)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Block<TVectors>(
+        in Product p, Workspace space, Factor a, ref double b, nint strideB, int first, int depth, int row, int height, int column, int width)
         where TVectors : struct, INumber
     {
-        ref var a = ref p.A.At(row, first);
-        var (strideM, strideK) = ((nint)p.A.RowStride, (nint)p.A.ColumnStride);
-        if (height > 1 && height < L.TileRows)
+        ref var c = ref Unsafe.Add(ref MemoryMarshal.GetReference(p.C), (nint)row * p.N + column);
+        nint strideC = p.N;
+        var isWhole = height == L.TileRows && width == TVectors.Value * L.Count;
+        if (!isWhole)
         {
-            a = ref space.LastRows[0];
-            (strideM, strideK) = (1, height <= 4 ? 4 : 8);
+            // What does not fill a tile is summed beside C, by the same code.
+            c = ref MemoryMarshal.GetReference(space.Sums);
+            strideC = TVectors.Value * L.Count;
+            if (first > 0) Widen(p, row, column, height, width, space.Sums, (int)strideC);
         }
 
-        if (height == 1) Tile<L, V, One, TVectors>.Run(ref a, strideM, strideK, ref b, strideB, ref c, strideC, depth);
-        else if (height <= 4) Tile<L, V, Four, TVectors>.Run(ref a, strideM, strideK, ref b, strideB, ref c, strideC, depth);
-        else Tile<L, V, Eight, TVectors>.Run(ref a, strideM, strideK, ref b, strideB, ref c, strideC, depth);
+        // A sum of nothing is what it starts from: a microbatch without rows adds zero to every gradient.
+        if (first == 0) Begin<TVectors>(p.Start, row, height, ref c, strideC);
+        if (height == 1) Tile<L, V, One, TVectors>.Run(ref a.First, 0, a.StrideK, ref b, strideB, ref c, strideC, depth);
+        else if (height <= 4) Tile<L, V, Four, TVectors>.Run(ref a.First, a.StrideM, a.StrideK, ref b, strideB, ref c, strideC, depth);
+        else Tile<L, V, Eight, TVectors>.Run(ref a.First, a.StrideM, a.StrideK, ref b, strideB, ref c, strideC, depth);
+        if (!isWhole) Narrow(space.Sums, (int)strideC, p, row, column, height, width);
     }
 
     /// <summary>What the sums of some rows start from.</summary>
@@ -162,17 +180,28 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
         public Workspace()
         {
             // Pinned, or a collection could move it out of its alignment.
-            values = GC.AllocateArray<double>(8 + MaxDepth * (PanelWidth + 8) + 8 * PanelWidth, pinned: true);
+            values = GC.AllocateArray<double>(8 + MaxDepth * (MaxColumns + 16) + 8 * PanelWidth, pinned: true);
             offset = (int)(-Marshal.UnsafeAddrOfPinnedArrayElement(values, 0) & 63) / sizeof(double);
         }
 
-        /// <summary>Some columns of B, side by side.</summary>
-        public Span<double> Panel => values.AsSpan(offset, MaxDepth * PanelWidth);
+        /// <summary>Panels of B, one after the other; in each the columns of its vectors lie side by side.</summary>
+        public Span<double> Panels => values.AsSpan(offset, MaxDepth * MaxColumns);
 
         /// <summary>The rows of A that fill no tile, side by side.</summary>
-        public Span<double> LastRows => values.AsSpan(offset + MaxDepth * PanelWidth, MaxDepth * 8);
+        public Span<double> LastRows => values.AsSpan(offset + MaxDepth * MaxColumns, MaxDepth * 8);
+
+        /// <summary>One tile's rows of a turned A, side by side.</summary>
+        public Span<double> Turned => values.AsSpan(offset + MaxDepth * (MaxColumns + 8), MaxDepth * 8);
 
         /// <summary>The sums of one block that fills no tile.</summary>
-        public Span<double> Sums => values.AsSpan(offset + MaxDepth * (PanelWidth + 8), 8 * PanelWidth);
+        public Span<double> Sums => values.AsSpan(offset + MaxDepth * (MaxColumns + 16), 8 * PanelWidth);
+    }
+
+    /// <summary>A tile's rows of A, from its first k.</summary>
+    private ref struct Factor
+    {
+        public required ref double First;
+        public required nint StrideM;
+        public required nint StrideK;
     }
 }
