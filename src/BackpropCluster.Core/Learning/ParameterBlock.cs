@@ -38,6 +38,12 @@ public sealed class ParameterBlock
         return buffer;
     }
 
+    /// <summary>η of a step where w − η·g is the whole update, the rule of most runs.</summary>
+    public double? PlainRate(int step) => optimizer is { Kind: OptimizerKind.Sgd, Momentum: 0, WeightDecay: 0 } ? optimizer.RateAt(step) : null;
+
+    /// <summary>Takes the next values, computed elsewhere; the array is taken over.</summary>
+    public void Prepare(double[] next) => pending = next;
+
     /// <summary>Computes the update of a step.</summary>
     /// <param name="gradient">∂E of each parameter. The array is taken over and becomes the next values.</param>
     /// <param name="step">From 1.</param>
@@ -45,7 +51,7 @@ public sealed class ParameterBlock
     public bool Prepare(double[] gradient, int step)
     {
         pending = gradient;
-        if (optimizer is { Kind: OptimizerKind.Sgd, Momentum: 0, WeightDecay: 0 }) return Kernels.Current.Descend(-optimizer.RateAt(step), Values, gradient);
+        if (PlainRate(step) is { } rate) return Kernels.Current.Descend(-rate, Values, gradient);
         var rule = new OptimizerStep(optimizer, step);
         var size = optimizer.StateSize;
         var finite = true;

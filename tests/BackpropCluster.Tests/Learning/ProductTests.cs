@@ -79,6 +79,23 @@ public class ProductTests
         Assert.True(MatchesTransposed(m, k, n));
     }
 
+    /// <summary>Also in what fills no tile, and once only: the next product is finite again.</summary>
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    public void AnUpdateThatIsNoNumberIsFoundWhereverItStands(double none)
+    {
+        foreach (var kernels in Kernels.Supported)
+            for (var at = 0; at < 11 * 27; at++)
+            {
+                var w = new double[11 * 27];
+                w[at] = none;
+                Assert.False(kernels.ProductOfTransposed(new double[22], new double[54], new double[w.Length], 11, 2, 27, w, -1));
+                w[at] = 0;
+                Assert.True(kernels.ProductOfTransposed(new double[22], new double[54], new double[w.Length], 11, 2, 27, w, -1));
+            }
+    }
+
     [Fact]
     public void SumsOfRowsEqualThePlainLoops()
     {
@@ -102,7 +119,10 @@ public class ProductTests
             for (var j = 0; j < n; j++)
                 for (var l = 0; l < k; l++)
                     expected[i * n + j] = Math.FusedMultiplyAdd(a[i * k + l], b[j * k + l], expected[i * n + j]);
-        return AllEqual(expected, (kernels, c) => kernels.ProductOfTransposed(a, b, c, m, k, n));
+        var w = Numbers(m * n, 4);
+        var updated = expected.Zip(w, (sum, weight) => Math.FusedMultiplyAdd(-0.3, sum, weight)).ToArray();
+        return AllEqual(expected, (kernels, c) => kernels.ProductOfTransposed(a, b, c, m, k, n))
+            && AllEqual(updated, (kernels, c) => Assert.True(kernels.ProductOfTransposed(a, b, c, m, k, n, w, -0.3)));
     }
 
     private static bool Matches(int m, int k, int n, bool transposed, bool starts)

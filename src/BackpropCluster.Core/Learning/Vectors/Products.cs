@@ -32,7 +32,7 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
     public override int Bits => 64 * L.Count;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private protected override void Multiply(in Product p)
+    private protected override bool Multiply(in Product p)
     {
         var space = workspace ??= new Workspace();
         // As many slabs as it takes, all about as deep: a last one of a few rows would load and store each sum for little.
@@ -42,6 +42,10 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
             var first = (int)((long)p.K * slab / slabs);
             Slab(p, space, first, (int)((long)p.K * (slab + 1) / slabs) - first);
         }
+
+        var isFinite = L.IsZero(space.Poison);
+        space.Poison = L.Create(0);
+        return isFinite;
     }
 
     /// <summary>Adds the products of some k to all sums.</summary>
@@ -136,7 +140,7 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
             // What does not fill a tile is summed beside C, by the same code.
             c = ref MemoryMarshal.GetReference(space.Sums);
             strideC = TVectors.Value * L.Count;
-            if (first > 0) Widen(p, row, column, height, width, space.Sums, (int)strideC);
+            if (first > 0) Widen(p.C, p.N, row, column, height, width, space.Sums, (int)strideC);
         }
 
         // A sum of nothing is what it starts from: a microbatch without rows adds zero to every gradient.
@@ -144,7 +148,36 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
         if (height == 1) Tile<L, V, One, TVectors>.Run(ref a.First, 0, a.StrideK, ref b, strideB, ref c, strideC, depth);
         else if (height <= 4) Tile<L, V, Four, TVectors>.Run(ref a.First, a.StrideM, a.StrideK, ref b, strideB, ref c, strideC, depth);
         else Tile<L, V, Eight, TVectors>.Run(ref a.First, a.StrideM, a.StrideK, ref b, strideB, ref c, strideC, depth);
+        if (!p.W.IsEmpty && first + depth == p.K) Descend<TVectors>(p, space, row, height, column, width, isWhole, ref c, strideC);
         if (!isWhole) Narrow(space.Sums, (int)strideC, p, row, column, height, width);
+    }
+
+    /// <summary>W + rate·C of one block, whose sums are complete and still in the first-level cache.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Descend<TVectors>(
+        in Product p, Workspace space, int row, int height, int column, int width, bool isWhole, ref double c, nint strideC)
+        where TVectors : struct, INumber
+    {
+        ref var w = ref Unsafe.Add(ref MemoryMarshal.GetReference(p.W), (nint)row * p.N + column);
+        nint strideW = p.N;
+        if (!isWhole)
+        {
+            Widen(p.W, p.N, row, column, height, width, space.Weights, (int)strideC);
+            w = ref MemoryMarshal.GetReference(space.Weights);
+            strideW = strideC;
+        }
+
+        var (rate, poison) = (L.Create(p.Rate), space.Poison);
+        for (var r = 0; r < height; r++)
+            for (var v = 0; v < TVectors.Value; v++)
+            {
+                // x − x is 0 for every finite x and NaN for the others.
+                var x = L.Fma(rate, L.Load(ref c, r * strideC + v * L.Count), L.Load(ref w, r * strideW + v * L.Count));
+                poison = L.Add(poison, L.Subtract(x, x));
+                L.Store(x, ref c, r * strideC + v * L.Count);
+            }
+
+        space.Poison = poison;
     }
 
     /// <summary>What the sums of some rows start from.</summary>
@@ -159,11 +192,11 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
         }
     }
 
-    /// <summary>Copies a block of C into rows of full width; what is not of C is zero.</summary>
-    private static void Widen(in Product p, int row, int column, int height, int width, Span<double> wide, int stride)
+    /// <summary>Copies a block of C, or W, into rows of full width; the rest is zero.</summary>
+    private static void Widen(ReadOnlySpan<double> c, int n, int row, int column, int height, int width, Span<double> wide, int stride)
     {
         wide.Clear();
-        for (var r = 0; r < height; r++) p.C.Slice((row + r) * p.N + column, width).CopyTo(wide[(r * stride)..]);
+        for (var r = 0; r < height; r++) c.Slice((row + r) * n + column, width).CopyTo(wide[(r * stride)..]);
     }
 
     private static void Narrow(ReadOnlySpan<double> wide, int stride, in Product p, int row, int column, int height, int width)
@@ -180,7 +213,7 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
         public Workspace()
         {
             // Pinned, or a collection could move it out of its alignment.
-            values = GC.AllocateArray<double>(8 + MaxDepth * (MaxColumns + 16) + 8 * PanelWidth, pinned: true);
+            values = GC.AllocateArray<double>(8 + MaxDepth * (MaxColumns + 16) + 16 * PanelWidth, pinned: true);
             offset = (int)(-Marshal.UnsafeAddrOfPinnedArrayElement(values, 0) & 63) / sizeof(double);
         }
 
@@ -195,6 +228,12 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
 
         /// <summary>The sums of one block that fills no tile.</summary>
         public Span<double> Sums => values.AsSpan(offset + MaxDepth * (MaxColumns + 16), 8 * PanelWidth);
+
+        /// <summary>The weights of such a block.</summary>
+        public Span<double> Weights => values.AsSpan(offset + MaxDepth * (MaxColumns + 16) + 8 * PanelWidth, 8 * PanelWidth);
+
+        /// <summary>NaN in some lane once a result was no finite number, else 0.</summary>
+        public V Poison { get; set; }
     }
 
     /// <summary>A tile's rows of A, from its first k.</summary>

@@ -26,20 +26,34 @@ public abstract class VectorKernels
     /// <param name="n">Columns of B and C.</param>
     public void Product(
         ReadOnlySpan<double> a, int strideM, int strideK, ReadOnlySpan<double> b, ReadOnlySpan<double> start, Span<double> c, int m, int k, int n) =>
-        Product(new Strided(a, strideM, strideK), new Strided(b, n, 1), start, c, m, k, n);
+        _ = Product(new Strided(a, strideM, strideK), new Strided(b, n, 1), start, c, m, k, n);
 
     /// <summary>C = A·Bᵀ: A is m × k, B is n × k, both row-major. A gradient's sum over rows.</summary>
-    public void ProductOfTransposed(ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> c, int m, int k, int n)
+    public void ProductOfTransposed(ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> c, int m, int k, int n) =>
+        ProductOfTransposed(a, b, c, m, k, n, [], 0);
+
+    /// <summary>C = W + rate·(A·Bᵀ): each sum is complete, and rounded, before it is multiplied.</summary>
+    /// <param name="a">m × k, row-major.</param>
+    /// <param name="b">n × k, row-major.</param>
+    /// <param name="c">m × n, row-major; overwritten.</param>
+    /// <param name="m">Rows of A and C.</param>
+    /// <param name="k">Columns of A and B.</param>
+    /// <param name="n">Rows of B, columns of C.</param>
+    /// <param name="w">m × n, row-major, another array than C; empty for C = A·Bᵀ.</param>
+    /// <param name="rate">What the sums are multiplied by.</param>
+    /// <returns>Whether every result is a finite number; <see langword="true"/> without W.</returns>
+    public bool ProductOfTransposed(
+        ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> c, int m, int k, int n, ReadOnlySpan<double> w, double rate)
     {
         // A single column, a neuron's outgoing gradients, lies in memory as a single row does; as a row it fills the lanes.
-        if (n == 1 && m > 1) Product(new Strided(b, k, 1), new Strided(a, 1, k), [], c, 1, k, m);
-        else Product(new Strided(a, k, 1), new Strided(b, 1, k), [], c, m, k, n);
+        if (n == 1 && m > 1) return Product(new Strided(b, k, 1), new Strided(a, 1, k), [], c, 1, k, m, w, rate);
+        return Product(new Strided(a, k, 1), new Strided(b, 1, k), [], c, m, k, n, w, rate);
     }
 
     /// <summary>c[m] = Σₖ A[m,k], each sum in index order: A is m × k, row-major. A bias gradient's sum over rows.</summary>
     /// <remarks>A product with a matrix of ones: 1·a + sum is rounded as a + sum is, and eight sums run side by side.</remarks>
     public void RowSums(ReadOnlySpan<double> a, Span<double> c, int m, int k) =>
-        Product(new Strided([1.0], 0, 0), new Strided(a, 1, k), [], c, 1, k, m);
+        _ = Product(new Strided([1.0], 0, 0), new Strided(a, 1, k), [], c, 1, k, m);
 
     /// <summary>y = φ(z), element by element; both may be one array.</summary>
     public abstract void Activate(Activation activation, ReadOnlySpan<double> z, Span<double> y);
@@ -65,15 +79,16 @@ public abstract class VectorKernels
     /// <returns>Multiply-adds that were made.</returns>
     public abstract long MultiplyAdds(int rounds);
 
-    private protected abstract void Multiply(in Product product);
+    private protected abstract bool Multiply(in Product product);
 
-    private void Product(Strided a, Strided b, ReadOnlySpan<double> start, Span<double> c, int m, int k, int n)
+    private bool Product(
+        Strided a, Strided b, ReadOnlySpan<double> start, Span<double> c, int m, int k, int n, ReadOnlySpan<double> w = default, double rate = 0)
     {
         // The kernels read and write by reference, without bounds checks: a wrong shape must stop here, or it would read a stranger's
         // memory.
-        if (!a.Holds(m, k) || b.Length != k * n || c.Length != m * n || (start.Length != 0 && start.Length != m))
-            throw new ArgumentException($"shapes do not fit: C {m}×{n} ({c.Length} values) = start ({start.Length}) + A {m}×{k} ({a.Length}) · B {k}×{n} ({b.Length})");
-        if (m > 0 && n > 0) Multiply(new Product { A = a, B = b, Start = start, C = c, M = m, K = k, N = n });
+        if (!a.Holds(m, k) || b.Length != k * n || c.Length != m * n || (start.Length != 0 && start.Length != m) || (w.Length != 0 && w.Length != c.Length))
+            throw new ArgumentException($"shapes do not fit: C {m}×{n} ({c.Length} values) = start ({start.Length}) + A {m}×{k} ({a.Length}) · B {k}×{n} ({b.Length}), on W ({w.Length})");
+        return m == 0 || n == 0 || Multiply(new Product { A = a, B = b, Start = start, C = c, M = m, K = k, N = n, W = w, Rate = rate });
     }
 }
 
@@ -92,4 +107,9 @@ internal readonly ref struct Product
     public required int M { get; init; }
     public required int K { get; init; }
     public required int N { get; init; }
+
+    /// <summary>m × n: C becomes W + rate·C at last; empty leaves C as it is.</summary>
+    public ReadOnlySpan<double> W { get; init; }
+
+    public double Rate { get; init; }
 }
