@@ -10,7 +10,9 @@ internal static class Program
         // Before everything else: a signal that comes earlier ends the process by itself, without a word and with the signal's own code.
         var interruption = Interruption.Listen();
         ResultStream.Install();
-        return await Shell.Run(Root(), args, interruption);
+        if (VectorBits.Choose() is not { } refusal) return await Shell.Run(Root(), args, interruption);
+        System.Console.Error.WriteLine($"backprop: {refusal}");
+        return ExitCode.Usage;
     }
 
     /// <summary>All verbs.</summary>

@@ -13,7 +13,7 @@ internal sealed class SliceGrain : Grain, ISliceGrain
     public SliceGrain(PartShells shells)
     {
         var key = this.GetPrimaryKeyString();
-        shell = shells.Create(new SliceState(PartKeys.SliceOf(key), shells.OpenCheckpoint), key);
+        shell = shells.Create(new SliceState(PartKeys.SliceOf(key), shells.OpenCheckpoint, PoolWorkers.Shared), key);
     }
 
     public void Restore(Restore message) => shell.Take(message);

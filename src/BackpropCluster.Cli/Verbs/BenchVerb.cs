@@ -13,7 +13,7 @@ using BackpropCluster.Grains.Bench;
 
 namespace BackpropCluster.Cli.Verbs;
 
-/// <summary><c>bench messages|training|startup|memory</c>: rates and sizes, each beside its baseline measured in the same process.</summary>
+/// <summary><c>bench messages|training|startup|memory|kernel</c>: rates and sizes, each beside its baseline measured in the same process.</summary>
 internal static class BenchVerb
 {
     // Both sides in turn, so that a noisy neighbour hits both; the first turns warm up the runtime and are thrown away.
@@ -33,7 +33,9 @@ internal static class BenchVerb
         startup.SetAction((parsed, cancellation) => FootprintBench.Startup(parsed.GetValue(json), cancellation));
         var memory = new Command("memory", "Memory of a model's parameters and of a neuron's grain") { json };
         memory.SetAction((parsed, cancellation) => FootprintBench.Memory(parsed.GetValue(json), cancellation));
-        return new Command("bench", "Measure rates and sizes on this machine") { messages, training, startup, memory };
+        var kernel = new Command("kernel", "Matrix products beside what a core can do at most") { json };
+        kernel.SetAction(parsed => KernelBench.Run(parsed.GetValue(json)));
+        return new Command("bench", "Measure rates and sizes on this machine") { messages, training, startup, memory, kernel };
     }
 
     private static async Task<int> Messages(bool json, CancellationToken cancellation)

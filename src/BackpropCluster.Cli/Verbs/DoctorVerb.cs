@@ -4,7 +4,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime;
-using System.Runtime.Intrinsics;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
 using BackpropCluster.Grains.Telemetry;
@@ -58,7 +57,7 @@ internal static class DoctorVerb
     private static Finding Processor()
     {
         var collector = GCSettings.IsServerGC ? "server garbage collection" : "workstation garbage collection";
-        var bits = Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
+        var bits = Core.Learning.Kernels.Current.Bits;
         return System.Runtime.Intrinsics.X86.Fma.IsSupported || System.Runtime.Intrinsics.Arm.AdvSimd.IsSupported
             ? Finding.Ok(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} processors, fused multiply-add over {bits} bits, {collector}"))
             : Finding.Warn($"{Environment.ProcessorCount} processors without fused multiply-add, {collector}", "Results are the same, but training is many times slower");

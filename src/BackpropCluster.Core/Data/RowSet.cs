@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using BackpropCluster.Core.Learning.Vectors;
 
 namespace BackpropCluster.Core.Data;
 
@@ -34,11 +36,33 @@ public sealed class RowSet
         const int Tile = 8;
         for (var top = 0; top < rows.Length; top += Tile)
             for (var left = 0; left < Features; left += Tile)
-                for (var r = top; r < Math.Min(top + Tile, rows.Length); r++)
-                {
-                    var row = inputs.AsSpan(rows[r] * Features + left, Math.Min(Tile, Features - left));
-                    for (var f = 0; f < row.Length; f++) values[(left + f) * rows.Length + r] = row[f];
-                }
+                CopyTile(rows, top, Math.Min(Tile, rows.Length - top), left, Math.Min(Tile, Features - left), values);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void CopyTile(ReadOnlySpan<int> rows, int top, int height, int left, int width, Span<double> values)
+    {
+        var r = top;
+        for (; r + 2 <= top + height; r += 2)
+        {
+            var first = inputs.AsSpan(rows[r] * Features + left, width);
+            var second = inputs.AsSpan(rows[r + 1] * Features + left, width);
+            var f = 0;
+            for (; f + 2 <= width; f += 2)
+            {
+                // Two rows of two features are one exchange of halves between registers.
+                var (x, y) = (Vector128.Create<double>(first[f..]), Vector128.Create<double>(second[f..]));
+                Pairs.Lows(x, y).CopyTo(values[((left + f) * rows.Length + r)..]);
+                Pairs.Highs(x, y).CopyTo(values[((left + f + 1) * rows.Length + r)..]);
+            }
+
+            for (; f < width; f++)
+                (values[(left + f) * rows.Length + r], values[(left + f) * rows.Length + r + 1]) = (first[f], second[f]);
+        }
+
+        for (; r < top + height; r++)
+            for (var f = left; f < left + width; f++)
+                values[f * rows.Length + r] = inputs[rows[r] * Features + f];
     }
 
     /// <summary>One value of one row.</summary>

@@ -5,7 +5,11 @@ namespace BackpropCluster.Core.Learning;
 /// the arrays of several slices, laid end to end, are the array of the whole layer.</remarks>
 public sealed class DenseSlice
 {
+    // Multiply-adds of a piece, some thirty microseconds: a piece that is over sooner costs more to hand out than it saves.
+    private const long PieceMultiplyAdds = 1 << 20;
+
     private readonly LayerSpec layer;
+    private readonly IWorkers workers;
     private readonly int first;
 
     /// <summary>Makes the slice with its initial weights, or with those of a checkpoint.</summary>
@@ -15,9 +19,11 @@ public sealed class DenseSlice
     /// <param name="first">The slice's first unit in its layer, from 0.</param>
     /// <param name="units">How many units it holds.</param>
     /// <param name="saved">The model to go on from; <see langword="null"/> begins anew.</param>
-    public DenseSlice(RunSpec spec, int features, int layer, int first, int units, Protocol.SavedModel? saved = null)
+    /// <param name="workers">Who computes; <see langword="null"/> for the caller alone.</param>
+    public DenseSlice(
+        RunSpec spec, int features, int layer, int first, int units, Protocol.SavedModel? saved = null, IWorkers? workers = null)
     {
-        (this.layer, this.first, Units) = (spec.Model.Layers[layer - 1], first, units);
+        (this.layer, this.workers, this.first, Units) = (spec.Model.Layers[layer - 1], workers ?? OneWorker.Instance, first, units);
         Inputs = spec.Model.InputsOf(layer, features);
         UnitsAbove = layer == spec.Model.Layers.Length ? 0 : spec.Model.Layers[layer].Units;
         (Weights, Biases, Outgoing) = saved is null ? Initial(spec, layer) : Restored(spec, layer, saved);
@@ -80,43 +86,128 @@ public sealed class DenseSlice
     // S[h,r] = Σₒ V[o,h]·δ[o,r]               δ[h,r] = S[h,r]·φ′(z[h,r])          V: the outgoing weights, o: units of the layer above
     // ∂W[o,i] = Σᵣ δ[o,r]·x[i,r]              ∂b[o] = Σᵣ δ[o,r]                   ∂V[o,h] = Σᵣ δ[o,r]·y[h,r]
 
+    // A large product is cut into ranges of this slice's units, one for each free core: whole rows of z, S and ∂W, so no sum is cut.
+
     /// <summary>z of <paramref name="rows"/> rows: units × rows.</summary>
     /// <param name="x">Inputs × rows.</param>
     /// <param name="rows">How many rows.</param>
     /// <param name="z">Where to.</param>
-    public void Nets(ReadOnlySpan<double> x, int rows, double[] z) =>
-        Kernels.Product(Weights.Values, Inputs, 1, x, Biases.Values, z, Units, Inputs, rows);
+    public void Nets(double[] x, int rows, double[] z)
+    {
+        var pieces = Pieces((long)Units * Inputs * rows);
+        if (pieces == 1) Compute(0, Units, x, rows, z);
+        else Cut(this, pieces, x, rows, z);
+
+        // Apart: a lambda's captured arguments would be allocated for every neuron too.
+        static void Cut(DenseSlice own, int pieces, double[] x, int rows, double[] z) =>
+            own.workers.Run(pieces, piece => own.Compute(own.Border(piece, pieces), own.Border(piece + 1, pieces), x, rows, z));
+    }
+
+    private void Compute(int from, int to, double[] x, int rows, double[] z) => Kernels.Current.Product(
+        Weights.Values.AsSpan(from * Inputs, (to - from) * Inputs), Inputs, 1, x, Biases.Values.AsSpan(from, to - from),
+        z.AsSpan(from * rows, (to - from) * rows), to - from, Inputs, rows);
+
+    private int Pieces(long multiplyAdds) =>
+        multiplyAdds < 2 * PieceMultiplyAdds ? 1 : (int)Math.Clamp(Math.Min(workers.Free, multiplyAdds / PieceMultiplyAdds), 1, Units);
+
+    // Borders between tiles of eight units, where there are so many: a tile that is cut costs as much as a whole one.
+    private int Border(int piece, int pieces)
+    {
+        var border = (int)((long)Units * piece / pieces);
+        return piece == pieces || Units < 16 * pieces ? border : border & ~7;
+    }
 
     /// <summary>y = φ(z), in place.</summary>
-    public void Activate(double[] nets) => layer.Activation.Apply(nets, nets);
+    public void Activate(double[] nets)
+    {
+        // An exponential takes about as long as thirty multiply-adds.
+        var pieces = layer.Activation is Activation.Logistic or Activation.Tanh ? Pieces(32L * nets.Length) : 1;
+        if (pieces == 1) layer.Activation.Apply(nets, nets);
+        else Cut(this, pieces, nets);
+
+        static void Cut(DenseSlice own, int pieces, double[] nets) => own.workers.Run(pieces, piece =>
+        {
+            var rows = nets.Length / own.Units;
+            var part = nets.AsSpan((own.Border(piece, pieces) * rows)..(own.Border(piece + 1, pieces) * rows));
+            own.Activation.Apply(part, part);
+        });
+    }
 
     /// <summary>∂E/∂y of this slice's units: units × rows. For the last layer that is its share of what the loss sends.</summary>
     /// <remarks>With the pending outgoing weights, which differ from the committed ones only where the update order wants it.</remarks>
     /// <param name="above">Deltas of the layer above, units above × rows; for the last layer ∂E/∂y of all outputs.</param>
     /// <param name="rows">How many rows.</param>
     /// <param name="s">Where to.</param>
-    public void OutputSlopes(ReadOnlySpan<double> above, int rows, double[] s)
+    public void OutputSlopes(double[] above, int rows, double[] s)
     {
-        if (UnitsAbove == 0) above.Slice(first * rows, Units * rows).CopyTo(s);
-        else Kernels.Product(Outgoing.Pending, 1, Units, above, [], s, Units, UnitsAbove, rows);
+        if (UnitsAbove == 0)
+        {
+            above.AsSpan(first * rows, Units * rows).CopyTo(s);
+            return;
+        }
+
+        var pieces = Pieces((long)UnitsAbove * Units * rows);
+        if (pieces == 1) Slopes(0, Units, above, rows, s);
+        else Cut(this, pieces, above, rows, s);
+
+        static void Cut(DenseSlice own, int pieces, double[] above, int rows, double[] s) =>
+            own.workers.Run(pieces, piece => own.Slopes(own.Border(piece, pieces), own.Border(piece + 1, pieces), above, rows, s));
     }
+
+    private void Slopes(int from, int to, double[] above, int rows, double[] s) => Kernels.Current.Product(
+        Outgoing.Pending.AsSpan(from), 1, Units, above, [], s.AsSpan(from * rows, (to - from) * rows), to - from, UnitsAbove, rows);
 
     /// <summary>∂W of some rows: units × inputs.</summary>
     /// <param name="x">Inputs × rows.</param>
     /// <param name="delta">δ of this slice, units × rows.</param>
     /// <param name="rows">How many rows.</param>
-    public double[] WeightGradients(ReadOnlySpan<double> x, ReadOnlySpan<double> delta, int rows)
+    public double[] WeightGradients(double[] x, double[] delta, int rows)
     {
         var gradients = Weights.TakeBuffer();
-        Kernels.ProductOfTransposed(delta, x, gradients, Units, rows, Inputs);
+        Descend(x, delta, rows, gradients, rate: null);
         return gradients;
     }
+
+    /// <summary>Prepares the update of W from all rows of a step at once: each gradient is applied while it is in the core.</summary>
+    /// <remarks>The same bits as <see cref="WeightGradients"/> and <see cref="Prepare"/>. The gradients themselves are not kept.</remarks>
+    /// <param name="x">Inputs × rows.</param>
+    /// <param name="delta">δ of this slice, units × rows.</param>
+    /// <param name="rows">How many rows.</param>
+    /// <param name="step">From 1.</param>
+    /// <returns>Whether every weight stays a finite number; nothing, and nothing was done, where the optimizer needs more than gradients.</returns>
+    public bool? PrepareWeights(double[] x, double[] delta, int rows, int step)
+    {
+        if (Weights.PlainRate(step) is not { } rate) return null;
+        var next = Weights.TakeBuffer();
+        var isFinite = Descend(x, delta, rows, next, -rate);
+        Weights.Prepare(next);
+        return isFinite;
+    }
+
+    private bool Descend(double[] x, double[] delta, int rows, double[] next, double? rate)
+    {
+        var pieces = Pieces((long)Units * Inputs * rows);
+        return pieces == 1 ? Descend(0, Units, x, delta, rows, next, rate) : Cut(this, pieces, x, delta, rows, next, rate);
+
+        static bool Cut(DenseSlice own, int pieces, double[] x, double[] delta, int rows, double[] next, double? rate)
+        {
+            var finite = new bool[pieces];
+            own.workers.Run(pieces, piece => finite[piece] = own.Descend(own.Border(piece, pieces), own.Border(piece + 1, pieces), x, delta, rows, next, rate));
+            return Array.TrueForAll(finite, isFinite => isFinite);
+        }
+    }
+
+    // Gradients; with a rate, which may be 0, what they make of the weights.
+    private bool Descend(int from, int to, double[] x, double[] delta, int rows, double[] next, double? rate) =>
+        Kernels.Current.ProductOfTransposed(
+            delta.AsSpan(from * rows, (to - from) * rows), x, next.AsSpan(from * Inputs, (to - from) * Inputs), to - from, rows, Inputs,
+            rate is null ? [] : Weights.Values.AsSpan(from * Inputs, (to - from) * Inputs), rate ?? 0);
 
     /// <summary>∂b of some rows.</summary>
     public double[] BiasGradients(ReadOnlySpan<double> delta, int rows)
     {
         var biases = Biases.TakeBuffer();
-        Kernels.RowSums(delta, biases, Units, rows);
+        Kernels.Current.RowSums(delta, biases, Units, rows);
         return biases;
     }
 
@@ -124,7 +215,7 @@ public sealed class DenseSlice
     public double[] OutgoingGradients(ReadOnlySpan<double> y, ReadOnlySpan<double> above, int rows)
     {
         var gradients = Outgoing.TakeBuffer();
-        Kernels.ProductOfTransposed(above, y, gradients, UnitsAbove, rows, Units);
+        Kernels.Current.ProductOfTransposed(above, y, gradients, UnitsAbove, rows, Units);
         return gradients;
     }
 
@@ -137,9 +228,9 @@ public sealed class DenseSlice
     /// <returns>Whether every parameter stays a finite number.</returns>
     public bool Prepare(Gradients gradients, int step)
     {
-        var finite = Weights.Prepare(gradients.Weights, step);
+        // What is prepared already was made with the product, or S was made of it.
+        var finite = Weights.IsPrepared || Weights.Prepare(gradients.Weights, step);
         if (layer.TrainBias) finite &= Biases.Prepare(gradients.Biases, step);
-        // During-backward has prepared them already: S was made of them.
         if (!Outgoing.IsPrepared) finite &= Outgoing.Prepare(gradients.Outgoing, step);
         return finite;
     }
@@ -177,7 +268,7 @@ public static class GradientTree
         var middle = (parts.Length + 1) / 2;
         var left = Sum(parts[..middle]);
         var right = Sum(parts[middle..]);
-        for (var i = 0; i < left.Length; i++) left[i] += right[i];
+        Kernels.Current.Add(right, left);
         return left;
     }
 }

@@ -29,7 +29,8 @@ public static class LossRules
         if (loss == LossKind.CrossEntropy)
         {
             var largest = y[Largest(y)];
-            for (var o = 0; o < y.Length; o++) sum += Exact.Exp(y[o] - largest);
+            var exponentials = y.Length <= 64 ? stackalloc double[y.Length] : new double[y.Length];
+            sum = Exponentials(y, largest, exponentials);
             var value = Exact.Log(sum);
             for (var o = 0; o < y.Length; o++) value = Math.FusedMultiplyAdd(-t[o], y[o] - largest, value);
             return value;
@@ -49,8 +50,7 @@ public static class LossRules
     {
         if (loss == LossKind.CrossEntropy)
         {
-            var (largest, sum) = (y[Largest(y)], 0.0);
-            for (var o = 0; o < y.Length; o++) sum += gradient[o] = Exact.Exp(y[o] - largest);
+            var sum = Exponentials(y, y[Largest(y)], gradient);
             for (var o = 0; o < y.Length; o++) gradient[o] = (gradient[o] / sum - t[o]) / rows;
             return;
         }
@@ -62,6 +62,16 @@ public static class LossRules
     /// <summary>Whether the outputs name the row's class: the largest output, the first among equals; one output alone says class 1 from ½ upward.</summary>
     public static bool IsCorrect(ReadOnlySpan<double> y, ReadOnlySpan<double> t) =>
         y.Length == 1 ? (y[0] >= 0.5) == (t[0] >= 0.5) : Largest(y) == Largest(t);
+
+    /// <summary>e^(y − largest), and their sum in order.</summary>
+    private static double Exponentials(ReadOnlySpan<double> y, double largest, Span<double> exponentials)
+    {
+        for (var o = 0; o < y.Length; o++) exponentials[o] = y[o] - largest;
+        Kernels.Current.Exp(exponentials, exponentials);
+        var sum = 0.0;
+        foreach (var exponential in exponentials) sum += exponential;
+        return sum;
+    }
 
     // A NaN counts as the largest: the loss it makes must not be a number.
     private static int Largest(ReadOnlySpan<double> values)

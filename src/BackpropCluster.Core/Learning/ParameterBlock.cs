@@ -1,6 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-
 namespace BackpropCluster.Core.Learning;
 
 /// <summary>Some parameters with their optimizer state, and the update that waits for its commit.</summary>
@@ -41,6 +38,12 @@ public sealed class ParameterBlock
         return buffer;
     }
 
+    /// <summary>η of a step where w − η·g is the whole update, the rule of most runs.</summary>
+    public double? PlainRate(int step) => optimizer is { Kind: OptimizerKind.Sgd, Momentum: 0, WeightDecay: 0 } ? optimizer.RateAt(step) : null;
+
+    /// <summary>Takes the next values, computed elsewhere; the array is taken over.</summary>
+    public void Prepare(double[] next) => pending = next;
+
     /// <summary>Computes the update of a step.</summary>
     /// <param name="gradient">∂E of each parameter. The array is taken over and becomes the next values.</param>
     /// <param name="step">From 1.</param>
@@ -48,7 +51,7 @@ public sealed class ParameterBlock
     public bool Prepare(double[] gradient, int step)
     {
         pending = gradient;
-        if (optimizer is { Kind: OptimizerKind.Sgd, Momentum: 0, WeightDecay: 0 }) return Descend(gradient, -optimizer.RateAt(step));
+        if (PlainRate(step) is { } rate) return Kernels.Current.Descend(-rate, Values, gradient);
         var rule = new OptimizerStep(optimizer, step);
         var size = optimizer.StateSize;
         var finite = true;
@@ -80,28 +83,5 @@ public sealed class ParameterBlock
         if (pending is null) return;
         spare.SetTarget(Values);
         (Values, pending) = (pending, null);
-    }
-
-    // w ← w − η·g, the rule of most runs, eight at a time; x − x is 0 for every finite x and NaN for the others.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool Descend(double[] gradient, double rate)
-    {
-        var poison = Vector512<double>.Zero;
-        var i = 0;
-        for (; i + 8 <= gradient.Length; i += 8)
-        {
-            var w = Vector512.FusedMultiplyAdd(Vector512.Create(rate), Vector512.Create(gradient, i), Vector512.Create(Values, i));
-            poison += w - w;
-            w.CopyTo(gradient, i);
-        }
-
-        var finite = poison == Vector512<double>.Zero;
-        for (; i < gradient.Length; i++)
-        {
-            gradient[i] = Math.FusedMultiplyAdd(rate, gradient[i], Values[i]);
-            finite &= double.IsFinite(gradient[i]);
-        }
-
-        return finite;
     }
 }

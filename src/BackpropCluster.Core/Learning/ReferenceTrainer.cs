@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Runtime.Intrinsics;
 using BackpropCluster.Core.Data;
 
 namespace BackpropCluster.Core.Learning;
@@ -119,7 +118,7 @@ public sealed class ReferenceTrainer
         {
             var z = biases[l][o];
             for (var i = 0; i < x.Length; i++) z = Math.FusedMultiplyAdd(weights[l][o][i], x[i], z);
-            y[o] = spec.Model.Layers[l].Activation.Apply(Vector512.CreateScalar(z)).ToScalar();
+            y[o] = spec.Model.Layers[l].Activation.Apply(z);
         }
 
         return y;

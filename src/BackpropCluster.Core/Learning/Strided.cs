@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using BackpropCluster.Core.Learning.Vectors;
 
 namespace BackpropCluster.Core.Learning;
 
@@ -14,6 +16,9 @@ internal readonly ref struct Strided(ReadOnlySpan<double> values, int rowStride,
 
     public int Length => values.Length;
 
+    /// <summary>Rows for columns and columns for rows.</summary>
+    public Strided Turned => new(values, columnStride, rowStride);
+
     /// <summary>Whether every element of so many rows and columns lies within the values.</summary>
     public bool Holds(int rows, int columns) =>
         rows == 0 || columns == 0 || (rows - 1L) * rowStride + (columns - 1L) * columnStride < values.Length;
@@ -26,16 +31,27 @@ internal readonly ref struct Strided(ReadOnlySpan<double> values, int rowStride,
     public void Pack(int row, int rows, int column, int columns, Span<double> panel, int width)
     {
         if (columns < width) panel[..(rows * width)].Clear();
-        if (columnStride == 1)
+        ref var target = ref MemoryMarshal.GetReference(panel);
+        var (r, inPairs) = (0, columns & ~1);
+        // Row by row reads from as many streams as there are columns, which caches bear; column by column would write with a stride.
+        // Two rows of two columns are one exchange of halves between registers.
+        for (; rowStride == 1 && r + 2 <= rows; r += 2)
         {
-            for (var r = 0; r < rows; r++)
-                values.Slice((row + r) * rowStride + column, columns).CopyTo(panel[(r * width)..]);
-            return;
+            ref var source = ref At(row + r, column);
+            ref var packed = ref Unsafe.Add(ref target, (nint)r * width);
+            for (nint c = 0; c < inPairs; c += 2)
+            {
+                var x = Vector128.LoadUnsafe(ref Unsafe.Add(ref source, c * columnStride));
+                var y = Vector128.LoadUnsafe(ref Unsafe.Add(ref source, (c + 1) * columnStride));
+                Pairs.Lows(x, y).StoreUnsafe(ref packed, (nuint)c);
+                Pairs.Highs(x, y).StoreUnsafe(ref packed, (nuint)(width + c));
+            }
+
+            for (nint c = inPairs; c < columns; c++)
+                (Unsafe.Add(ref packed, c), Unsafe.Add(ref packed, width + c)) = (Unsafe.Add(ref source, c * columnStride), Unsafe.Add(ref source, c * columnStride + 1));
         }
 
-        // Column by column would write with a stride; row by row reads from as many streams as there are columns, which caches bear.
-        ref var target = ref MemoryMarshal.GetReference(panel);
-        for (var r = 0; r < rows; r++)
+        for (; r < rows; r++)
         {
             ref var source = ref At(row + r, column);
             ref var packed = ref Unsafe.Add(ref target, (nint)r * width);

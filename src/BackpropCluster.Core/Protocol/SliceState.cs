@@ -6,7 +6,8 @@ namespace BackpropCluster.Core.Protocol;
 /// <remarks>Parts are not sealed: tests plant bugs in classes derived from them, which the fault explorer must catch.</remarks>
 /// <param name="id">Which slice.</param>
 /// <param name="open">Brings the model of a checkpoint.</param>
-public class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel> open) : PartState(id)
+/// <param name="workers">Who computes large products; <see langword="null"/> for the caller alone.</param>
+public class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel> open, IWorkers? workers = null) : PartState(id)
 {
     private DenseSlice? slice;
     private SliceRange range;
@@ -30,7 +31,7 @@ public class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel> open)
     {
         var (newPlan, from) = (restore.Plan, restore.From);
         range = newPlan.SlicesOf(Id.Layer)[Id.Index];
-        slice = new DenseSlice(newPlan.Spec, newPlan.Features, range.Layer, range.First, range.Units, from is null ? null : open(newPlan, from));
+        slice = new DenseSlice(newPlan.Spec, newPlan.Features, range.Layer, range.First, range.Units, from is null ? null : open(newPlan, from), workers);
         below = range.Layer == 1 ? [newPlan.Features] : newPlan.SliceUnits(range.Layer - 1);
         above = range.Layer == newPlan.Depth ? [newPlan.Spec.Model.Layers[^1].Units] : newPlan.SliceUnits(range.Layer + 1);
         passes = [.. Enumerable.Range(0, newPlan.Spec.Data.Microbatches).Select(_ => new Pass(below, above))];
@@ -109,7 +110,7 @@ public class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel> open)
     {
         Nets(slice!, inputs, key, nets);
         // Looked at here, not only in the loss: logistic units turn an infinite net into a healthy-looking 0 or 1.
-        if (!Exact.AreFinite(nets))
+        if (!Kernels.Current.AreFinite(nets))
         {
             Fail(key, FailureKind.NotFinite, $"a net of layer {range.Layer} is not a finite number at step {key.Step}", outbox);
             return null;
@@ -143,8 +144,13 @@ public class SliceState(PartId id, Func<RunPlan, CheckpointId, SavedModel> open)
         if (range.Layer > 1)
             outbox.Send(Recipients.SlicesOf(range.Layer - 1), new Deltas(key with { From = Id }, new Payload(range.Units, rows, delta)));
 
+        // The rows of one microbatch are the step's, so their gradients can be applied as they come; nobody sees them then, unless a trace does.
+        var weights = passes.Length == 1 && !key.Trace.IsSampled ? slice.PrepareWeights(pass.Inputs.Values, delta, rows, key.Step) : null;
+        finite &= weights ?? true;
         pass.Gradients = new Gradients(
-            slice.WeightGradients(pass.Inputs.Values, delta, rows), slice.BiasGradients(delta, rows), during ? outgoing : slice.OutgoingGradients(pass.Y, above, rows));
+            weights is null ? slice.WeightGradients(pass.Inputs.Values, delta, rows) : [],
+            slice.BiasGradients(delta, rows),
+            during ? outgoing : slice.OutgoingGradients(pass.Y, above, rows));
         if (key.Trace.IsSampled)
             outbox.Observe(new SliceBackward(
                 key with { From = Id }, range, rows, Told(key, above), Told(key, slice.Outgoing.Pending), slopes, Told(key, delta), Told(key, pass.Gradients.Weights)));

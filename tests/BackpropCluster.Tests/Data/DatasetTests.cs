@@ -121,6 +121,22 @@ public class DatasetTests
         Assert.Equal([8, 2, 7, 7], data.Training.Inputs([8, 2]));
     }
 
+    // Wider and longer than what is copied at a time, with every remainder.
+    [Fact]
+    public void InputsOfAnyNumberOfRowsAndFeaturesAreTheTables()
+    {
+        for (var features = 1; features <= 19; features++)
+        {
+            var table = Table.OfClasses(features, [.. Enumerable.Range(0, 21 * features).Select(i => (double)i)], [.. Enumerable.Range(0, 21).Select(r => r % 3)], 3);
+            var data = Dataset.Prepare(table, Plain, 1, 3).Training;
+            for (var count = 0; count <= 20; count++)
+            {
+                int[] rows = [.. Enumerable.Range(0, count).Select(r => (r * 8 + 3) % 21)];
+                Assert.Equal(Enumerable.Range(0, features).SelectMany(f => rows.Select(row => data.Input(row, f))), data.Inputs(rows));
+            }
+        }
+    }
+
     private static int[] RowNumbers(RowSet rows) => [.. Column(rows, 0).Select(x => (int)x)];
 
     private static double[] Column(RowSet rows, int column) => [.. Enumerable.Range(0, rows.Count).Select(row => rows.Input(row, column))];

@@ -1,5 +1,5 @@
-using System.Runtime.Intrinsics;
 using BackpropCluster.Core.Learning;
+using BackpropCluster.Core.Learning.Vectors;
 
 namespace BackpropCluster.Tests.Learning;
 
@@ -15,11 +15,30 @@ public class ActivationTests
         for (var length = 1; length <= 40; length++)
         {
             var z = Enumerable.Range(0, length).Select(i => 10 * random.Normal((ulong)i)).ToArray();
-            var y = new double[length];
-            activation.Apply(z, y);
-            for (var i = 0; i < length; i++)
-                for (var lane = 0; lane < Vector512<double>.Count; lane++)
-                    Assert.Equal(Bits(Alone(activation, z[i], lane)), Bits(y[i]));
+            AllWidthsAgree(z, (kernels, x, y) => kernels.Activate(activation, x, y), z => activation.Apply(z));
+        }
+    }
+
+    /// <summary>Where a function is cut off, turns over or has no number, each at every place of a register.</summary>
+    [Theory]
+    [MemberData(nameof(All))]
+    public void TheEdgesHaveTheSameBitsInEveryRegister(Activation activation)
+    {
+        double[] edges =
+        [
+            double.NaN, -double.NaN, double.PositiveInfinity, double.NegativeInfinity, 0, -0.0, double.Epsilon, -double.Epsilon, double.MaxValue, double.MinValue,
+            709.7, 709.8, 710, -708.3, -708.5, -744.9, -745.2, -746, 21.9, 22, 22.1, -22.1, 0.5, -0.5, 1e-300, 37, -37, 354.9, 355.1, -354.9, -355.1,
+        ];
+        for (var turn = 0; turn < 8; turn++)
+        {
+            double[] x = [.. edges[turn..], .. edges[..turn]];
+            AllWidthsAgree(x, (kernels, z, y) => kernels.Activate(activation, z, y), z => activation.Apply(z));
+            AllWidthsAgree(x, (kernels, z, y) => kernels.Exp(z, y), Exact.Exp);
+            AllWidthsAgree(x, (kernels, y, delta) =>
+            {
+                Array.Fill(delta, 3);
+                kernels.MultiplyByDerivative(activation, y, delta);
+            }, y => 3 * activation.Derivative(y));
         }
     }
 
@@ -67,8 +86,16 @@ public class ActivationTests
         Assert.Equal(3 * slope, delta[0], 1e-15);
     }
 
-    private static double Alone(Activation activation, double z, int lane) =>
-        activation.Apply(Vector512<double>.Zero.WithElement(lane, z)).GetElement(lane);
+    private static void AllWidthsAgree(double[] x, Action<VectorKernels, double[], double[]> compute, Func<double, double> alone)
+    {
+        foreach (var kernels in Kernels.Supported)
+        {
+            var y = new double[x.Length];
+            compute(kernels, x, y);
+            for (var i = 0; i < x.Length; i++)
+                Assert.True(Bits(alone(x[i])) == Bits(y[i]), $"{kernels.Bits} bits, place {i} of {x.Length}: {x[i]:R} gives {y[i]:R}, alone {alone(x[i]):R}");
+        }
+    }
 
     private static long Bits(double x) => BitConverter.DoubleToInt64Bits(x);
 }

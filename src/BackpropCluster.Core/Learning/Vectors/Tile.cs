@@ -1,0 +1,145 @@
+using System.Runtime.CompilerServices;
+
+namespace BackpropCluster.Core.Learning.Vectors;
+
+/// <summary>A number that the compiler knows: what a tile of fewer rows or vectors does not need is left out of its code.</summary>
+internal interface INumber
+{
+    static abstract int Value { get; }
+}
+
+/// <summary>The sums of one block of C, all in registers: each is a chain of fused multiply-adds in the order of k.</summary>
+/// <typeparam name="L">Arithmetic of the register.</typeparam>
+/// <typeparam name="V">The register.</typeparam>
+/// <typeparam name="TRows">Rows of the block: 1, 4 or 8.</typeparam>
+/// <typeparam name="TVectors">Registers to a row: 1, 2 or 3.</typeparam>
+internal static class Tile<L, V, TRows, TVectors>
+    where L : struct, ILanes<V>
+    where V : struct
+    where TRows : struct, INumber
+    where TVectors : struct, INumber
+{
+    /// <summary>C += A·B for k columns of A and rows of B.</summary>
+    /// <param name="a">The block's first row of A.</param>
+    /// <param name="strideM">Distance of A's rows.</param>
+    /// <param name="strideK">Distance of A's columns.</param>
+    /// <param name="b">The block's first column of B; its columns lie side by side.</param>
+    /// <param name="strideB">Distance of B's rows.</param>
+    /// <param name="c">The block of C; its columns lie side by side.</param>
+    /// <param name="strideC">Distance of C's rows.</param>
+    /// <param name="k">How many.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(ref double a, nint strideM, nint strideK, ref double b, nint strideB, ref double c, nint strideC, int k)
+    {
+        V c00 = default, c01 = default, c02 = default, c10 = default, c11 = default, c12 = default;
+        V c20 = default, c21 = default, c22 = default, c30 = default, c31 = default, c32 = default;
+        V c40 = default, c41 = default, c42 = default, c50 = default, c51 = default, c52 = default;
+        V c60 = default, c61 = default, c62 = default, c70 = default, c71 = default, c72 = default;
+        ref var a4 = ref Unsafe.Add(ref a, 4 * strideM);
+        ref var c4 = ref Unsafe.Add(ref c, 4 * strideC);
+        Load(ref c, ref c00, ref c01, ref c02);
+        if (TRows.Value >= 4)
+        {
+            Load(ref Unsafe.Add(ref c, strideC), ref c10, ref c11, ref c12);
+            Load(ref Unsafe.Add(ref c, 2 * strideC), ref c20, ref c21, ref c22);
+            Load(ref Unsafe.Add(ref c, 3 * strideC), ref c30, ref c31, ref c32);
+        }
+
+        if (TRows.Value == 8)
+        {
+            Load(ref c4, ref c40, ref c41, ref c42);
+            Load(ref Unsafe.Add(ref c4, strideC), ref c50, ref c51, ref c52);
+            Load(ref Unsafe.Add(ref c4, 2 * strideC), ref c60, ref c61, ref c62);
+            Load(ref Unsafe.Add(ref c4, 3 * strideC), ref c70, ref c71, ref c72);
+        }
+
+        for (; k > 0; k--)
+        {
+            var b0 = L.Load(ref b, 0);
+            var b1 = TVectors.Value > 1 ? L.Load(ref b, L.Count) : default;
+            var b2 = TVectors.Value > 2 ? L.Load(ref b, 2 * L.Count) : default;
+            Multiply(L.Create(a), b0, b1, b2, ref c00, ref c01, ref c02);
+            if (TRows.Value >= 4)
+            {
+                Multiply(L.Create(Unsafe.Add(ref a, strideM)), b0, b1, b2, ref c10, ref c11, ref c12);
+                Multiply(L.Create(Unsafe.Add(ref a, 2 * strideM)), b0, b1, b2, ref c20, ref c21, ref c22);
+                Multiply(L.Create(Unsafe.Add(ref a, 3 * strideM)), b0, b1, b2, ref c30, ref c31, ref c32);
+            }
+
+            if (TRows.Value == 8)
+            {
+                Multiply(L.Create(a4), b0, b1, b2, ref c40, ref c41, ref c42);
+                Multiply(L.Create(Unsafe.Add(ref a4, strideM)), b0, b1, b2, ref c50, ref c51, ref c52);
+                Multiply(L.Create(Unsafe.Add(ref a4, 2 * strideM)), b0, b1, b2, ref c60, ref c61, ref c62);
+                Multiply(L.Create(Unsafe.Add(ref a4, 3 * strideM)), b0, b1, b2, ref c70, ref c71, ref c72);
+                a4 = ref Unsafe.Add(ref a4, strideK);
+            }
+
+            a = ref Unsafe.Add(ref a, strideK);
+            b = ref Unsafe.Add(ref b, strideB);
+        }
+
+        Store(ref c, c00, c01, c02);
+        if (TRows.Value >= 4) StoreThree(ref Unsafe.Add(ref c, strideC), strideC, c10, c11, c12, c20, c21, c22, c30, c31, c32);
+        if (TRows.Value != 8) return;
+        Store(ref c4, c40, c41, c42);
+        StoreThree(ref Unsafe.Add(ref c4, strideC), strideC, c50, c51, c52, c60, c61, c62, c70, c71, c72);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Load(ref double c, ref V c0, ref V c1, ref V c2)
+    {
+        c0 = L.Load(ref c, 0);
+        if (TVectors.Value > 1) c1 = L.Load(ref c, L.Count);
+        if (TVectors.Value > 2) c2 = L.Load(ref c, 2 * L.Count);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Multiply(V a, V b0, V b1, V b2, ref V c0, ref V c1, ref V c2)
+    {
+        c0 = L.Fma(a, b0, c0);
+        if (TVectors.Value > 1) c1 = L.Fma(a, b1, c1);
+        if (TVectors.Value > 2) c2 = L.Fma(a, b2, c2);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(ref double c, V c0, V c1, V c2)
+    {
+        L.Store(c0, ref c, 0);
+        if (TVectors.Value > 1) L.Store(c1, ref c, L.Count);
+        if (TVectors.Value > 2) L.Store(c2, ref c, 2 * L.Count);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreThree(ref double c, nint strideC, V c00, V c01, V c02, V c10, V c11, V c12, V c20, V c21, V c22)
+    {
+        Store(ref c, c00, c01, c02);
+        Store(ref Unsafe.Add(ref c, strideC), c10, c11, c12);
+        Store(ref Unsafe.Add(ref c, 2 * strideC), c20, c21, c22);
+    }
+}
+
+internal readonly struct One : INumber
+{
+    public static int Value => 1;
+}
+
+internal readonly struct Two : INumber
+{
+    public static int Value => 2;
+}
+
+internal readonly struct Three : INumber
+{
+    public static int Value => 3;
+}
+
+internal readonly struct Four : INumber
+{
+    public static int Value => 4;
+}
+
+internal readonly struct Eight : INumber
+{
+    public static int Value => 8;
+}
