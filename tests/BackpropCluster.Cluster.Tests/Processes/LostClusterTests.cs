@@ -20,7 +20,7 @@ public sealed class LostClusterTests : IDisposable
         await using var redis = await RedisServer.Start();
         string[] sets = ["training.epochs=3000", SavesOften, "cluster.silos=1"];
         var file = RunFileLoader.Load(ProcessRuns.Write(backprop.Folder), sets);
-        await using var client = await KilledInTheMiddle(redis.Url(), sets);
+        await using var client = await KilledInTheMiddle(backprop.Folder, redis.Url(), sets);
         await client.Says("no silo answers; looking for one");
 
         await using var again = await SiloProcess.Start(redis.Url(), "again", backprop.Folder);
@@ -35,7 +35,7 @@ public sealed class LostClusterTests : IDisposable
         var url = $"localhost:{RedisServer.FreePort()}";
         string[] sets = ["training.epochs=3000", SavesOften, "cluster.silos=1"];
         var file = RunFileLoader.Load(ProcessRuns.Write(backprop.Folder), sets);
-        await using var client = await KilledInTheMiddle(url, sets);
+        await using var client = await KilledInTheMiddle(backprop.Folder, url, sets);
         await using var again = await SiloProcess.Start(url, "again", backprop.Folder);
         var ended = await client.Ends();
         Assert.Equal(ProcessRuns.Reference(file).WeightsSha256, ended.Json.GetProperty("weightsSha256").GetString());
@@ -45,13 +45,15 @@ public sealed class LostClusterTests : IDisposable
     public async Task AClientWhoseSilosStayAwayEndsWithOneSentenceAndSoDoesOneThatIsInterruptedMeanwhile()
     {
         var url = $"localhost:{RedisServer.FreePort()}";
-        await using var client = await KilledInTheMiddle(url, [.. EndlessRun.Sets, SavesOften, "cluster.silos=1"], "--wait", "4s");
+        await using var client = await KilledInTheMiddle(backprop.Folder, url, [.. EndlessRun.Sets, SavesOften, "cluster.silos=1"], "--wait", "4s");
         await client.Says("no silo answers; looking for one that does for up to 4 s");
         var ended = await client.Ends();
         Assert.Equal((4, ""), (ended.ExitCode, ended.Output));
         Assert.Matches(@"\nbackprop: run \S+: no silo answers, for 4 s now\. What was saved is kept\. .*train --resume \S+\.\n$", ended.Talk);
 
-        await using var other = await KilledInTheMiddle($"localhost:{RedisServer.FreePort()}", [.. EndlessRun.Sets, SavesOften, "cluster.silos=1"]);
+        // Silos of the same folder would go on with the first run.
+        using var elsewhere = new Backprop();
+        await using var other = await KilledInTheMiddle(elsewhere.Folder, $"localhost:{RedisServer.FreePort()}", [.. EndlessRun.Sets, SavesOften, "cluster.silos=1"]);
         await other.Says("no silo answers; looking for one that does for up to 120 s");
         other.Signal("INT");
         var interrupted = await other.Ends();
@@ -129,11 +131,11 @@ public sealed class LostClusterTests : IDisposable
         }
     }
 
-    private async Task<Child> KilledInTheMiddle(string url, string[] sets, params string[] more)
+    private static async Task<Child> KilledInTheMiddle(string folder, string url, string[] sets, params string[] more)
     {
-        await using var silo = await SiloProcess.Start(url, "first", backprop.Folder);
-        ProcessRuns.Write(backprop.Folder);
-        var client = Child.Backprop(backprop.Folder, ["train", "seven.yaml", "--cluster", url, "--json", .. sets.SelectMany(set => new[] { "--set", set }), .. more]);
+        await using var silo = await SiloProcess.Start(url, "first", folder);
+        ProcessRuns.Write(folder);
+        var client = Child.Backprop(folder, ["train", "seven.yaml", "--cluster", url, "--json", .. sets.SelectMany(set => new[] { "--set", set }), .. more]);
         await silo.Process.Says("is saved at step 100");
         await silo.Process.Kill();
         return client;
