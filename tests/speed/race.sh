@@ -8,6 +8,9 @@ data=/usr/share/datasets/fashion-mnist
 [ -d "$data" ] || { echo "dataset-fashion-mnist is missing; nothing was measured"; exit 0; }
 /usr/bin/python3 -c 'import torch' 2>/dev/null || { echo "python3-torch is missing; nothing was measured"; exit 0; }
 dotnet build -c Release src/BackpropCluster.Cli >/dev/null
+processor=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -1)
+versions=$(/usr/bin/python3 -c 'import torch; print("PyTorch", torch.__version__, "with", next((l.strip() for l in torch.__config__.show().splitlines() if "CPU capability" in l), "no capability named"))')
+echo "$processor; $versions"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cat > "$folder/fashion.yaml" <<YAML
@@ -24,16 +27,19 @@ YAML
 backprop=src/BackpropCluster.Cli/bin/Release/net10.0/backprop
 ours() { taskset -c "$1" "$backprop" train "$folder/fashion.yaml" --run-dir "$folder" --set cluster.granularity="$2" --json 2>/dev/null | grep -oE '"samplesPerSecond":[0-9]+' | grep -oE '[0-9]+'; }
 peer() { taskset -c "$1" env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE OPENBLAS_NUM_THREADS="$2" OMP_NUM_THREADS="$2" /usr/bin/python3 tests/speed/fashion.py "$data" "$2" 2; }
+# The registers that ours computes with, and what it can do at most; the peer is not limited where DOTNET_EnableAVX512=0 limits ours.
+"$backprop" doctor | grep -o '[0-9]* processors.*bits'
 ratio() { awk "BEGIN { printf \"%.2f\", $1 / $2 }"; }
 for turn in 1 2 3; do
   a=$(ours 0 layer) b=$(peer 0 1)
   echo "turn $turn, one core: ours $a rows/s, PyTorch $b rows/s, ratio $(ratio "$a" "$b")"
 done
-# PyTorch gets the better of two threads and one; our layer is cut in two, one grain a core, same bits.
+# PyTorch gets the better of two threads and one; ours is one grain that shares its products, then two grains, same bits.
 for turn in 1 2 3; do
-  a=$(ours 0,1 128) b=$(peer 0,1 2) c=$(peer 0,1 1)
+  a=$(ours 0,1 layer) d=$(ours 0,1 128) b=$(peer 0,1 2) c=$(peer 0,1 1)
   best=$(( b > c ? b : c ))
-  echo "turn $turn, two cores: ours $a rows/s, PyTorch $b rows/s with two threads, $c with one, ratio $(ratio "$a" "$best")"
+  echo "turn $turn, two cores: ours $a rows/s as one grain, $d as two, PyTorch $b rows/s with two threads, $c with one," \
+    "ratio $(ratio "$a" "$best") and $(ratio "$d" "$best")"
 done
 a=$("$backprop" bench training --json 2>/dev/null | grep -oE '"roundsPerSecond":[0-9]+' | head -1 | grep -oE '[0-9]+')
 b=$(/usr/bin/python3 tests/speed/tutorial.py 20000)

@@ -96,6 +96,7 @@ public sealed partial class CoordinatorState
         else if (Status == RunStatus.Leading) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
         else
         {
+            FailedSaves++;
             warnings.Add($"version {version} could not be saved: {failed.Reason}");
             outage = null; // it answers again, and a pause would hold back the deadline of the steps that follow
             if (++failedSaves >= MaxFailedSaves) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));

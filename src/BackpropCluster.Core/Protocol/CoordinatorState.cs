@@ -27,7 +27,7 @@ public sealed partial class CoordinatorState
     private readonly int firstAttempt;
     private int version;
     private int attempt;
-    private int failedSaves;
+    private int failedSaves; // in a row
     private bool interrupting;
     private bool handingOver;
     private bool moving;
@@ -86,6 +86,9 @@ public sealed partial class CoordinatorState
 
     /// <summary>The newest version that a whole checkpoint holds; 0 if none does.</summary>
     public int SavedVersion { get; private set; }
+
+    /// <summary>Checkpoints that could not be written, by this coordinator.</summary>
+    public int FailedSaves { get; private set; }
 
     /// <summary>What a user should know: checkpoints that are broken, or could not be written.</summary>
     public IReadOnlyList<string> Warnings => warnings;

@@ -20,7 +20,7 @@ internal sealed class RedisRunNames(IConnectionMultiplexer redis, int database) 
                     runs.Add(RunOf(key.ToString()));
             return [.. runs];
         }
-        catch (Exception e) when (StoreUnreachableException.IsMeant(e))
+        catch (Exception e) when (StoreUnreachableException.IsOfStore(e))
         {
             throw new StoreUnreachableException(e);
         }

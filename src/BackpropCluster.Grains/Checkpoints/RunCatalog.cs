@@ -109,7 +109,7 @@ public sealed class RunCatalog(SealedRecords records, IRunNames names, ILogger<R
         {
             await records.Replace(name, known, value);
         }
-        catch (Exception e) when (StoreUnreachableException.IsMeant(e))
+        catch (Exception e) when (StoreUnreachableException.IsOfStore(e))
         {
             throw new StoreUnreachableException(e);
         }
@@ -121,7 +121,7 @@ public sealed class RunCatalog(SealedRecords records, IRunNames names, ILogger<R
         {
             return await records.Read(name);
         }
-        catch (Exception e) when (StoreUnreachableException.IsMeant(e))
+        catch (Exception e) when (StoreUnreachableException.IsOfStore(e))
         {
             throw new StoreUnreachableException(e);
         }

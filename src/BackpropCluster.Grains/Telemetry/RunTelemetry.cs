@@ -143,10 +143,9 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         if (state.SavedVersion > saved) Metrics.Checkpoints.Add(1, Metrics.Written);
         saved = Math.Max(saved, state.SavedVersion);
         for (; warnings < state.Warnings.Count; warnings++)
-        {
             logger.LogWarning("run {Run}: {Warning}", plan.Run, state.Warnings[warnings]);
-            if (state.Warnings[warnings].Contains("could not be saved", StringComparison.Ordinal)) Metrics.Checkpoints.Add(1, Metrics.Failed);
-        }
+        if (state.FailedSaves > failedSaves) Metrics.Checkpoints.Add(state.FailedSaves - failedSaves, Metrics.Failed);
+        failedSaves = state.FailedSaves;
 
         if (state.Paused is not null && !paused) logger.LogWarning("run {Run} pauses at step {Step}: {Reason}", plan.Run, state.CommittedSteps, state.Paused);
         if (state.Paused is null && paused) logger.LogInformation("run {Run} goes on at step {Step}", plan.Run, state.CommittedSteps);

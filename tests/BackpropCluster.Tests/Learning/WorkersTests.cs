@@ -70,6 +70,8 @@ public class WorkersTests
     private static double[][] Step(IWorkers workers)
     {
         var slice = new DenseSlice(Spec, features: 310, layer: 1, first: 0, units: 203, workers: workers);
+        // All different, or a piece that took another's biases would not be found.
+        Numbers(203, 3).CopyTo(slice.Biases.Values, 0);
         double[] x = Numbers(310 * Rows, 1), above = Numbers(190 * Rows, 2), z = new double[203 * Rows], s = new double[203 * Rows];
         slice.Nets(x, Rows, z);
         double[] y = [.. z];
