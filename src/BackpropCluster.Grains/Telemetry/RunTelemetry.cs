@@ -25,7 +25,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private bool reported;
     private bool paused;
     private long reportedAt;
-    private int recoveries, moves, replayed, evaluations, saved, warnings;
+    private int recoveries, moves, replayed, evaluations, saved, failedSaves, warnings;
     private long stale;
     private bool led;
 
