@@ -9,19 +9,18 @@ namespace BackpropCluster.Cli;
 /// torn, or that says something else, goes with all that follow it, since what the coordinator tells is sealed and the file is not.</remarks>
 internal sealed class MetricsFile : IDisposable
 {
+    private const int BufferBytes = 1 << 16;
     private readonly string path;
     private readonly FileStream file;
-    private readonly StreamWriter writer;
-    private StreamReader? known; // while lines of an earlier session are compared
+    private bool isComparing; // with lines of an earlier session
     private long kept;
     private int steps;
 
     public MetricsFile(string path)
     {
         this.path = path;
-        file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
-        writer = new StreamWriter(file, leaveOpen: true) { NewLine = "\n" };
-        known = new StreamReader(file, leaveOpen: true);
+        file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, BufferBytes);
+        isComparing = file.Length > 0;
     }
 
     /// <summary>Takes the scores that follow those it has taken.</summary>
@@ -37,7 +36,7 @@ internal sealed class MetricsFile : IDisposable
             Evaluated();
         }
 
-        writer.Flush();
+        file.Flush();
 
         void Evaluated()
         {
@@ -46,40 +45,42 @@ internal sealed class MetricsFile : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        known?.Dispose();
-        writer.Dispose();
-        file.Dispose();
-    }
+    public void Dispose() => file.Dispose();
 
     private void Line(object values)
     {
-        var line = JsonSerializer.Serialize(values);
-        if (known is not null)
+        var line = JsonSerializer.SerializeToUtf8Bytes(values);
+        if (isComparing && Stands(line)) kept += line.Length + 1;
+        else
         {
-            var there = known.ReadLine();
-            var isWhole = kept + line.Length + 1 <= file.Length;
-            if (there == line && isWhole)
-            {
-                kept += line.Length + 1; // a number's and a name's characters are a byte each
-                return;
-            }
-
-            EndComparing(there is null || !isWhole);
+            if (isComparing) EndComparing();
+            file.Write(line);
+            file.WriteByte((byte)'\n');
         }
-
-        writer.WriteLine(line);
     }
 
-    private void EndComparing(bool isEnd)
+    // Read as long as the line that is expected, and no further: what stands there may be anything.
+    private bool Stands(byte[] line)
     {
-        if (!isEnd)
+        var there = new byte[line.Length + 1];
+        return file.ReadAtLeast(there, there.Length, throwOnEndOfStream: false) == there.Length && there[^1] == '\n' && there.AsSpan(0, line.Length).SequenceEqual(line);
+    }
+
+    private void EndComparing()
+    {
+        isComparing = false;
+        // At its end, or in a line that a crash has torn, there is nothing to say.
+        var rest = file.Length - kept;
+        if (rest > 0 && EndsWithALine())
             System.Console.Error.WriteLine(string.Create(
                 CultureInfo.InvariantCulture, $"warning: {path} says something else than the run after byte {kept}; it is written anew from there"));
-        known!.Dispose();
-        known = null;
         file.SetLength(kept);
         file.Position = kept;
+    }
+
+    private bool EndsWithALine()
+    {
+        file.Position = file.Length - 1;
+        return file.ReadByte() == '\n';
     }
 }

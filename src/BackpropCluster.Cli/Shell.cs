@@ -92,7 +92,7 @@ internal static class Shell
     }
 
     // A report is sent to others.
-    private static string WithoutPassword(string argument) => argument.IndexOf("redis:", StringComparison.Ordinal) is >= 0 and var at
+    internal static string WithoutPassword(string argument) => argument.IndexOf("redis:", StringComparison.Ordinal) is >= 0 and var at
         ? argument[..at] + (ClusterAddress.TryParse(argument[at..], out var address) ? address.ToString() : "redis:…")
         : argument;
 }

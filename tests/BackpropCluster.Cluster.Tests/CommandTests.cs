@@ -59,7 +59,7 @@ public sealed partial class CommandTests : IDisposable
         Assert.Matches("^[0-9a-f]{64}$", json.GetProperty("weightsSha256").GetString());
 
         var run = json.GetProperty("run").GetString()!;
-        Assert.Matches(@"^\d{8}-digits-[0-9a-f]{4}$", run);
+        Assert.Matches(@"^\d{8}-digits-[0-9a-f]{10}$", run);
         var folder = Path.Combine(backprop.Folder, "runs", run);
         Assert.Equal(1350, (await File.ReadAllLinesAsync(Path.Combine(folder, "metrics.jsonl"), TestContext.Current.CancellationToken)).Count(line => line.Contains("\"kind\":\"step\"", StringComparison.Ordinal)));
         JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "manifest.json"), TestContext.Current.CancellationToken)).Dispose();

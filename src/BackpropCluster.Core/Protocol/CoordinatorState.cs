@@ -232,6 +232,7 @@ public sealed partial class CoordinatorState
     private void GoOnWithout(string silo, Failure refusal, IOutbox outbox)
     {
         roster.Refuse(silo, refusal.Reason);
+        Warn($"{refusal.Reason}; it takes no part");
         if (Silos.IsEmpty) Fail(refusal);
         else Recover(RecoveryCause.Change, outbox);
     }
@@ -268,7 +269,8 @@ public sealed partial class CoordinatorState
     {
         if (interrupting) Status = RunStatus.Interrupted;
         else if (handingOver) Status = RunStatus.HandedOver;
-        else if (now - since > plan.GiveUpAfter) Fail(new Failure(KeyOf(Step, Phase.Forward), FailureKind.Lost, Vacancy));
+        else if (now - since > plan.GiveUpAfter)
+            Fail(new Failure(KeyOf(Step, Phase.Forward), roster.Objections.IsEmpty ? FailureKind.Lost : FailureKind.Data, Vacancy));
     }
 
     private void TakeLead(Led led, IOutbox outbox)

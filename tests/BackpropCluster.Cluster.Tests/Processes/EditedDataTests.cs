@@ -44,7 +44,7 @@ public sealed class EditedDataTests : IAsyncLifetime
     [Fact]
     public async Task ASiloThatTakesOverInTheMiddleOfARunRefusesOtherRows()
     {
-        await using var run = EndlessRun.Begin(Cluster.Client.Grains, backprop.Folder, "cluster.granularity=layer", "cluster.placement=by-layer", "training.checkpoint_every=20");
+        await using var run = EndlessRun.Begin(Cluster.Client.Grains, backprop.Folder, "cluster.granularity=layer", "cluster.placement=by-layer", "training.checkpoint_every=20", "cluster.give_up_after=5s");
         await run.Until(p => p.SavedVersion >= 40, "it was saved");
         Edit(shift: 0.5);
         foreach (var silo in await Holders(run)) await Kill(silo);

@@ -60,7 +60,7 @@ public class OwnSiloTests
         run.Coordinator.Tick(run.Plan.GiveUpAfter, run.Outbox);
         Assert.Null(run.Coordinator.Failure);
         run.Coordinator.Tick(run.Plan.GiveUpAfter + TimeSpan.FromTicks(1), run.Outbox);
-        Assert.Equal(FailureKind.Lost, run.Coordinator.Failure!.Kind);
+        Assert.Equal(FailureKind.Data, run.Coordinator.Failure!.Kind);
         Assert.Contains("silo own cannot read d.csv", run.Coordinator.Failure.Reason, StringComparison.Ordinal);
     }
 
