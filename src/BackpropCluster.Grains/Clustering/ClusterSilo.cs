@@ -186,6 +186,8 @@ public sealed class ClusterSilo : IAsyncDisposable
             options.CreateMultiplexer = _ => Task.FromResult((redis, true));
             options.ConfigurationOptions = address.StorageOptions();
             options.GrainStorageSerializer = new StoredBytesSerializer();
+            // Else what is cleared stays as an empty record, and a dropped checkpoint as many of them.
+            options.DeleteStateOnClear = true;
         });
         silo.Services.AddCheckpoints(services => services.GetRequiredKeyedService<IGrainStorage>("backprop"));
         silo.Services.AddSingleton<IRunNames>(new RedisRunNames(redis, address.Database));
