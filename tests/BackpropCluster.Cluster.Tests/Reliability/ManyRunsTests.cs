@@ -10,6 +10,7 @@ namespace BackpropCluster.Tests.Reliability;
 [Collection(Alone.Name), Trait("length", "long")]
 public sealed class ManyRunsTests : IDisposable
 {
+    private const string Count = "BACKPROP_RUNS";
     private const int Files = 10;
     private const double Tolerance = 1.1;
     private static readonly TimeSpan ReleaseBound = TimeSpan.FromMinutes(2);
@@ -23,6 +24,8 @@ public sealed class ManyRunsTests : IDisposable
     public ManyRunsTests()
     {
         LongTime.Need();
+        // Not in CI: what a process takes depends on what else the machine does. On a quiet one: BACKPROP_RUNS=100.
+        Assert.SkipUnless(Environment.GetEnvironmentVariable(Count) is { Length: > 0 }, $"measures memory on a quiet machine: set {Count}=100");
         RedisServer.Need();
         // Of this process, which is at work already, it changes nothing; the silos that it starts take it over.
         foreach (var (name, value) in Frugal) Environment.SetEnvironmentVariable(name, value);
@@ -37,7 +40,7 @@ public sealed class ManyRunsTests : IDisposable
     [Fact]
     public async Task AHundredRunsOfTenFilesLeaveWhatTheTenthLeft()
     {
-        var runs = int.TryParse(Environment.GetEnvironmentVariable("BACKPROP_RUNS"), out var count) ? count : 100;
+        var runs = int.TryParse(Environment.GetEnvironmentVariable(Count), out var count) ? count : 100;
         await using var cluster = await Faults.Cluster();
         var before = new Dictionary<string, Left>();
         for (var i = 1; i <= runs; i++)
