@@ -109,6 +109,7 @@ internal static class KernelBench
                 var start = new ProcessStartInfo(python, ["-c", script]) { RedirectStandardOutput = true, RedirectStandardError = true };
                 start.Environment["OPENBLAS_NUM_THREADS"] = "1";
                 using var process = Process.Start(start)!;
+                // Read beside the output, or a python that says much would fill its pipe and wait for ever; done when the process has ended.
                 var errors = process.StandardError.ReadToEndAsync();
                 var lines = process.StandardOutput.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
                 process.WaitForExit();
