@@ -27,6 +27,9 @@ internal sealed class Members(ILocalSiloDetails local, ISiloStatusOracle members
     /// <returns>What is in the way, one sentence a silo.</returns>
     public async Task<List<string>> Check(RunPlan plan)
     {
+        // A beginning does not count what was in the way of an earlier one: the files may be back.
+        foreach (var (key, old) in checks)
+            if (key.Run == plan.Fingerprint && HasObjected(old.Answer)) checks.TryRemove(KeyValuePair.Create(key, old));
         Task all = Task.WhenAll(Active().Select(silo => CheckOf(silo, plan)));
         await all.WaitAsync(Bound).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
         return Objections(plan);

@@ -12,6 +12,10 @@ internal sealed class Backprop : IDisposable
 
     public static string Root { get; } = FindRoot();
 
+    /// <summary>The program as it was built: the copy beside the tests has libraries beside it that are not compiled ahead.</summary>
+    public static string Program { get; } = Path.Combine(
+        Root, "src", "BackpropCluster.Cli", Path.GetRelativePath(Path.Combine(Root, "tests", "BackpropCluster.Cluster.Tests"), AppContext.BaseDirectory), "backprop.dll");
+
     public string Folder => folder.FullName;
 
     /// <summary>Files and folders that the command left behind.</summary>
@@ -25,7 +29,7 @@ internal sealed class Backprop : IDisposable
     public async Task<Ended> Run((string Name, string Value)[] environment, Action<Process, string>? onTalk, params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet") { WorkingDirectory = Folder, RedirectStandardOutput = true, RedirectStandardError = true };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "backprop.dll"));
+        start.ArgumentList.Add(Program);
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
         foreach (var (name, value) in environment) start.Environment[name] = value;
         var began = Stopwatch.GetTimestamp();

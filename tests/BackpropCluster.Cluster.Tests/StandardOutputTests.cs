@@ -116,7 +116,7 @@ public sealed class StandardOutputTests : IDisposable
 
     private static string Example => Path.Combine(Backprop.Root, "examples", "xor.yaml");
 
-    private static string Program => Path.Combine(AppContext.BaseDirectory, "backprop.dll");
+    private static string Program => Backprop.Program;
 
     private Task<Ended> Shell(string command) => Child.Start("sh", backprop.Folder, "-c", $"exec dotnet {Program} {command}").Ends();
 }

@@ -210,7 +210,8 @@ public sealed partial class CoordinatorState
     {
         if (!roster.Leave(silo) || IsOver) return;
         if (silo == roster.Own) handingOver = true;
-        else if (Placement?.Uses(silo) == false) return;
+        // Before the first Restore nothing has been placed yet.
+        else if (Placement?.Uses(silo) != true) return;
         // Nothing is ever saved: the silo's parts are as lost as if it had died.
         else if (plan.Checkpoints == CheckpointRule.None) Recover(RecoveryCause.Change, outbox);
         else moving = true;

@@ -95,7 +95,7 @@ public sealed class LostSiloOnDashboardsTests : IAsyncDisposable
         var silo = Child.Start(
             "env", folder.FullName,
             "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", $"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT={receiver!.Address}v1/metrics", "OTEL_METRIC_EXPORT_INTERVAL=1000",
-            "dotnet", Path.Combine(AppContext.BaseDirectory, "backprop.dll"), "silo", "--cluster", redis!.Url(), "--name", name);
+            "dotnet", Backprop.Program, "silo", "--cluster", redis!.Url(), "--name", name);
         children.Add(silo);
         await silo.Says("is a member of");
         return silo;

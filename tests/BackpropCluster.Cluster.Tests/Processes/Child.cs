@@ -45,7 +45,7 @@ internal sealed class Child : IAsyncDisposable
 
     /// <summary>The program, as a user runs it.</summary>
     public static Child Backprop(string folder, params IEnumerable<string> arguments) =>
-        Start("dotnet", folder, [Path.Combine(AppContext.BaseDirectory, "backprop.dll"), .. arguments]);
+        Start("dotnet", folder, [Tests.Backprop.Program, .. arguments]);
 
     /// <summary>Waits until the process says something.</summary>
     /// <returns>The first line that does.</returns>

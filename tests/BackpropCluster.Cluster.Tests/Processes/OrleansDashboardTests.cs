@@ -77,7 +77,7 @@ public sealed class OrleansDashboardTests : IDisposable
         RedisServer.Need();
         await using var redis = await RedisServer.Start();
         await using var silo = Child.Start(
-            "env", backprop.Folder, $"{DashboardGuard.TokenVariable}={token}", "dotnet", Path.Combine(AppContext.BaseDirectory, "backprop.dll"),
+            "env", backprop.Folder, $"{DashboardGuard.TokenVariable}={token}", "dotnet", Backprop.Program,
             "silo", "--cluster", redis.Url(), "--listen", "0.0.0.0", "--http-port", $"{port}", "--orleans-dashboard");
         await silo.Says("Orleans' dashboard: ");
         foreach (var path in new[] { "/orleans", "/orleans/", "/ORLEANS/index.html", "/orleans/index.min.js", "/orleans/DashboardCounters", "/orleans/GrainTypes" })

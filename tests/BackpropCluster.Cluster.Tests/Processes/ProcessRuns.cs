@@ -25,7 +25,9 @@ internal static class ProcessRuns
     /// <returns>The run file's path.</returns>
     public static string Write(string folder, bool classes = true, string name = "seven", string? rows = null)
     {
-        File.WriteAllText(Path.Combine(folder, $"{name}.csv"), Rows(classes));
+        var data = Path.Combine(folder, $"{name}.csv");
+        // Silos may be reading it for another run, and a file that is written anew is empty for a moment.
+        if (!File.Exists(data) || File.ReadAllText(data) != Rows(classes)) File.WriteAllText(data, Rows(classes));
         var path = Path.Combine(folder, $"{name}.yaml");
         File.WriteAllText(path, $$"""
             version: 1
