@@ -55,6 +55,8 @@ public static class SiloSetup
             options.MaxProbeTimeout = TimeSpan.FromSeconds(2.5);
             // A cluster that was killed as a whole may be started again at once: its dead entries are old after three missed signs of life.
             options.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(3);
+            // Who was declared dead while it slept learns that from the table alone: nobody tells the dead.
+            options.TableRefreshTimeout = TimeSpan.FromSeconds(5);
             options.MaxJoinAttemptTime = TimeSpan.FromSeconds(60);
         });
         return silo;

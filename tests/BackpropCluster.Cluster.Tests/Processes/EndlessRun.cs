@@ -13,7 +13,7 @@ namespace BackpropCluster.Tests.Processes;
 internal sealed class EndlessRun : IAsyncDisposable
 {
     private static readonly TimeSpan AnswerBound = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan EndBound = TimeSpan.FromSeconds(150);
+    private static readonly TimeSpan EndBound = TimeSpan.FromSeconds(60);
     private readonly IGrainFactory grains;
     private readonly RunFile file;
     private readonly RunPlan plan;
