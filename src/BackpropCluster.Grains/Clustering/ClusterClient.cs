@@ -109,8 +109,9 @@ public sealed class ClusterClient : IAsyncDisposable
             {
                 return await question(Grains).AsTask().WaitAsync(bound, cancellation);
             }
-            catch (Exception e) when (e is OrleansException or TimeoutException)
+            catch (Exception e) when (e is OrleansException or TimeoutException or SiloFailedException)
             {
+                // Also where a silo could not ask the store for the members: it may connect to it again a moment later than this client did.
                 if (TimeProvider.System.GetElapsedTime(began) > ConnectBound)
                     throw new ClusterUnreachableException($"no silo of {address} answers any more, for {ConnectBound.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s now. Nothing was changed. Start silos with: backprop silo --cluster {address}");
             }
