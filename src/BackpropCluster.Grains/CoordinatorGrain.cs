@@ -22,8 +22,6 @@ internal sealed class CoordinatorGrain(
     // Time for every client that watches to read the result. One that comes later is served from the last checkpoint.
     private static readonly TimeSpan KeptWhenOver = TimeSpan.FromSeconds(30);
 
-    // Silos that asked to leave while nobody led the run here: whoever is to lead begins without them.
-    private readonly HashSet<string> leaving = [];
     private CoordinatorState? state;
     private CoordinatorOutbox? outbox;
     private RunTelemetry? telemetry;
@@ -101,27 +99,15 @@ internal sealed class CoordinatorGrain(
         return ValueTask.CompletedTask;
     }
 
-    public async ValueTask<bool> Leave(string silo)
+    public ValueTask<bool> Leave(string silo)
     {
-        if (CoordinatorState.IsVacant(state))
-        {
-            leaving.Add(silo);
-            await Wake();
-        }
-
-        if (CoordinatorState.IsVacant(state) || outbox is null) return await NobodyWillLead();
+        if (state is null || outbox is null) return new(true);
         state.Leave(silo, outbox);
         var isRid = state.IsRidOf(silo);
         // Over, it only waits for readers, whom the store serves too. On its way out Orleans would look for another silo for it.
         if (silo == members.Local && state.Status.IsOver() && catalog is not null && entered != RunStatus.Training) LetGo();
-        return isRid;
+        return new(isRid);
     }
-
-    // A silo that left between two leaders would be counted on by the second one, which then recovers from its loss. Where all leave there
-    // is no second one.
-    private async Task<bool> NobodyWillLead() =>
-        departure is not { HasBegun: true, IsLong: false } || catalog is null
-        || await catalog.Find(this.GetPrimaryKeyString()) is not { Status: RunStatus.Training };
 
     // A run that is begun on a silo that leaves would be handed over again at once. The next call finds, or makes, another activation.
     private bool IsDeparting()
@@ -159,7 +145,6 @@ internal sealed class CoordinatorGrain(
         (state, announced, began, elapsed, over) = (next, 0, 0, TimeSpan.Zero, 0);
         // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.
         state.Tick(time.GetElapsedTime(0), outbox);
-        foreach (var silo in leaving) state.Leave(silo, outbox);
         state.Start(outbox);
     }
 

@@ -21,7 +21,7 @@ public sealed class Patience(TimeSpan bound, Action<string>? say = null)
     public static TimeSpan Usual { get; } = TimeSpan.FromMinutes(2);
 
     /// <summary>Whether an exception says that a question found nobody, so that it may be asked again.</summary>
-    public static bool IsMeant(Exception e) => e is OrleansException or TimeoutException or StoreUnreachableException or SiloFailedException;
+    public static bool IsMeant(Exception e) => e is OrleansException or TimeoutException or StoreUnreachableException;
 
     /// <summary>Somebody answered.</summary>
     public void Heard()

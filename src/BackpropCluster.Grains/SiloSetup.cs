@@ -55,7 +55,7 @@ public static class SiloSetup
             options.MaxProbeTimeout = TimeSpan.FromSeconds(2.5);
             // A cluster that was killed as a whole may be started again at once: its dead entries are old after three missed signs of life.
             options.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(3);
-            // Who was declared dead while it slept learns that from the table alone: nobody tells the dead.
+            // Once a minute by default. One of three silos that had lost the other two at once led their runs on after 10 to 50 s.
             options.TableRefreshTimeout = TimeSpan.FromSeconds(5);
             options.MaxJoinAttemptTime = TimeSpan.FromSeconds(60);
         });

@@ -7,15 +7,16 @@ namespace BackpropCluster.Tests;
 /// <summary>The program as a user runs it: a child process in an empty folder.</summary>
 internal sealed class Backprop : IDisposable
 {
-    // Those of the long tests measure, and a slow machine takes its time.
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(Processes.LongTime.IsOn ? 240 : 60);
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("backprop-test-");
 
     public static string Root { get; } = FindRoot();
 
     /// <summary>The program as it was built: the copy beside the tests has libraries beside it that are not compiled ahead.</summary>
-    public static string Program { get; } = Path.Combine(
-        Root, "src", "BackpropCluster.Cli", Path.GetRelativePath(Path.Combine(Root, "tests", "BackpropCluster.Cluster.Tests"), AppContext.BaseDirectory), "backprop.dll");
+    public static string Program { get; } =
+        Path.Combine(Root, "src", "BackpropCluster.Cli", Path.GetRelativePath(TestsFolder, AppContext.BaseDirectory), "backprop.dll");
+
+    private static string TestsFolder => Path.Combine(Root, "tests", "BackpropCluster.Cluster.Tests");
 
     public string Folder => folder.FullName;
 

@@ -33,11 +33,8 @@ public sealed class LongTests : IDisposable
     [Fact]
     public async Task TheTutorialTakesLessThanThreeSeconds()
     {
-        // The best of three: the first may find nothing of the program in memory.
-        var best = TimeSpan.MaxValue;
-        for (var attempt = 0; attempt < 3; attempt++)
-            if ((await backprop.Run("learn", "mazur")).Took is var took && took < best) best = took;
-        Assert.True(best < TimeSpan.FromSeconds(3), $"learn mazur took {best.TotalSeconds:0.0} s");
+        var ended = await backprop.Run("learn", "mazur");
+        Assert.True(ended.Took < TimeSpan.FromSeconds(3), $"learn mazur took {ended.Took.TotalSeconds:0.0} s");
     }
 
     // Debian's dataset-fashion-mnist; CI installs it.
@@ -50,17 +47,12 @@ public sealed class LongTests : IDisposable
     {
         NeedsFashion();
         var files = new Core.IdxFiles($"{Fashion}/train-images-idx3-ubyte.gz", $"{Fashion}/train-labels-idx1-ubyte.gz", null, null);
-        var best = TimeSpan.MaxValue;
-        for (var attempt = 0; attempt < 3; attempt++)
-        {
-            var start = System.Diagnostics.Stopwatch.GetTimestamp();
-            var table = Grains.DataFiles.Read(new Core.DataSpec { Source = Core.Data.DataSource.Idx, Idx = files });
-            if (System.Diagnostics.Stopwatch.GetElapsedTime(start) is var took && took < best) best = took;
-            Assert.Equal((60_000, 784, 10), (table.Rows, table.Features, table.ClassCount));
-        }
-
-        TestContext.Current.TestOutputHelper?.WriteLine($"60,000 rows in {best.TotalSeconds:0.00} s");
-        Assert.True(best < TimeSpan.FromSeconds(2), $"{best.TotalSeconds:0.00} s");
+        var start = System.Diagnostics.Stopwatch.GetTimestamp();
+        var table = Grains.DataFiles.Read(new Core.DataSpec { Source = Core.Data.DataSource.Idx, Idx = files });
+        var took = System.Diagnostics.Stopwatch.GetElapsedTime(start);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{table.Rows} rows in {took.TotalSeconds:0.00} s");
+        Assert.Equal((60_000, 784, 10), (table.Rows, table.Features, table.ClassCount));
+        Assert.True(took < TimeSpan.FromSeconds(2), $"{took.TotalSeconds:0.00} s");
     }
 
     [Fact]

@@ -138,9 +138,13 @@ public sealed class WireTests : IDisposable
         _ => message,
     };
 
-    private static Checkpoint Saved => new(3, new Granularity(4), ["00ff", "ff00"], [new Score(0.25, 3, 4), new Score(0.125, null, 4)], [new EvaluationScore(3, new Score(0.5, 1, 2))]);
+    private static Checkpoint Saved => new(
+        3, new Granularity(4), ["00ff", "ff00"], [new Score(0.25, 3, 4), new Score(0.125, null, 4)],
+        [new EvaluationScore(3, new Score(0.5, 1, 2))], ["b"]);
 
-    private static string Text(Checkpoint c) => $"{c.Version} {c.Granularity} {string.Join(' ', c.Parts)} {string.Join(' ', c.Losses)} {string.Join(' ', c.Evaluations)}";
+    private static string Text(Checkpoint c) =>
+        $"{c.Version} {c.Granularity} {string.Join(' ', c.Parts)} {string.Join(' ', c.Losses)} {string.Join(' ', c.Evaluations)} "
+        + string.Join(' ', c.Leaving);
 
     private static IEnumerable<Message> Messages()
     {

@@ -64,7 +64,8 @@ public sealed partial class CoordinatorState
     {
         if (IsLast) Status = RunStatus.Completed;
         else if (interrupting) Status = RunStatus.Interrupted;
-        else if (handingOver) Status = RunStatus.HandedOver;
+        // After a checkpoint that began before it was asked, one more step: the next leader must know who leaves.
+        else if (handingOver && (successorKnows || plan.Checkpoints == CheckpointRule.None)) Status = RunStatus.HandedOver;
         else if (moving && version == SavedVersion)
         {
             Moves++;
@@ -82,8 +83,15 @@ public sealed partial class CoordinatorState
 
     private void MoveHead(IOutbox outbox)
     {
-        if (saved.PartedLayer() is > 0 and var layer) Diverged($"the two ends of the weights between layers {layer - 1} and {layer} differ at version {version}");
-        else outbox.Send(Recipients.Store, new MoveHead(KeyOf(version, Phase.Save), scores.Until(version, plan.Granularity, saved.Digests)));
+        if (saved.PartedLayer() is > 0 and var layer)
+        {
+            Diverged($"the two ends of the weights between layers {layer - 1} and {layer} differ at version {version}");
+            return;
+        }
+
+        var checkpoint = scores.Until(version, plan.Granularity, saved.Digests, roster.Leaving);
+        successorKnows = handingOver;
+        outbox.Send(Recipients.Store, new MoveHead(KeyOf(version, Phase.Save), checkpoint));
     }
 
     private void StoreFailed(StoreFailed failed, IOutbox outbox)

@@ -30,6 +30,7 @@ public sealed partial class CoordinatorState
     private int failedSaves; // in a row
     private bool interrupting;
     private bool handingOver;
+    private bool successorKnows; // the newest checkpoint says that the own silo leaves
     private bool moving;
     private int disturbed; // the first step after parts were restored anew: a user will want to see it
     private CheckpointId? from;
@@ -210,8 +211,7 @@ public sealed partial class CoordinatorState
     {
         if (!roster.Leave(silo) || IsOver) return;
         if (silo == roster.Own) handingOver = true;
-        // Before the first Restore nothing has been placed yet.
-        else if (Placement?.Uses(silo) != true) return;
+        else if (Placement?.Uses(silo) == false) return;
         // Nothing is ever saved: the silo's parts are as lost as if it had died.
         else if (plan.Checkpoints == CheckpointRule.None) Recover(RecoveryCause.Change, outbox);
         else moving = true;
@@ -290,6 +290,10 @@ public sealed partial class CoordinatorState
             return;
         }
 
+        ImmutableArray<string> leaving = led.Checkpoint?.Leaving ?? [];
+        // The own one is asked for by itself: to go, it hands the run over.
+        foreach (var silo in leaving.Remove(roster.Own)) roster.Leave(silo);
+        successorKnows = leaving.Contains(roster.Own);
         (version, from, outage) = (led.Checkpoint?.Version ?? 0, led.Id, null);
         if (FirstVersion < 0) FirstVersion = version;
         SavedVersion = version;

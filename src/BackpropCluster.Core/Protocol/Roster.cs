@@ -30,6 +30,9 @@ internal sealed class Roster(string own, ImmutableArray<string> eligible)
     /// <summary>Enters that a silo wants to leave; false if that was known.</summary>
     public bool Leave(string silo) => leaving.Add(silo);
 
+    /// <summary>Members that want to leave.</summary>
+    public ImmutableArray<string> Leaving => [.. Silos.Where(leaving.Contains)];
+
     public bool IsLeaving(string silo) => leaving.Contains(silo);
 
     /// <summary>Whether a silo that holds a part can take part no more.</summary>

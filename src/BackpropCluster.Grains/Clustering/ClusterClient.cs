@@ -109,9 +109,8 @@ public sealed class ClusterClient : IAsyncDisposable
             {
                 return await question(Grains).AsTask().WaitAsync(bound, cancellation);
             }
-            catch (Exception e) when (e is OrleansException or TimeoutException or SiloFailedException)
+            catch (Exception e) when (e is OrleansException or TimeoutException)
             {
-                // Also where a silo could not ask the store for the members: it may connect to it again a moment later than this client did.
                 if (TimeProvider.System.GetElapsedTime(began) > ConnectBound)
                     throw new ClusterUnreachableException($"no silo of {address} answers any more, for {ConnectBound.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s now. Nothing was changed. Start silos with: backprop silo --cluster {address}");
             }
@@ -128,12 +127,12 @@ public sealed class ClusterClient : IAsyncDisposable
     /// <exception cref="ClusterUnreachableException">None answers within twenty seconds.</exception>
     public async Task<IReadOnlyList<SiloDescription>> Silos(CancellationToken cancellation = default)
     {
-        var hosts = await Ask(async grains => await grains.GetGrain<IManagementGrain>(0).GetHosts(onlyActive: true), cancellation);
-        var described = await Task.WhenAll(hosts.Keys.Select(async silo =>
+        var members = await Ask(grains => grains.GetGrain<IClusterGrain>(0).Members(), cancellation);
+        var described = await Task.WhenAll(members.Select(async silo =>
         {
             try
             {
-                return await Grains.GetGrain<ISiloGrain>($"silo/{silo.ToParsableString()}").Describe().AsTask().WaitAsync(AnswerBound);
+                return await Grains.GetGrain<ISiloGrain>($"silo/{silo}").Describe().AsTask().WaitAsync(AnswerBound);
             }
             catch (Exception e) when (e is OrleansException or TimeoutException)
             {

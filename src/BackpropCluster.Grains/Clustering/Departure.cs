@@ -1,27 +1,18 @@
 using System.Collections.Concurrent;
-using BackpropCluster.Grains.Checkpoints;
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
 
 namespace BackpropCluster.Grains.Clustering;
 
 /// <summary>A silo's way out: it asks each run that has parts here to move them, and waits until all have.</summary>
-internal sealed class Departure(RelayShells relays, ILocalSiloDetails local, IGrainFactory grains, TimeProvider time, ILogger<Departure> logger)
+internal sealed class Departure(RelayShells relays, ILocalSiloDetails local, IGrainFactory grains, ILogger<Departure> logger)
 {
     private static readonly TimeSpan AskEvery = TimeSpan.FromMilliseconds(50);
-
-    // Other silos look for runs that nobody leads once a second.
-    private static readonly TimeSpan NextLeaderBound = TimeSpan.FromSeconds(3);
 
     // A coordinator may stand on a silo that holds no part of its run.
     private readonly ConcurrentDictionary<string, bool> led = new();
 
-    private long began;
-
     public bool HasBegun { get; private set; }
-
-    /// <summary>Whether others have had time enough to take the lead of runs that were led here.</summary>
-    public bool IsLong => time.GetElapsedTime(began) > NextLeaderBound;
 
     /// <summary>A run is led from here: it is to be handed over too.</summary>
     public void Leads(string run) => led[run] = true;
@@ -31,12 +22,12 @@ internal sealed class Departure(RelayShells relays, ILocalSiloDetails local, IGr
     /// <returns>Whether nothing of any run stands here any more.</returns>
     public async Task<bool> Leave(TimeSpan bound)
     {
-        (began, HasBegun) = (time.GetTimestamp(), true);
-        using var end = new CancellationTokenSource(bound);
+        HasBegun = true;
+        using var time = new CancellationTokenSource(bound);
         using var pause = new PeriodicTimer(AskEvery);
         try
         {
-            while (!await AreAllGone()) await pause.WaitForNextTickAsync(end.Token);
+            while (!await AreAllGone()) await pause.WaitForNextTickAsync(time.Token);
             return true;
         }
         catch (OperationCanceledException)
@@ -56,9 +47,9 @@ internal sealed class Departure(RelayShells relays, ILocalSiloDetails local, IGr
             {
                 gone &= await grains.GetGrain<ICoordinatorGrain>(run).Leave(local.SiloAddress.ToParsableString());
             }
-            catch (Exception e) when (e is OrleansException or TimeoutException or StoreUnreachableException)
+            catch (Exception e) when (e is OrleansException or TimeoutException)
             {
-                // Its coordinator is on its way out or in, or the store does not say whether the run is over: asked again.
+                // Its coordinator is on its way out or in: asked again.
                 gone = false;
             }
         }

@@ -1,14 +1,19 @@
 using System.Collections.Immutable;
 using BackpropCluster.Grains.Checkpoints;
 using Orleans.Concurrency;
+using Orleans.Runtime;
 
 namespace BackpropCluster.Grains.Clustering;
 
-/// <summary>The runs of a cluster, for clients.</summary>
+/// <summary>The members and runs of a cluster, for clients.</summary>
 /// <remarks>Key 0. Any silo answers.</remarks>
 [Alias("backprop.cluster")]
 public interface IClusterGrain : IGrainWithIntegerKey
 {
+    /// <summary>The silos that the answering one takes for members, as placements name them.</summary>
+    /// <remarks>As it knows them: Orleans' own management reads the store's table for that, and fails with whatever the store's client throws.</remarks>
+    [Alias("Members")] ValueTask<ImmutableArray<string>> Members();
+
     [Alias("Runs")] ValueTask<ImmutableArray<RunEntry>> Runs();
 
     [Alias("Find")] ValueTask<RunRecord?> Find(string run);
@@ -21,8 +26,10 @@ public interface IClusterGrain : IGrainWithIntegerKey
 }
 
 [StatelessWorker]
-internal sealed class ClusterGrain(RunCatalog catalog) : Grain, IClusterGrain
+internal sealed class ClusterGrain(RunCatalog catalog, ISiloStatusOracle membership) : Grain, IClusterGrain
 {
+    public ValueTask<ImmutableArray<string>> Members() => new([.. membership.GetActiveSilos().Select(silo => silo.ToParsableString())]);
+
     public async ValueTask<ImmutableArray<RunEntry>> Runs() => await catalog.Runs();
 
     public async ValueTask<RunRecord?> Find(string run) => await catalog.Find(run);

@@ -7,8 +7,7 @@ namespace BackpropCluster.Grains.Clustering;
 
 /// <summary>Looks now and then whether this silo still stands in the store's list of members.</summary>
 /// <remarks>Orleans writes an entry when a silo joins and never again. A store that came back without its data has none, and a silo that goes
-/// on without one calls itself ready for ever, while no client and no new silo can find it. And a silo that was declared dead while it slept
-/// is told so by nobody: Orleans notices it now within seconds and now after more than a minute.</remarks>
+/// on without one calls itself ready for ever, while no client and no new silo can find it.</remarks>
 internal sealed class Registration(IMembershipTable table, ILocalSiloDetails local, SiloEnd end, ClusterAddress address) : BackgroundService
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(2);
@@ -21,42 +20,24 @@ internal sealed class Registration(IMembershipTable table, ILocalSiloDetails loc
     {
         using var pause = new PeriodicTimer(LookEvery);
         for (var missed = 0; missed < MissedLooks && await pause.WaitForNextTickAsync(stoppingToken);)
-        {
-            var entry = await Look();
-            if (entry == Entry.Dead && !stoppingToken.IsCancellationRequested)
-            {
-                end.OnFatalException();
-                return;
-            }
-
-            missed = entry == Entry.Missing ? missed + 1 : 0;
-        }
-
+            missed = await IsMissing() ? missed + 1 : 0;
         if (!stoppingToken.IsCancellationRequested) end.Tell($"stands in no list of members any more, where clients would find it: {address} has lost its data.");
     }
 
     [SuppressMessage("Design", "CA1031", Justification = "Whatever a store that is down throws, it says nothing about the entry.")]
-    private async Task<Entry> Look()
+    private async Task<bool> IsMissing()
     {
         try
         {
-            var found = (await table.ReadRowAsync(local.SiloAddress, CancellationToken.None).WaitAsync(LookBound)).Members;
-            return found.Count == 0 ? Entry.Missing : found[0].Item1.Status == SiloStatus.Dead ? Entry.Dead : Entry.Standing;
+            return (await table.ReadRowAsync(local.SiloAddress, CancellationToken.None).WaitAsync(LookBound)).Members.Count == 0;
         }
         catch (RedisClusteringException e) when (e.InnerException is null)
         {
-            return Entry.Missing; // it answers, and has no list of members at all
+            return true; // it answers, and has no list of members at all
         }
         catch (Exception)
         {
-            return Entry.Standing;
+            return false;
         }
-    }
-
-    private enum Entry
-    {
-        Standing,
-        Missing,
-        Dead,
     }
 }

@@ -4,7 +4,5 @@ namespace BackpropCluster.Tests.Processes;
 internal static class LongTime
 {
     /// <summary>Skips the test where nobody asked for long ones.</summary>
-    public static void Need() => Assert.SkipUnless(IsOn, "a long test: set BACKPROP_LONG_TESTS=1");
-
-    public static bool IsOn => Environment.GetEnvironmentVariable("BACKPROP_LONG_TESTS") == "1";
+    public static void Need() => Assert.SkipUnless(Environment.GetEnvironmentVariable("BACKPROP_LONG_TESTS") == "1", "a long test: set BACKPROP_LONG_TESTS=1");
 }

@@ -33,6 +33,40 @@ public class OwnSiloTests
         Assert.True(CoordinatorState.IsVacant(run.Coordinator));
     }
 
+    // A silo that is gone a moment after it was given parts costs a recovery, and one that asks to be rid of them a term.
+    [Fact]
+    public void TheNextLeaderBeginsWithoutTheSiloThatLeaves()
+    {
+        var run = LedRun.From("own", "own", "b");
+        run.AnswerRestored();
+        run.Coordinator.Leave("own", run.Outbox);
+        SaveStep(run, 1);
+        var next = run.LedFrom("b", "b", "own");
+        Assert.Equal(("b", false), (next.Coordinator.Placement!.SiloOf(0), next.Coordinator.Placement.Uses("own")));
+        next.AnswerRestored();
+        Assert.Equal((RunStatus.Training, true), (next.Coordinator.Status, next.Coordinator.IsRidOf("own")));
+        next.Coordinator.MembersChanged(["b"], [], next.Outbox);
+        Assert.Equal((RunStatus.Training, 0, 0), (next.Coordinator.Status, next.Coordinator.Recoveries, next.Coordinator.Moves));
+    }
+
+    // What was being saved when it was asked tells the next leader nothing.
+    [Fact]
+    public void ASiloThatIsAskedForWhileARunIsSavedHandsItOverOneStepLater()
+    {
+        var run = LedRun.From("own", "own", "b");
+        run.AnswerRestored();
+        run.CompleteStep(1);
+        run.Outbox.Store = _ => { };
+        run.AnswerSaved(1);
+        run.Coordinator.Leave("own", run.Outbox);
+        run.Receive(new HeadMoved(run.Key(1, Phase.Save, PartId.Store)));
+        Assert.Equal((RunStatus.Training, 2), (run.Coordinator.Status, run.Coordinator.Step));
+        run.CompleteStep(2);
+        run.AnswerSaved(2);
+        run.Receive(new HeadMoved(run.Key(2, Phase.Save, PartId.Store)));
+        Assert.Equal(RunStatus.HandedOver, run.Coordinator.Status);
+    }
+
     [Fact]
     public void APlacementNamesTheCoordinatorsSiloThoughItHoldsNothing()
     {
