@@ -55,7 +55,8 @@ public static class SiloSetup
             options.MaxProbeTimeout = TimeSpan.FromSeconds(2.5);
             // A cluster that was killed as a whole may be started again at once: its dead entries are old after three missed signs of life.
             options.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(3);
-            // Once a minute by default. One of three silos that had lost the other two at once led their runs on after 10 to 50 s.
+            // Once a minute by default: of three silos, one that had lost the others at once led their runs on after
+            // up to 50 s.
             options.TableRefreshTimeout = TimeSpan.FromSeconds(5);
             options.MaxJoinAttemptTime = TimeSpan.FromSeconds(60);
         });

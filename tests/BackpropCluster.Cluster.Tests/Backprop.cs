@@ -12,9 +12,10 @@ internal sealed class Backprop : IDisposable
 
     public static string Root { get; } = FindRoot();
 
-    /// <summary>The program as it was built: the copy beside the tests has libraries beside it that are not compiled ahead.</summary>
-    public static string Program { get; } =
-        Path.Combine(Root, "src", "BackpropCluster.Cli", Path.GetRelativePath(TestsFolder, AppContext.BaseDirectory), "backprop.dll");
+    /// <summary>The program as it was built. The copy beside the tests has libraries not compiled ahead.</summary>
+    public static string Program { get; } = Path.Combine(
+        Root, "src", "BackpropCluster.Cli", Path.GetRelativePath(TestsFolder, AppContext.BaseDirectory),
+        "backprop.dll");
 
     private static string TestsFolder => Path.Combine(Root, "tests", "BackpropCluster.Cluster.Tests");
 

@@ -19,7 +19,10 @@ public sealed partial class ResumeTests : IDisposable
 
     // In the cheapest cut: it has the same bits.
     private static readonly string[] Undisturbed =
-        [.. Longer, "--set", "training.checkpoint_every=100000", "--set", "cluster.silos=1", "--set", "cluster.granularity=layer"];
+    [
+        .. Longer, "--set", "training.checkpoint_every=100000",
+        "--set", "cluster.silos=1", "--set", "cluster.granularity=layer",
+    ];
 
     private readonly Backprop backprop = new();
 

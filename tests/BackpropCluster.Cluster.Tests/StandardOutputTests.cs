@@ -73,7 +73,11 @@ public sealed class StandardOutputTests : IDisposable
         foreach (var command in new[] { "runs list", $"runs show {name}" })
         {
             var shown = await Child.Start(
-                "bwrap", backprop.Folder, ["--dev-bind", "/", "/", "--ro-bind", backprop.Folder, backprop.Folder, "--chdir", backprop.Folder, "dotnet", Program, .. command.Split(' ')]).Ends();
+                "bwrap", backprop.Folder, 
+                [
+                    "--dev-bind", "/", "/", "--ro-bind", backprop.Folder, backprop.Folder, "--chdir", backprop.Folder,
+                    "dotnet", Backprop.Program, .. command.Split(' '),
+                ]).Ends();
             Assert.True(shown.ExitCode == 0, $"{command}: exit code {shown.ExitCode}: {shown.Talk}");
             Assert.Contains($"{name,-40} completed", shown.Output, StringComparison.Ordinal);
         }
@@ -116,7 +120,6 @@ public sealed class StandardOutputTests : IDisposable
 
     private static string Example => Path.Combine(Backprop.Root, "examples", "xor.yaml");
 
-    private static string Program => Backprop.Program;
-
-    private Task<Ended> Shell(string command) => Child.Start("sh", backprop.Folder, "-c", $"exec dotnet {Program} {command}").Ends();
+    private Task<Ended> Shell(string command) =>
+        Child.Start("sh", backprop.Folder, "-c", $"exec dotnet {Backprop.Program} {command}").Ends();
 }

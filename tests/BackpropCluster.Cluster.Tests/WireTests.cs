@@ -143,8 +143,8 @@ public sealed class WireTests : IDisposable
         [new EvaluationScore(3, new Score(0.5, 1, 2))], ["b"]);
 
     private static string Text(Checkpoint c) =>
-        $"{c.Version} {c.Granularity} {string.Join(' ', c.Parts)} {string.Join(' ', c.Losses)} {string.Join(' ', c.Evaluations)} "
-        + string.Join(' ', c.Leaving);
+        $"{c.Version} {c.Granularity} {string.Join(' ', c.Parts)} {string.Join(' ', c.Losses)} "
+        + $"{string.Join(' ', c.Evaluations)} {string.Join(' ', c.Leaving)}";
 
     private static IEnumerable<Message> Messages()
     {

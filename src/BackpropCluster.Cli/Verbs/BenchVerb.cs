@@ -48,7 +48,7 @@ internal static class BenchVerb
                 "neuron grains of 64-64-64-10, batch 32, one silo",
                 "bare one-way fan-out",
                 turn => PerSecond(cluster.Grains, NeuronGrains(turn, Layers), plan => plan.MessagesPerStep, cancellation),
-                _ => bare.Measure(300)));
+                _ => bare.Measure(150)));
         }
 
         await using (var cluster = await ClusterBench.Start(2, cancellation))
@@ -58,7 +58,7 @@ internal static class BenchVerb
                 "neuron grains of 64-64-64-10, batch 32, half of each layer on each of two silo processes",
                 "bare one-way fan-out between them",
                 turn => PerSecond(cluster.Grains, NeuronGrains(turn, Layers), plan => plan.MessagesPerStep, cancellation),
-                _ => bare.Measure(100)));
+                _ => bare.Measure(50)));
             foreach (var hidden in (int[])[68, 220])
                 rows.Add(await Compare(
                     string.Create(CultureInfo.InvariantCulture, $"growth: {NeuronGrains(0, [hidden, hidden, 10]).MessagesPerStep:N0} messages a step, two silo processes"),
@@ -88,8 +88,8 @@ internal static class BenchVerb
             Data = new DataSpec { Source = DataSource.Digits, Batch = 32, Scale = Scaling.MinMax },
             Model = new ModelSpec { Layers = [.. layers], Loss = LossKind.HalfSquaredError },
             Optimizer = new OptimizerSpec { LearningRate = 1 },
-            // About as many messages in every model, so that all are measured for about as long.
-            Training = new TrainingSpec { Epochs = units[0] <= 32 ? 20 : units[0] <= 128 ? 5 : 1 },
+            // So many that each model is measured for about half a second.
+            Training = new TrainingSpec { Epochs = units[0] <= 32 ? 8 : units[0] <= 128 ? 5 : 1 },
         };
         return Planner.Plan($"bench-{string.Join('-', units)}-{turn}", spec, Granularity.Neuron, Planner.Load(spec)) with { Placement = PlacementRule.ByShard };
     }

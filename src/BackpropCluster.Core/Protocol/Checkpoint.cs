@@ -32,8 +32,8 @@ public sealed record CheckpointId([property: Id(0)] int Version, [property: Id(1
 /// <param name="Parts">SHA-256 of each slice's part, by the slice's ordinal among the slices.</param>
 /// <param name="Losses">The score of each step's batch; step s stands at s − 1.</param>
 /// <param name="Evaluations">Evaluation passes so far.</param>
-/// <param name="Leaving">Silos that were on their way out when it was saved. Whoever leads next begins without them: it would be told only
-/// after it had given them parts, or count on one that is gone a moment later.</param>
+/// <param name="Leaving">Silos that were on their way out when it was saved. Whoever leads next begins without them: it
+/// would be told only after it had given them parts, or count on one that is gone a moment later.</param>
 [GenerateSerializer, Immutable, Alias("checkpoint")]
 public sealed record Checkpoint(
     [property: Id(0)] int Version,

@@ -65,7 +65,8 @@ public sealed partial class CoordinatorState
         if (IsLast) Status = RunStatus.Completed;
         else if (interrupting) Status = RunStatus.Interrupted;
         // After a checkpoint that began before it was asked, one more step: the next leader must know who leaves.
-        else if (handingOver && (successorKnows || plan.Checkpoints == CheckpointRule.None)) Status = RunStatus.HandedOver;
+        else if (handingOver && (successorKnows || plan.Checkpoints == CheckpointRule.None))
+            Status = RunStatus.HandedOver;
         else if (moving && version == SavedVersion)
         {
             Moves++;

@@ -52,8 +52,11 @@ internal sealed class ScoreBook
     }
 
     /// <summary>All scores up to a version, with the parts that hold it and the silos that leave.</summary>
-    public Checkpoint Until(int version, Granularity granularity, ImmutableArray<string> parts, ImmutableArray<string> leaving) =>
-        new(version, granularity, parts, [.. losses.Take(version)], [.. evaluations.Where(e => e.Version <= version)], leaving);
+    public Checkpoint Until(
+        int version, Granularity granularity, ImmutableArray<string> parts, ImmutableArray<string> leaving) =>
+        new(
+            version, granularity, parts, [.. losses.Take(version)], [.. evaluations.Where(e => e.Version <= version)],
+            leaving);
 
     private static string? Enter<T>(List<T> known, int index, T score, Func<T, T, bool> same, string what, Func<T, double> loss)
     {

@@ -95,7 +95,8 @@ public sealed class CheckpointStore(SealedRecords records)
     public async Task<SavedModel> Load(RunPlan plan, CheckpointId id)
     {
         // Without its scores, which no part needs: a long run's are longer than its parameters.
-        var checkpoint = (await ReadRecord<StoredCheckpoint>(CheckpointName(plan.Run, id.Version, id.Term), id.Sha256, id)).Checkpoint;
+        var name = CheckpointName(plan.Run, id.Version, id.Term);
+        var checkpoint = (await ReadRecord<StoredCheckpoint>(name, id.Sha256, id)).Checkpoint;
         var cut = plan with { Granularity = checkpoint.Granularity };
         var slices = Enumerable.Range(1, cut.Depth).SelectMany(layer => cut.SlicesOf(layer)).ToArray();
         if (checkpoint.Parts.Length != slices.Length) throw new BrokenCheckpointException(id.Version, $"it names {checkpoint.Parts.Length} parts, expected {slices.Length}");

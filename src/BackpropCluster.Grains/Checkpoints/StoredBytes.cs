@@ -32,8 +32,12 @@ public sealed class StoredBytes
         Span<byte> seal = stackalloc byte[SealBytes];
         SHA256.HashData(bytes.AsSpan(0, bytes.Length - SealBytes), seal);
         if (!seal.SequenceEqual(bytes.AsSpan(bytes.Length - SealBytes))) throw new BrokenRecordException("its bytes are not those that were written");
-        return bytes.AsMemory(Magic.Length, bytes.Length - Magic.Length - SealBytes);
+        return Payload(bytes);
     }
+
+    /// <summary>The payload of a record that is known to be whole.</summary>
+    internal static ReadOnlyMemory<byte> Payload(byte[] bytes) =>
+        bytes.AsMemory(Magic.Length, bytes.Length - Magic.Length - SealBytes);
 
     internal static T As<T>(byte[] bytes) => new StoredBytes { Bytes = bytes } is T stored ? stored : throw NotOurs(typeof(T));
 

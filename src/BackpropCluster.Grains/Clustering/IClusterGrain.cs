@@ -11,7 +11,8 @@ namespace BackpropCluster.Grains.Clustering;
 public interface IClusterGrain : IGrainWithIntegerKey
 {
     /// <summary>The silos that the answering one takes for members, as placements name them.</summary>
-    /// <remarks>As it knows them: Orleans' own management reads the store's table for that, and fails with whatever the store's client throws.</remarks>
+    /// <remarks>As it knows them: Orleans' own management reads the store's table for that, and fails with whatever
+    /// the store's client throws.</remarks>
     [Alias("Members")] ValueTask<ImmutableArray<string>> Members();
 
     [Alias("Runs")] ValueTask<ImmutableArray<RunEntry>> Runs();
@@ -28,7 +29,8 @@ public interface IClusterGrain : IGrainWithIntegerKey
 [StatelessWorker]
 internal sealed class ClusterGrain(RunCatalog catalog, ISiloStatusOracle membership) : Grain, IClusterGrain
 {
-    public ValueTask<ImmutableArray<string>> Members() => new([.. membership.GetActiveSilos().Select(silo => silo.ToParsableString())]);
+    public ValueTask<ImmutableArray<string>> Members() =>
+        new([.. membership.GetActiveSilos().Select(silo => silo.ToParsableString())]);
 
     public async ValueTask<ImmutableArray<RunEntry>> Runs() => await catalog.Runs();
 

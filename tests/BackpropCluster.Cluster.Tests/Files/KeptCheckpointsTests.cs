@@ -60,6 +60,7 @@ public sealed class KeptCheckpointsTests(SavedRuns runs) : IClassFixture<SavedRu
         foreach (var part in await runs.Parts(runs.Known.Keys.Single(k => k.Version == 6), version, term)) digests.Add(await store.Save(plan.Run, part));
         ImmutableArray<Score> losses = [.. Enumerable.Range(1, version).Select(s => new Score(1.0 / s, null, 4))];
         ImmutableArray<EvaluationScore> evaluations = best == 0 ? [] : [.. Enumerable.Range(1, version).Select(v => new EvaluationScore(v, new Score(v == best ? 0.1 : 0.5, null, 4)))];
-        await store.MoveHead(plan, term, new Checkpoint(version, plan.Granularity, digests.ToImmutable(), losses, evaluations, []));
+        var checkpoint = new Checkpoint(version, plan.Granularity, digests.ToImmutable(), losses, evaluations, []);
+        await store.MoveHead(plan, term, checkpoint);
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using BackpropCluster.Cli;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
@@ -48,7 +49,10 @@ public sealed class EditedDataTests : IAsyncLifetime
         await run.Until(p => p.SavedVersion >= 40, "it was saved");
         Edit(shift: 0.5);
         foreach (var silo in await Holders(run)) await Kill(silo);
+        var killed = Stopwatch.GetTimestamp();
         var last = await run.Ends();
+        var took = Stopwatch.GetElapsedTime(killed).TotalSeconds;
+        Faults.Tell($"two of three silos killed: the third ended the run after {took:0.0} s");
         AssertNamed(last, Cluster.Silos.Single().Name);
     }
 

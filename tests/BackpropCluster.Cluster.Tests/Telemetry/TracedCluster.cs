@@ -46,7 +46,11 @@ public sealed class TracedCluster : IAsyncLifetime
     internal async Task<Child> StartSilo(string name)
     {
         var silo = Child.Start(
-            "env", backprop.Folder, [.. Receiver.Variables.Select(v => $"{v.Name}={v.Value}"), "dotnet", Backprop.Program, "silo", "--cluster", Url, "--name", name, .. siloOptions]);
+            "env", backprop.Folder,
+            [
+                .. Receiver.Variables.Select(v => $"{v.Name}={v.Value}"),
+                "dotnet", Backprop.Program, "silo", "--cluster", Url, "--name", name, .. siloOptions,
+            ]);
         await silo.Says("is a member of");
         return silo;
     }

@@ -14,7 +14,8 @@ internal sealed class LedRun
     private readonly MemoryStore store;
 
     private LedRun(
-        RunSpec spec, ImmutableArray<string> silos, CheckpointRule? checkpoints = null, string? own = null, MemoryStore? store = null)
+        RunSpec spec, ImmutableArray<string> silos, CheckpointRule? checkpoints = null, string? own = null,
+        MemoryStore? store = null)
     {
         this.store = store ?? new TrustingStore();
         var data = Runs.BuiltIn(spec);
@@ -44,7 +45,8 @@ internal sealed class LedRun
     }
 
     /// <summary>The same run, led anew by another silo.</summary>
-    public LedRun LedFrom(string own, params ImmutableArray<string> silos) => new(Plan.Spec, silos, Plan.Checkpoints, own, store);
+    public LedRun LedFrom(string own, params ImmutableArray<string> silos) =>
+        new(Plan.Spec, silos, Plan.Checkpoints, own, store);
 
     /// <summary>The tutorial with so many steps committed and the next one begun.</summary>
     public static LedRun After(int steps, int rounds = 10)

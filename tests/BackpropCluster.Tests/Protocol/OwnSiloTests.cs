@@ -33,7 +33,7 @@ public class OwnSiloTests
         Assert.True(CoordinatorState.IsVacant(run.Coordinator));
     }
 
-    // A silo that is gone a moment after it was given parts costs a recovery, and one that asks to be rid of them a term.
+    // A silo that is gone a moment after it was given parts costs a recovery; one that asks to be rid of them, a term.
     [Fact]
     public void TheNextLeaderBeginsWithoutTheSiloThatLeaves()
     {
@@ -46,7 +46,8 @@ public class OwnSiloTests
         next.AnswerRestored();
         Assert.Equal((RunStatus.Training, true), (next.Coordinator.Status, next.Coordinator.IsRidOf("own")));
         next.Coordinator.MembersChanged(["b"], [], next.Outbox);
-        Assert.Equal((RunStatus.Training, 0, 0), (next.Coordinator.Status, next.Coordinator.Recoveries, next.Coordinator.Moves));
+        Assert.Equal(RunStatus.Training, next.Coordinator.Status);
+        Assert.Equal((0, 0), (next.Coordinator.Recoveries, next.Coordinator.Moves));
     }
 
     // What was being saved when it was asked tells the next leader nothing.

@@ -78,7 +78,10 @@ public class RunHeadTests
 
     private static Checkpoint Checkpoint(int version, int best) => new(
         version, Granularity.Layer, [], [],
-        best == 0 ? [] : [.. Enumerable.Range(1, version).Select(v => new EvaluationScore(v, new Score(v == best ? 0.1 : 0.5, null, 4)))], []);
+        best == 0 ? [] : [.. Enumerable.Range(1, version).Select(v => Evaluated(v, v == best ? 0.1 : 0.5))],
+        []);
+
+    private static EvaluationScore Evaluated(int version, double loss) => new(version, new Score(loss, null, 4));
 }
 
 /// <summary>Scores in blocks, and whole again.</summary>
@@ -89,7 +92,8 @@ public class ScoreBlockTests
     {
         var whole = new Checkpoint(
             version, Granularity.Neuron, ["a"], [.. Enumerable.Range(1, version).Select(s => new Score(1.0 / s, null, 4))],
-            [.. Enumerable.Range(1, version).Where(v => v % every == 0).Select(v => new EvaluationScore(v, new Score(v, 1, 4)))],
+            [.. Enumerable.Range(1, version).Where(v => v % every == 0)
+                .Select(v => new EvaluationScore(v, new Score(v, 1, 4)))],
             ["b"]);
         var blocks = Enumerable.Range(0, ScoreBlock.Count(version, size)).Select(b => ScoreBlock.Of(whole, b, size)).ToList();
         Assert.All(blocks, block => Assert.Equal(size, block.Losses.Length));
@@ -106,7 +110,8 @@ public class ScoreBlockTests
     {
         ImmutableArray<Score> losses = [.. Enumerable.Range(1, 20).Select(s => new Score(1.0 / s, null, 4))];
         ImmutableArray<EvaluationScore> evaluations = [.. Enumerable.Range(1, 20).Select(v => new EvaluationScore(v, new Score(v, 1, 4)))];
-        Checkpoint Until(int version) => new(version, Granularity.Layer, [], losses[..version], [.. evaluations.Where(e => e.Version <= version)], []);
+        Checkpoint Until(int version) => new(
+            version, Granularity.Layer, [], losses[..version], [.. evaluations.Where(e => e.Version <= version)], []);
         Assert.Equal(ScoreBlock.Of(Until(8), 1, 4).Evaluations, ScoreBlock.Of(Until(20), 1, 4).Evaluations);
         Assert.Equal(ScoreBlock.Of(Until(8), 1, 4).Losses, ScoreBlock.Of(Until(20), 1, 4).Losses);
     }
