@@ -13,8 +13,9 @@ internal sealed class Registration(IMembershipTable table, ILocalSiloDetails loc
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan LookBound = TimeSpan.FromSeconds(10);
 
-    // Once may be a store that is just being loaded.
-    private const int MissedLooks = 3;
+    // Longer than a run that the store keeps waiting waits for an answer: it is to say what it has lost before its silo
+    // ends. And a store may just be being loaded.
+    private const int MissedLooks = 10;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
