@@ -22,6 +22,8 @@ public interface ISiloGrain : IGrainWithStringKey
 /// <param name="Version">Of its program.</param>
 /// <param name="Parts">How many parts of each run stand there.</param>
 /// <param name="MemoryBytes">Of its process.</param>
+/// <param name="HeldBytes">Of the managed heap, as the last collection left it, without the gaps.</param>
 [GenerateSerializer, Immutable, Alias("silo-description")]
 public sealed record SiloDescription(
-    [property: Id(0)] string Name, [property: Id(1)] string Silo, [property: Id(2)] string Version, [property: Id(3)] ImmutableDictionary<string, int> Parts, [property: Id(4)] long MemoryBytes);
+    [property: Id(0)] string Name, [property: Id(1)] string Silo, [property: Id(2)] string Version, [property: Id(3)] ImmutableDictionary<string, int> Parts, [property: Id(4)] long MemoryBytes,
+    [property: Id(5)] long HeldBytes);

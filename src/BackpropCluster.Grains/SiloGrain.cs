@@ -26,6 +26,11 @@ internal sealed class SiloGrain(ILocalSiloDetails local, RelayShells relays, Dat
         }
     }
 
-    public ValueTask<SiloDescription> Describe() => new(new SiloDescription(
-        local.Name, local.SiloAddress.ToParsableString(), version.Text, relays.Parts.ToImmutableDictionary(), Environment.WorkingSet));
+    public ValueTask<SiloDescription> Describe()
+    {
+        var heap = GC.GetGCMemoryInfo(GCKind.Any);
+        return new(new SiloDescription(
+            local.Name, local.SiloAddress.ToParsableString(), version.Text, relays.Parts.ToImmutableDictionary(), Environment.WorkingSet,
+            heap.HeapSizeBytes - heap.FragmentedBytes));
+    }
 }
