@@ -14,7 +14,7 @@ namespace BackpropCluster.Grains;
 [KeepAlive, Reentrant]
 internal sealed class CoordinatorGrain(
     RelayShells relays, StoreShell store, Members members, TimeProvider time, ILogger<CoordinatorGrain> logger, RunCatalog? catalog = null,
-    Departure? departure = null) : Grain, ICoordinatorGrain
+    Departure? departure = null) : YieldingGrain, ICoordinatorGrain
 {
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestWatch = TimeSpan.FromSeconds(1);
@@ -38,7 +38,7 @@ internal sealed class CoordinatorGrain(
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         this.RegisterGrainTimer(Tick, new GrainTimerCreationOptions(TickInterval, TickInterval) { Interleave = true, KeepAlive = true });
-        return Task.CompletedTask;
+        return base.OnActivateAsync(cancellationToken);
     }
 
     public async ValueTask<RunPlan> Start(RunPlan plan, int term, TimeSpan deadline, string runFile)

@@ -4,7 +4,7 @@ using Orleans.Concurrency;
 namespace BackpropCluster.Grains;
 
 [OnSilo, KeepAlive, Reentrant]
-internal sealed class LossGrain : Grain, ILossGrain
+internal sealed class LossGrain : YieldingGrain, ILossGrain
 {
     private readonly PartShell shell;
 

@@ -4,7 +4,7 @@ using Orleans.Concurrency;
 namespace BackpropCluster.Grains;
 
 [OnSilo, KeepAlive, Reentrant]
-internal sealed class RelayGrain(RelayShells shells) : Grain, IRelayGrain
+internal sealed class RelayGrain(RelayShells shells) : YieldingGrain, IRelayGrain
 {
     private string Run => PartKeys.RunOf(this.GetPrimaryKeyString());
 

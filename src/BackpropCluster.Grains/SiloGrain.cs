@@ -8,7 +8,7 @@ using Orleans.Runtime;
 namespace BackpropCluster.Grains;
 
 [OnSilo, Reentrant]
-internal sealed class SiloGrain(ILocalSiloDetails local, RelayShells relays, DataCatalog data, ProgramVersion version) : Grain, ISiloGrain
+internal sealed class SiloGrain(ILocalSiloDetails local, RelayShells relays, DataCatalog data, ProgramVersion version) : YieldingGrain, ISiloGrain
 {
     public async ValueTask<string?> Check(RunPlan plan)
     {

@@ -6,7 +6,7 @@ namespace BackpropCluster.Grains;
 // Reentrant: handlers never await, so each is one turn and nothing can interleave inside it; without the attribute the runtime
 // would search its queue for what may overtake a running call. KeepAlive: an idle slice must not be collected with its weights.
 [OnSilo, KeepAlive, Reentrant]
-internal sealed class SliceGrain : Grain, ISliceGrain
+internal sealed class SliceGrain : YieldingGrain, ISliceGrain
 {
     private readonly PartShell shell;
 

@@ -4,7 +4,7 @@ using Orleans.Concurrency;
 namespace BackpropCluster.Grains;
 
 [OnSilo, KeepAlive, Reentrant]
-internal sealed class SourceGrain : Grain, ISourceGrain
+internal sealed class SourceGrain : YieldingGrain, ISourceGrain
 {
     private readonly PartShell shell;
 
