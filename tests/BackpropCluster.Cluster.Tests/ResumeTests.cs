@@ -15,7 +15,7 @@ public sealed partial class ResumeTests : IDisposable
     private const int SaveEvery = 100;
 
     // Each save waits for the disk a dozen times, on a slow one for longer than the steps between take.
-    private static readonly string[] Longer = ["--set", "training.epochs=300", "--set", $"training.checkpoint_every={SaveEvery}"];
+    private static readonly string[] Longer = ["--set", "training.epochs=150", "--set", $"training.checkpoint_every={SaveEvery}"];
 
     // In the cheapest cut: it has the same bits.
     private static readonly string[] Undisturbed =
@@ -32,7 +32,7 @@ public sealed partial class ResumeTests : IDisposable
     public async Task ControlCSavesAndThePrintedCommandGoesOnInAnotherCut()
     {
         var whole = (await backprop.Run(["train", Example("iris"), .. Undisturbed, "--json"])).Json;
-        var interrupted = await backprop.Run([], (process, line) => SignalAt(process, line, "INT", step: 2000), ["train", Example("iris"), .. Longer, "--set", "training.log_every=100", "--set", "cluster.granularity=neuron"]);
+        var interrupted = await backprop.Run([], (process, line) => SignalAt(process, line, "INT", step: 700), ["train", Example("iris"), .. Longer, "--set", "training.log_every=100", "--set", "cluster.granularity=neuron"]);
         Assert.Equal(130, interrupted.ExitCode);
         var command = GoOn().Match(interrupted.Talk);
         Assert.True(command.Success, interrupted.Talk);
@@ -48,12 +48,12 @@ public sealed partial class ResumeTests : IDisposable
     public async Task AKilledProcessIsResumedFromItsNewestCheckpoint()
     {
         var whole = (await backprop.Run(["train", Example("iris"), .. Undisturbed, "--json"])).Json;
-        var killed = await backprop.Run([], (process, line) => SignalAt(process, line, "KILL", step: 1000), ["train", Example("iris"), .. Longer, "--set", "training.log_every=100"]);
+        var killed = await backprop.Run([], (process, line) => SignalAt(process, line, "KILL", step: 700), ["train", Example("iris"), .. Longer, "--set", "training.log_every=100"]);
         Assert.Equal(137, killed.ExitCode);
         var list = (await backprop.Run("runs", "list", "--json")).Json.GetProperty("runs").EnumerateArray().Single(r => r.GetProperty("status").GetString() == "cut off");
         var resumed = (await backprop.Run(["train", Example("iris"), .. Longer, "--resume", list.GetProperty("run").GetString()!, "--json"])).Json;
         Assert.Equal(whole.GetProperty("weightsSha256").GetString(), resumed.GetProperty("weightsSha256").GetString());
-        Assert.True(resumed.GetProperty("resumedFrom").GetInt32() >= 1000 - SaveEvery, resumed.ToString());
+        Assert.True(resumed.GetProperty("resumedFrom").GetInt32() >= 700 - SaveEvery, resumed.ToString());
     }
 
     [Fact]

@@ -48,7 +48,7 @@ public sealed class FullDiskTests : IDisposable
     [Fact]
     public async Task TheProgramSaysWhatFailedWhatIsKeptAndHowToGoOn()
     {
-        string[] longer = ["--set", "training.epochs=400", "--set", "training.checkpoint_every=100", "--set", "training.log_every=100"];
+        string[] longer = ["--set", "training.epochs=120", "--set", "training.checkpoint_every=100", "--set", "training.log_every=100"];
         // In the cheapest cut: it has the same bits.
         string[] cheapest = ["--set", "cluster.silos=1", "--set", "cluster.granularity=layer"];
         var iris = Path.Combine(Backprop.Root, "examples", "iris.yaml");

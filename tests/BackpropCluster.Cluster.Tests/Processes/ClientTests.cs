@@ -11,7 +11,7 @@ namespace BackpropCluster.Tests.Processes;
 [Collection(SharedCluster.Name)]
 public sealed partial class ClientTests : IDisposable
 {
-    private const string Epochs = "training.epochs=2000"; // 6,000 steps
+    private const string Epochs = "training.epochs=1000"; // 3,000 steps
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
     private readonly SharedCluster cluster;
     private readonly Backprop backprop = new();

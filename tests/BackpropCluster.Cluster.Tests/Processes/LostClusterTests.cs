@@ -19,7 +19,7 @@ public sealed class LostClusterTests : IDisposable
     {
         RedisServer.Need();
         await using var redis = await RedisServer.Start();
-        string[] sets = ["training.epochs=3000", SavesOften, "cluster.silos=1"];
+        string[] sets = ["training.epochs=1200", SavesOften, "cluster.silos=1"];
         var file = RunFileLoader.Load(ProcessRuns.Write(backprop.Folder), sets);
         await using var client = await KilledInTheMiddle(backprop.Folder, redis.Url(), sets);
         await client.Says("no silo answers; looking for one");
@@ -34,7 +34,7 @@ public sealed class LostClusterTests : IDisposable
     public async Task AClientFindsTheFirstSiloOfALocalClusterAgainWhereverItListens()
     {
         var url = $"localhost:{RedisServer.FreePort()}";
-        string[] sets = ["training.epochs=3000", SavesOften, "cluster.silos=1"];
+        string[] sets = ["training.epochs=1200", SavesOften, "cluster.silos=1"];
         var file = RunFileLoader.Load(ProcessRuns.Write(backprop.Folder), sets);
         await using var client = await KilledInTheMiddle(backprop.Folder, url, sets);
         await using var again = await SiloProcess.Start(url, "again", backprop.Folder);

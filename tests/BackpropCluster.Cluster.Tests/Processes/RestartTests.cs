@@ -20,7 +20,7 @@ public sealed class RestartTests : IDisposable
     {
         await using var redis = await RedisServer.Start();
         var (url, folder) = (redis.Url(), backprop.Folder);
-        var file = RunFileLoader.Load(ProcessRuns.Write(folder), ["training.epochs=1500", "training.checkpoint_every=300", "cluster.silos=2"]);
+        var file = RunFileLoader.Load(ProcessRuns.Write(folder), ["training.epochs=800", "training.checkpoint_every=300", "cluster.silos=2"]);
         var plan = ProcessRuns.Plan(file);
         await KillInTheMiddle(url, file, plan);
 

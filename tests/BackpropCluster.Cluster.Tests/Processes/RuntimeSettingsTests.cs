@@ -19,6 +19,9 @@ public sealed class RuntimeSettingsTests : IClassFixture<PlainHashes>, IDisposab
     public void Dispose() => backprop.Dispose();
 
     [Theory]
+    [InlineData("BACKPROP_VECTOR_BITS", "128", "128 bits")]
+    [InlineData("BACKPROP_VECTOR_BITS", "256", "256 bits")]
+    [InlineData("BACKPROP_VECTOR_BITS", "512", "512 bits")]
     [InlineData("DOTNET_EnableAVX512", "0", "256 bits")]
     [InlineData("DOTNET_EnableAVX2", "0", "without fused multiply-add")]
     [InlineData("DOTNET_EnableHWIntrinsic", "0", "without fused multiply-add")]
@@ -31,6 +34,7 @@ public sealed class RuntimeSettingsTests : IClassFixture<PlainHashes>, IDisposab
         Assert.SkipUnless(RuntimeInformation.ProcessArchitecture == Architecture.X64 || !variable.Contains("Enable", StringComparison.Ordinal), "these instruction sets are those of x64");
         Assert.SkipUnless(Environment.ProcessorCount > 1 || says != "server garbage collection", "the runtime has its server collector on two processors only");
         var doctor = await backprop.Run([(variable, value)], null, "doctor");
+        Assert.SkipWhen(doctor.ExitCode == 2 && doctor.Talk.Contains("no such registers", StringComparison.Ordinal), $"this processor has no registers of {value} bits");
         Assert.Contains(says, doctor.Output, StringComparison.Ordinal);
         await AssertOneHash((variable, value));
     }
