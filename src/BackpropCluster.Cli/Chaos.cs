@@ -15,7 +15,7 @@ namespace BackpropCluster.Cli;
 internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed, Action<string> say) : IAsyncDisposable
 {
     private static readonly TimeSpan StepDeadline = TimeSpan.FromSeconds(5);
-    private readonly AddressedRandom chance = new(seed, RandomPurpose.Simulation, 1);
+    private readonly CounterRandom chance = new(seed, RandomPurpose.Simulation, 1);
     private readonly List<ChildSilo> silos = [];
     private readonly Stopwatch clock = Stopwatch.StartNew();
     private readonly List<Task> restarts = [];

@@ -104,8 +104,8 @@ internal sealed class Checkpoints : IAsyncDisposable
 
     private List<LayerParameters> InitialParameters() => [.. Enumerable.Range(1, plan.Depth).Select(layer =>
     {
-        var slice = new DenseSlice(plan.Spec, plan.Features, layer, 0, plan.Spec.Model.Layers[layer - 1].Units);
-        return new LayerParameters(slice.Weights.Values, slice.Biases.Values);
+        var shard = new DenseShard(plan.Spec, plan.Features, layer, 0, plan.Spec.Model.Layers[layer - 1].Units);
+        return new LayerParameters(shard.Weights.Values, shard.Biases.Values);
     })];
 
     /// <param name="Id">Which checkpoint.</param>

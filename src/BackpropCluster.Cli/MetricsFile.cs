@@ -26,9 +26,9 @@ internal sealed class MetricsFile : IDisposable
     /// <summary>Takes the scores that follow those it has taken.</summary>
     /// <param name="losses">Of the next steps.</param>
     /// <param name="evaluations">Of versions up to the last of these steps.</param>
-    public void Write(IEnumerable<Score> losses, IEnumerable<EvaluationScore> evaluations)
+    public void Write(IEnumerable<BatchMetrics> losses, IEnumerable<EvaluationMetrics> evaluations)
     {
-        var waiting = new Queue<EvaluationScore>(evaluations);
+        var waiting = new Queue<EvaluationMetrics>(evaluations);
         Evaluated();
         foreach (var score in losses)
         {

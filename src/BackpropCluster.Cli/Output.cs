@@ -18,10 +18,10 @@ internal static class Output
     public static IAnsiConsole Console { get; } = Create(System.Console.Out, System.Console.IsOutputRedirected);
 
     /// <summary>The talk: progress and warnings.</summary>
-    public static IAnsiConsole Talk { get; } = Create(System.Console.Error, System.Console.IsErrorRedirected);
+    public static IAnsiConsole Diagnostics { get; } = Create(System.Console.Error, System.Console.IsErrorRedirected);
 
     /// <summary>Whether the talk may redraw a line.</summary>
-    public static bool TalkIsLive { get; } = !System.Console.IsErrorRedirected && Environment.GetEnvironmentVariable("NO_COLOR") is null or "";
+    public static bool DiagnosticsAreLive { get; } = !System.Console.IsErrorRedirected && Environment.GetEnvironmentVariable("NO_COLOR") is null or "";
 
     /// <summary>The result, for programs: one object, one line.</summary>
     public static void Json(object result) => System.Console.Out.WriteLine(JsonSerializer.Serialize(result, Camel));

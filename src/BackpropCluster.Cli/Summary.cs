@@ -10,7 +10,7 @@ internal sealed record Summary
     public required string Run { get; init; }
     public required string Status { get; init; }
     public required string Granularity { get; init; }
-    public required int Slices { get; init; }
+    public required int Shards { get; init; }
     public required int Silos { get; init; }
 
     /// <summary>Updates applied.</summary>
@@ -18,8 +18,8 @@ internal sealed record Summary
     public required int Epochs { get; init; }
 
     /// <summary>The last step's batch, before its update.</summary>
-    public required ScoreSummary Train { get; init; }
-    public required ScoreSummary? Test { get; init; }
+    public required MetricsSummary Train { get; init; }
+    public required MetricsSummary? Test { get; init; }
     public required string WeightsSha256 { get; init; }
 
     /// <summary>The training alone: silo start and data loading are not in it.</summary>
@@ -48,12 +48,12 @@ internal sealed record Summary
             Run = plan.Run,
             Status = "completed",
             Granularity = plan.Granularity.ToString(),
-            Slices = plan.SliceCount,
+            Shards = plan.ShardCount,
             Silos = last.Placement!.Silos.Length,
             Steps = last.CommittedSteps,
             Epochs = last.Epoch,
-            Train = ScoreSummary.Of(result.Steps[^1]),
-            Test = result.Evaluations.Length > 0 ? ScoreSummary.Of(result.Evaluations[^1].Score) : null,
+            Train = MetricsSummary.Of(result.Steps[^1]),
+            Test = result.Evaluations.Length > 0 ? MetricsSummary.Of(result.Evaluations[^1].Score) : null,
             WeightsSha256 = result.WeightsSha256,
             Seconds = last.Elapsed.TotalSeconds,
             StepsPerSecond = (last.CommittedSteps - last.FirstVersion) / seconds,
@@ -70,9 +70,9 @@ internal sealed record Summary
 
 /// <param name="Loss">Mean over the rows.</param>
 /// <param name="Accuracy">Share of rows whose class was named; <see langword="null"/> for real targets.</param>
-internal sealed record ScoreSummary(double Loss, double? Accuracy)
+internal sealed record MetricsSummary(double Loss, double? Accuracy)
 {
-    public static ScoreSummary Of(Score score) => new(score.Loss, score.Accuracy);
+    public static MetricsSummary Of(BatchMetrics score) => new(score.Loss, score.Accuracy);
 }
 
 /// <param name="Local">Logical messages within a silo.</param>

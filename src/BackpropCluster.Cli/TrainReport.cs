@@ -12,8 +12,8 @@ namespace BackpropCluster.Cli;
 internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionary<string, string> silos, string where)
 {
     private readonly long began = Stopwatch.GetTimestamp();
-    private Score last;
-    private EvaluationScore? evaluation;
+    private BatchMetrics last;
+    private EvaluationMetrics? evaluation;
     private int tenths;
     private int warned;
     private string? paused;
@@ -22,22 +22,22 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
 
     public void Model()
     {
-        var table = new Table().Border(Output.TalkIsLive ? TableBorder.Rounded : TableBorder.Horizontal)
+        var table = new Table().Border(Output.DiagnosticsAreLive ? TableBorder.Rounded : TableBorder.Horizontal)
             .AddColumns("layer", "shape", "activation").AddColumn(new TableColumn("parameters").RightAligned())
-            .AddColumn(new TableColumn("slices").RightAligned());
+            .AddColumn(new TableColumn("shards").RightAligned());
         table.AddRow("source", N(plan.Features), "", "", "");
         for (var layer = 1; layer <= plan.Depth; layer++)
         {
             var spec = plan.Spec.Model.Layers[layer - 1];
             var inputs = plan.Spec.Model.InputsOf(layer, plan.Features);
-            table.AddRow(N(layer), $"{N(inputs)} → {N(spec.Units)}", Words.Of(Words.Activations, spec.Activation), N(spec.Units * (inputs + 1L)), N(plan.SlicesOf(layer).Length));
+            table.AddRow(N(layer), $"{N(inputs)} → {N(spec.Units)}", Words.Of(Words.Activations, spec.Activation), N(spec.Units * (inputs + 1L)), N(plan.ShardsOf(layer).Length));
         }
 
         table.AddRow("loss", N(plan.Spec.Model.Layers[^1].Units), Words.Of(Words.Losses, plan.Spec.Model.Loss), "", "");
-        table.AddRow("total", "", "", N(plan.Spec.Model.Parameters(plan.Features)), N(plan.SliceCount));
-        Output.Talk.MarkupLine($"[bold]{Markup.Escape(plan.Run)}[/]: {N(plan.TrainingRows)} training rows, {N(plan.TestRows)} test rows; "
+        table.AddRow("total", "", "", N(plan.Spec.Model.Parameters(plan.Features)), N(plan.ShardCount));
+        Output.Diagnostics.MarkupLine($"[bold]{Markup.Escape(plan.Run)}[/]: {N(plan.TrainingRows)} training rows, {N(plan.TestRows)} test rows; "
             + $"{Markup.Escape(where)}, {file.Cluster.Granularity} grains, {N(plan.MessagesPerStep)} messages a step");
-        Output.Talk.Write(table);
+        Output.Diagnostics.Write(table);
     }
 
     // Said before the first step, and again when parts have moved.
@@ -47,24 +47,24 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
         placed = placement;
         var rows = plan.Spec.Data.Batch ?? plan.TrainingRows;
         System.Console.Error.WriteLine($"placement {Words.Of(Words.Placements, plan.Placement)}: {N(placement.BytesThatCross(plan, Math.Min(rows, plan.TrainingRows)))} bytes a step cross between silos");
-        foreach (var (silo, parts) in placement.Silos.Select((silo, i) => (silo, placement.PartsOn(plan, i).ToList())))
+        foreach (var (silo, parts) in placement.Silos.Select((silo, i) => (silo, placement.ActorsOn(plan, i).ToList())))
             System.Console.Error.WriteLine($"  {silos.GetValueOrDefault(silo, silo)}: {(parts.Count == 0 ? "nothing" : string.Join(", ", Grouped(parts)))}");
     }
 
-    // "layer 1 units 0-31": neighbouring slices are told together, and of slices that are not, how many there are.
-    private IEnumerable<string> Grouped(List<PartId> parts)
+    // "layer 1 units 0-31": neighbouring shards are told together, and of shards that are not, how many there are.
+    private IEnumerable<string> Grouped(List<ActorId> parts)
     {
-        if (parts.Contains(PartId.Source)) yield return "source";
-        foreach (var layer in parts.Where(p => p.Kind == PartKind.Slice).GroupBy(p => p.Layer))
+        if (parts.Contains(ActorId.Source)) yield return "source";
+        foreach (var layer in parts.Where(p => p.Kind == ActorRole.Shard).GroupBy(p => p.Layer))
         {
             int[] indices = [.. layer.Select(p => p.Index).Order()];
-            var slices = plan.SlicesOf(layer.Key);
-            yield return indices.Length == slices.Length ? $"layer {layer.Key}"
-                : indices[^1] - indices[0] == indices.Length - 1 ? $"layer {layer.Key} units {slices[indices[0]].First}-{slices[indices[^1]].Last}"
-                : $"layer {layer.Key} {N(indices.Length)} of {N(slices.Length)} slices";
+            var shards = plan.ShardsOf(layer.Key);
+            yield return indices.Length == shards.Length ? $"layer {layer.Key}"
+                : indices[^1] - indices[0] == indices.Length - 1 ? $"layer {layer.Key} units {shards[indices[0]].First}-{shards[indices[^1]].Last}"
+                : $"layer {layer.Key} {N(indices.Length)} of {N(shards.Length)} shards";
         }
 
-        if (parts.Contains(PartId.Loss)) yield return "loss";
+        if (parts.Contains(ActorId.Loss)) yield return "loss";
     }
 
     /// <summary>Says each warning once, also where only JSON is wanted.</summary>
@@ -85,13 +85,13 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
         if (progress.NewEvaluations.Length > 0) evaluation = progress.NewEvaluations[^1];
         if (progress.CommittedSteps == 0) return;
         var share = (double)progress.CommittedSteps / progress.Steps;
-        if (!Output.TalkIsLive && file.Cluster.LogEvery > 0)
+        if (!Output.DiagnosticsAreLive && file.Cluster.LogEvery > 0)
         {
             Log(progress);
             return;
         }
 
-        if (!Output.TalkIsLive && (int)(share * 10) == tenths) return;
+        if (!Output.DiagnosticsAreLive && (int)(share * 10) == tenths) return;
         tenths = (int)(share * 10);
 
         var seconds = progress.Elapsed.TotalSeconds;
@@ -99,7 +99,7 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
         var text = $"step {N(progress.CommittedSteps)}/{N(progress.Steps)}  epoch {progress.Epoch}  loss {last.Loss.ToString("0.000000", CultureInfo.InvariantCulture)}"
             + (evaluation is { } e ? $"  test {Percent(e.Score.Accuracy) ?? e.Score.Loss.ToString("0.000000", CultureInfo.InvariantCulture)}" : "")
             + $"  {Output.Rate(rows / seconds)} rows/s  ETA {(seconds * (progress.Steps - progress.CommittedSteps) / Math.Max(1, progress.CommittedSteps - progress.FirstVersion)).ToString("0", CultureInfo.InvariantCulture)} s";
-        if (Output.TalkIsLive) System.Console.Error.Write($"\r\u001b[K{text[..Math.Min(text.Length, Math.Max(20, System.Console.BufferWidth - 1))]}{(progress.IsOver ? "\n" : "")}");
+        if (Output.DiagnosticsAreLive) System.Console.Error.Write($"\r\u001b[K{text[..Math.Min(text.Length, Math.Max(20, System.Console.BufferWidth - 1))]}{(progress.IsOver ? "\n" : "")}");
         else System.Console.Error.WriteLine(text);
     }
 
@@ -125,7 +125,7 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
         console.MarkupLine($"folder   {Markup.Escape(folder ?? "written by another client")}   (all in {Stopwatch.GetElapsedTime(began).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s)");
     }
 
-    private static void Line(IAnsiConsole console, string what, Score score, string of) =>
+    private static void Line(IAnsiConsole console, string what, BatchMetrics score, string of) =>
         console.MarkupLine($"{what,-8} loss {score.Loss.ToString("0.000000", CultureInfo.InvariantCulture)}"
             + (Percent(score.Accuracy) is { } accuracy ? $"  accuracy {accuracy}" : "") + $"  ({of})");
 

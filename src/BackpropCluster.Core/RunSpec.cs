@@ -125,7 +125,7 @@ public sealed record TrainingSpec
 [GenerateSerializer, Immutable, Alias("stop-rule")]
 public sealed record StopRule([property: Id(0)] StopMetric Metric, [property: Id(1)] double At)
 {
-    public bool IsMet(Learning.Score test) => Metric == StopMetric.TestAccuracy ? test.Accuracy >= At : test.Loss <= At;
+    public bool IsMet(Learning.BatchMetrics test) => Metric == StopMetric.TestAccuracy ? test.Accuracy >= At : test.Loss <= At;
 }
 
 public enum StopMetric
@@ -163,7 +163,7 @@ public enum TraceDetail : byte
     Numbers,
 }
 
-/// <summary>When a slice's outgoing weights change, seen from its own backward pass (design §3).</summary>
+/// <summary>When a shard's outgoing weights change, seen from its own backward pass (design §3).</summary>
 public enum UpdateOrder
 {
     /// <summary>S uses the weights of the forward pass; all weights change after the last delta. The tutorial's rule.</summary>

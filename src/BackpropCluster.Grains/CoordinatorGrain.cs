@@ -10,11 +10,11 @@ using Orleans.Runtime;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Shell of <see cref="CoordinatorState"/>: brings it messages, the time and the membership; lets callers watch.</summary>
+/// <summary>Shell of <see cref="CoordinatorActor"/>: brings it messages, the time and the membership; lets callers watch.</summary>
 [KeepAlive, Reentrant]
 internal sealed class CoordinatorGrain(
-    RelayShells relays, StoreShell store, Members members, TimeProvider time, ILogger<CoordinatorGrain> logger, RunCatalog? catalog = null,
-    Departure? departure = null) : YieldingGrain, ICoordinatorGrain
+    Exchanges exchanges, StoreShell store, EligibleSilos members, TimeProvider time, ILogger<CoordinatorGrain> logger, RunCatalog? catalog = null,
+    SiloDrain? departure = null) : YieldingGrain, ICoordinatorGrain
 {
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestWatch = TimeSpan.FromSeconds(1);
@@ -22,7 +22,7 @@ internal sealed class CoordinatorGrain(
     // Time for every client that watches to read the result. One that comes later is served from the last checkpoint.
     private static readonly TimeSpan KeptWhenOver = TimeSpan.FromSeconds(30);
 
-    private CoordinatorState? state;
+    private CoordinatorActor? state;
     private CoordinatorOutbox? outbox;
     private RunTelemetry? telemetry;
     private RunRecord? record;
@@ -47,7 +47,7 @@ internal sealed class CoordinatorGrain(
         if (record is { } known && known.Plan.Fingerprint != plan.Fingerprint) throw new RunTakenException(plan.Run);
         // A client that lost sight of a run asks again; the run may have gone on all the time. One whose result could not be read any
         // more is led anew, from its last checkpoint.
-        if (!CoordinatorState.IsVacant(state) && !(state.Status is RunStatus.Failed or RunStatus.Interrupted || (state.Status.IsOver() && state.Term <= term))) return record!.Plan;
+        if (!CoordinatorActor.IsVacant(state) && !(state.Status is RunStatus.Failed or RunStatus.Interrupted || (state.Status.IsOver() && state.Term <= term))) return record!.Plan;
         if (IsDeparting()) throw new SiloLeavingException(members.LocalName);
         waking = Begin(new RunRecord(plan, deadline, runFile, RunStatus.Training, null, 0), term, refuse: true);
         await waking;
@@ -57,9 +57,9 @@ internal sealed class CoordinatorGrain(
     public async ValueTask Wake()
     {
         await BegunOrRefused();
-        if (!CoordinatorState.IsVacant(state) || catalog is null || IsDeparting()) return;
+        if (!CoordinatorActor.IsVacant(state) || catalog is null || IsDeparting()) return;
         if (await catalog.Find(this.GetPrimaryKeyString()) is not { Status: RunStatus.Training } unfinished) return;
-        if (waking.IsCompleted && CoordinatorState.IsVacant(state)) waking = Begin(unfinished, term: 0, refuse: false);
+        if (waking.IsCompleted && CoordinatorActor.IsVacant(state)) waking = Begin(unfinished, term: 0, refuse: false);
         await waking;
     }
 
@@ -135,11 +135,11 @@ internal sealed class CoordinatorGrain(
         (record, entered) = (run, RunStatus.Training);
         telemetry = new RunTelemetry(run.Plan, members.LocalName, logger);
         Metrics.Begin();
-        outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, relays, store, telemetry.Tracer);
+        outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, exchanges, store, telemetry.Tracer);
         // Answers of the store come to the run, whoever of its coordinators asked: each counts its requests from a place of its own.
         leader = HashCode.Combine(GrainContext.ActivationId, time.GetTimestamp()) & 0x3fff_ffff;
         departure?.Leads(run.Plan.Run);
-        var next = new CoordinatorState(run.Plan, term, members.Local, members.Of(run.Plan), run.Deadline, leader);
+        var next = new CoordinatorActor(run.Plan, term, members.Local, members.Of(run.Plan), run.Deadline, leader);
         next.MembersChanged(members.Of(run.Plan), [.. objections], outbox);
         objections.ForEach(next.Warn);
         (state, announced, began, elapsed, over) = (next, 0, 0, TimeSpan.Zero, 0);
@@ -181,7 +181,7 @@ internal sealed class CoordinatorGrain(
     }
 
     // Once: a run that is over and called running would be led again by every silo that looks.
-    private async Task EnterEnd(CoordinatorState s, RunRecord run)
+    private async Task EnterEnd(CoordinatorActor s, RunRecord run)
     {
         entered = s.Status;
         if (catalog is null || s.Failure?.Kind == FailureKind.Fenced) return;
@@ -196,7 +196,7 @@ internal sealed class CoordinatorGrain(
         }
     }
 
-    private void Announce(CoordinatorState s)
+    private void Announce(CoordinatorActor s)
     {
         announced = s.CommittedSteps;
         if (s.Status.IsOver() && elapsed == TimeSpan.Zero) elapsed = Elapsed;
@@ -206,15 +206,15 @@ internal sealed class CoordinatorGrain(
 
     private TimeSpan Elapsed => elapsed != TimeSpan.Zero ? elapsed : began == 0 ? TimeSpan.Zero : time.GetElapsedTime(began);
 
-    private RunProgress ProgressSince(CoordinatorState s, int seenSteps, int seenEvaluations, int seenTraces)
+    private RunProgress ProgressSince(CoordinatorActor s, int seenSteps, int seenEvaluations, int seenTraces)
     {
         // Counted first: one that is written meanwhile is among the new ones then, or still counted, but never neither.
         var pending = telemetry!.PendingTraces;
         var (traces, earlier) = telemetry.TracesSince(seenTraces);
-        ImmutableArray<Score> losses = [.. s.Losses.Skip(seenSteps).Take(RunProgress.MaxScores)];
+        ImmutableArray<BatchMetrics> losses = [.. s.Losses.Skip(seenSteps).Take(RunProgress.MaxScores)];
         // None before the step whose parameters it read: a client writes both down in one order.
         var told = Math.Min(s.Losses.Count, seenSteps + (long)losses.Length);
-        ImmutableArray<EvaluationScore> evaluations =
+        ImmutableArray<EvaluationMetrics> evaluations =
             [.. s.Evaluations.Skip(seenEvaluations).TakeWhile(e => e.Version <= told).Take(RunProgress.MaxScores)];
         return new()
         {

@@ -4,12 +4,12 @@ using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Delivers what a coordinator says: to the relay of each silo, which knows the parts there, and to the store.</summary>
-internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, string silo, RelayShells shells, StoreShell store, StepTracer tracer) : IOutbox
+/// <summary>Delivers what a coordinator says: to the exchange of each silo, which knows the parts there, and to the store.</summary>
+internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, string silo, Exchanges shells, StoreShell store, StepTracer tracer) : IOutbox
 {
     private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(plan.Run);
     private Placement placement = new([], [], "");
-    private IRelayGrain?[] relays = []; // none where no part stands
+    private IExchangeGrain?[] exchanges = []; // none where no part stands
 
     public void Send(Recipients to, Message message)
     {
@@ -26,11 +26,11 @@ internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, stri
                 coordinator.Take(message);
                 break;
             case RecipientKind.Source:
-                for (var other = 0; other < relays.Length; other++)
-                    if (placement.HasSource(plan, other)) ToRelay(other, message);
+                for (var other = 0; other < exchanges.Length; other++)
+                    if (placement.HasSource(plan, other)) ToExchange(other, message);
                 break;
             default:
-                for (var other = 0; other < relays.Length; other++) ToRelay(other, message);
+                for (var other = 0; other < exchanges.Length; other++) ToExchange(other, message);
                 break;
         }
     }
@@ -42,17 +42,17 @@ internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, stri
 
     private void Route(Placement to)
     {
-        foreach (var (other, relay) in placement.Silos.Zip(relays))
-            if (!to.Uses(other)) relay?.Release();
-        (placement, relays) = (to, [.. to.Silos.Select(other => to.Uses(other) ? grains.GetGrain<IRelayGrain>(PartKeys.Relay(plan.Run, other)) : null)]);
+        foreach (var (other, exchange) in placement.Silos.Zip(exchanges))
+            if (!to.Uses(other)) exchange?.Release();
+        (placement, exchanges) = (to, [.. to.Silos.Select(other => to.Uses(other) ? grains.GetGrain<IExchangeGrain>(ActorKeys.Exchange(plan.Run, other)) : null)]);
     }
 
-    // A relay without parts would be waited for by nobody, so it could fall behind what is committed, ask for Restore and stop all others.
-    // The own silo's relay is at hand: a message to it would only wait for a thread.
-    private void ToRelay(int other, Message message)
+    // An exchange without parts would be waited for by nobody, so it could fall behind what is committed, ask for Restore and stop all others.
+    // The own silo's exchange is at hand: a message to it would only wait for a thread.
+    private void ToExchange(int other, Message message)
     {
-        if (relays[other] is not { } relay) return;
-        if (placement.Silos[other] == silo) shells.Of(plan.Run).Take(message);
-        else relay.Take(message);
+        if (exchanges[other] is not { } exchange) return;
+        if (placement.Silos[other] == silo) shells.Of(plan.Run).Receive(message);
+        else exchange.Take(message);
     }
 }

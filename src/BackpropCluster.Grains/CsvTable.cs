@@ -9,7 +9,7 @@ namespace BackpropCluster.Grains;
 /// <summary>Reads comma-separated values (RFC 4180), plain or gzip-compressed, UTF-8: numbers in rows, targets in columns that the run file names.</summary>
 /// <remarks>Strict: a row of another length, an empty field, NaN or a word where a number belongs ends the reading with its place, since a
 /// guess would train on rows that nobody has. Bounded: a field, a record (<see cref="BoundedRecords"/>), the values of a file, and what packed
-/// data unpack to (<see cref="UnpackedStream"/>). A plain file may otherwise be as large as memory allows.</remarks>
+/// data unpack to (<see cref="BoundedGZipStream"/>). A plain file may otherwise be as large as memory allows.</remarks>
 public static class CsvTable
 {
     /// <summary>The most values that a file may hold: 2³⁰, eight GiB.</summary>
@@ -46,7 +46,7 @@ public static class CsvTable
         // 1F begins every gzip file, and no line of text.
         var first = stream.ReadByte();
         stream.Position = 0;
-        return first == 0x1F ? new UnpackedStream(name, stream) : stream;
+        return first == 0x1F ? new BoundedGZipStream(name, stream) : stream;
     }
 
     /// <summary>One file on its way into a table.</summary>

@@ -14,14 +14,14 @@ public delegate Table TableReader(DataSpec data);
 /// looked up by the hash of its bytes, so that a file that was edited is another data set, and what cannot be read leaves nothing behind.</remarks>
 public sealed class DataCatalog(TableReader read)
 {
-    private readonly Dictionary<Key, Shelf> shelves = [];
+    private readonly Dictionary<Key, InMemoryGrainStorage> shelves = [];
 
     /// <summary>A catalog that has a run's data already: silos inside one process need not each read a file that the process has read.</summary>
     /// <remarks>The data are held as long as the catalog.</remarks>
     public static DataCatalog Holding(RunPlan plan, Dataset data)
     {
         var catalog = new DataCatalog(DataFiles.Read);
-        catalog.shelves[Key.Of(plan)] = new Shelf { Held = Checked(plan, data) };
+        catalog.shelves[Key.Of(plan)] = new InMemoryGrainStorage { Held = Checked(plan, data) };
         return catalog;
     }
 
@@ -62,13 +62,13 @@ public sealed class DataCatalog(TableReader read)
         }
     }
 
-    private Shelf Take(Key key)
+    private InMemoryGrainStorage Take(Key key)
     {
         lock (shelves)
         {
             foreach (var (other, empty) in shelves.ToArray())
                 if (empty.Users == 0 && !empty.Has(out _)) shelves.Remove(other);
-            if (!shelves.TryGetValue(key, out var shelf)) shelves.Add(key, shelf = new Shelf());
+            if (!shelves.TryGetValue(key, out var shelf)) shelves.Add(key, shelf = new InMemoryGrainStorage());
             shelf.Users++;
             return shelf;
         }
@@ -93,7 +93,7 @@ public sealed class DataCatalog(TableReader read)
         }
     }
 
-    private sealed class Shelf
+    private sealed class InMemoryGrainStorage
     {
         public Lock Reading { get; } = new();
 

@@ -30,7 +30,7 @@ public interface ICoordinatorGrain : IGrainWithStringKey
     /// <param name="seenTraces">How many traces; the oldest are forgotten where nobody asks for them.</param>
     [Alias("Watch")] ValueTask<RunProgress?> Watch(int seenSteps, int seenEvaluations, int seenTraces = int.MaxValue);
 
-    /// <summary>Takes what a relay or the store says.</summary>
+    /// <summary>Takes what an exchange or the store says.</summary>
     [OneWay, Alias("Take")] void Take(Message message);
 
     /// <summary>Takes what the parts of a silo did in a traced step.</summary>

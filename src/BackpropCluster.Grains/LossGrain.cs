@@ -6,15 +6,15 @@ namespace BackpropCluster.Grains;
 [OnSilo, KeepAlive, Reentrant]
 internal sealed class LossGrain : YieldingGrain, ILossGrain
 {
-    private readonly PartShell shell;
+    private readonly ActorHost shell;
 
-    public LossGrain(PartShells shells) => shell = shells.Create(new LossState(shells.Data.Open), this.GetPrimaryKeyString());
+    public LossGrain(ActorHostFactory shells) => shell = shells.Create(new LossActor(shells.Data.Open), this.GetPrimaryKeyString());
 
-    public void Restore(Restore message) => shell.Take(message);
+    public void Restore(Restore message) => shell.Receive(message);
 
-    public void Advance(Advance message) => shell.Take(message);
+    public void Advance(Advance message) => shell.Receive(message);
 
     public void Release() => DeactivateOnIdle();
 
-    public void Forward(Activations message) => shell.Take(message);
+    public void Forward(Activations message) => shell.Receive(message);
 }

@@ -7,16 +7,16 @@ namespace BackpropCluster.Grains;
 /// <summary>Scores that a client has seen of a run, also across coordinators: what a new one computes again must come out as before.</summary>
 internal sealed class RunLog
 {
-    private readonly List<Score> losses = [];
-    private readonly List<EvaluationScore> evaluations = [];
+    private readonly List<BatchMetrics> losses = [];
+    private readonly List<EvaluationMetrics> evaluations = [];
 
     /// <summary>How many scores of the present coordinator were taken.</summary>
     public int SeenLosses { get; private set; }
     public int SeenEvaluations { get; private set; }
     public int SeenTraces { get; private set; }
 
-    public ImmutableArray<Score> Losses => [.. losses];
-    public ImmutableArray<EvaluationScore> Evaluations => [.. evaluations];
+    public ImmutableArray<BatchMetrics> Losses => [.. losses];
+    public ImmutableArray<EvaluationMetrics> Evaluations => [.. evaluations];
 
     /// <summary>Another coordinator has taken the run and begins to tell from the start.</summary>
     public void ReadAgain() => (SeenLosses, SeenEvaluations, SeenTraces) = (0, 0, 0);

@@ -21,8 +21,8 @@ public sealed record RunProgress
     [Id(4)] public required int Epoch { get; init; }
 
     /// <summary>Scores of the steps that the caller had not seen yet, in order; at most <see cref="MaxScores"/> of each.</summary>
-    [Id(5)] public required ImmutableArray<Score> NewLosses { get; init; }
-    [Id(6)] public required ImmutableArray<EvaluationScore> NewEvaluations { get; init; }
+    [Id(5)] public required ImmutableArray<BatchMetrics> NewLosses { get; init; }
+    [Id(6)] public required ImmutableArray<EvaluationMetrics> NewEvaluations { get; init; }
     [Id(7)] public required int Recoveries { get; init; }
     [Id(8)] public required int ReplayedSteps { get; init; }
     [Id(9)] public required long StaleMessages { get; init; }

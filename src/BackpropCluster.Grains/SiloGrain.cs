@@ -8,7 +8,7 @@ using Orleans.Runtime;
 namespace BackpropCluster.Grains;
 
 [OnSilo, Reentrant]
-internal sealed class SiloGrain(ILocalSiloDetails local, RelayShells relays, DataCatalog data, ProgramVersion version) : YieldingGrain, ISiloGrain
+internal sealed class SiloGrain(ILocalSiloDetails local, Exchanges exchanges, DataCatalog data, ProgramVersion version) : YieldingGrain, ISiloGrain
 {
     public async ValueTask<string?> Check(RunPlan plan)
     {
@@ -30,7 +30,7 @@ internal sealed class SiloGrain(ILocalSiloDetails local, RelayShells relays, Dat
     {
         var heap = GC.GetGCMemoryInfo(GCKind.Any);
         return new(new SiloDescription(
-            local.Name, local.SiloAddress.ToParsableString(), version.Text, relays.Parts.ToImmutableDictionary(), Environment.WorkingSet,
+            local.Name, local.SiloAddress.ToParsableString(), version.Text, exchanges.Actors.ToImmutableDictionary(), Environment.WorkingSet,
             heap.HeapSizeBytes - heap.FragmentedBytes));
     }
 }

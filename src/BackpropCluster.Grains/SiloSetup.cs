@@ -26,7 +26,7 @@ public static class SiloSetup
     /// <summary>Keeps runs where the checkpoints are: they belong to the cluster then, and go on when the client that began them is gone.</summary>
     public static ISiloBuilder AddRuns(this ISiloBuilder silo)
     {
-        silo.Services.AddSingleton<RunCatalog>().AddSingleton<Departure>().AddHostedService<RunKeeper>();
+        silo.Services.AddSingleton<RunCatalog>().AddSingleton<SiloDrain>().AddHostedService<RunSupervisor>();
         return silo;
     }
 
@@ -36,7 +36,7 @@ public static class SiloSetup
         silo.Services.TryAddSingleton(TimeProvider.System);
         silo.Services.TryAddSingleton<ITrainingObserver, NoObserver>();
         silo.Services.TryAddSingleton<TableReader>(DataFiles.Read);
-        silo.Services.AddSingleton<PartShells>().AddSingleton<RelayShells>().AddSingleton<Members>();
+        silo.Services.AddSingleton<ActorHostFactory>().AddSingleton<Exchanges>().AddSingleton<EligibleSilos>();
         silo.Services.AddSingleton<SiloEnd>().AddSingleton<IFatalErrorHandler>(services => services.GetRequiredService<SiloEnd>());
         silo.Services.AddSingleton<IGeneralizedCodec, LibraryExceptionCodec>();
         silo.Services.AddPlacementDirector<OnSiloPlacement, OnSiloDirector>();

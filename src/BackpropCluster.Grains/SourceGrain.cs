@@ -6,15 +6,15 @@ namespace BackpropCluster.Grains;
 [OnSilo, KeepAlive, Reentrant]
 internal sealed class SourceGrain : YieldingGrain, ISourceGrain
 {
-    private readonly PartShell shell;
+    private readonly ActorHost shell;
 
-    public SourceGrain(PartShells shells) => shell = shells.Create(new SourceState(shells.Data.Open), this.GetPrimaryKeyString());
+    public SourceGrain(ActorHostFactory shells) => shell = shells.Create(new SourceActor(shells.Data.Open), this.GetPrimaryKeyString());
 
-    public void Restore(Restore message) => shell.Take(message);
+    public void Restore(Restore message) => shell.Receive(message);
 
-    public void Advance(Advance message) => shell.Take(message);
+    public void Advance(Advance message) => shell.Receive(message);
 
     public void Release() => DeactivateOnIdle();
 
-    public void Evaluate(Evaluate message) => shell.Take(message);
+    public void Evaluate(Evaluate message) => shell.Receive(message);
 }

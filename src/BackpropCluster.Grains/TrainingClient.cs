@@ -13,7 +13,7 @@ public sealed record TrainingOutcome(RunPlan Plan, RunProgress Last, TrainingRes
 /// <summary>Starts a run in a cluster, follows it to its end and collects the parameters.</summary>
 public static class TrainingClient
 {
-    // Slices that were about to be read are lost that many times only where something else is wrong.
+    // Shards that were about to be read are lost that many times only where something else is wrong.
     private const int Reads = 30;
     private const int ReadsAtOnce = 256;
     private const int ValuesInPiece = 1 << 20; // eight MiB
@@ -66,7 +66,7 @@ public static class TrainingClient
                     {
                         await FollowTraces(coordinator, log, watch);
                         return new TrainingOutcome(
-                            plan, last, new TrainingResult(ParametersAssembly.Assemble(plan, slice => parts[slice]), log.Losses, log.Evaluations), await Traffic(grains, plan, last));
+                            plan, last, new TrainingResult(ParametersAssembly.Assemble(plan, shard => parts[shard]), log.Losses, log.Evaluations), await Traffic(grains, plan, last));
                     }
 
                     reads++;
@@ -109,40 +109,40 @@ public static class TrainingClient
         }
     }
 
-    private static async Task<Dictionary<SliceRange, SliceParameters>?> Read(IGrainFactory grains, RunPlan plan, RunProgress last)
+    private static async Task<Dictionary<ShardRange, ShardParameters>?> Read(IGrainFactory grains, RunPlan plan, RunProgress last)
     {
-        var key = new MessageKey(plan.Fingerprint, last.Term, last.CommittedSteps, Phase.Evaluate, 0, PartId.Coordinator, default);
-        var parts = new Dictionary<SliceRange, SliceParameters>();
-        foreach (var chunk in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.SlicesOf(layer)).Chunk(ReadsAtOnce))
+        var key = new MessageKey(plan.Fingerprint, last.Term, last.CommittedSteps, Phase.Evaluate, 0, ActorId.Coordinator, default);
+        var parts = new Dictionary<ShardRange, ShardParameters>();
+        foreach (var chunk in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.ShardsOf(layer)).Chunk(ReadsAtOnce))
         {
-            var read = await Task.WhenAll(chunk.Select(slice => Read(grains, plan, slice, SiloOf(slice), key)));
+            var read = await Task.WhenAll(chunk.Select(shard => Read(grains, plan, shard, SiloOf(shard), key)));
             if (Array.Exists(read, part => part is null)) return null;
             for (var i = 0; i < chunk.Length; i++) parts.Add(chunk[i], read[i]!);
         }
 
         return parts;
 
-        string SiloOf(SliceRange slice) => last.Placement!.SiloOf(plan.OrdinalOf(PartId.Slice(slice.Layer, slice.Index)));
+        string SiloOf(ShardRange shard) => last.Placement!.SiloOf(plan.OrdinalOf(ActorId.Shard(shard.Layer, shard.Index)));
     }
 
-    // Some units after the other: a wide layer in one slice is more than a message may hold.
-    private static async Task<SliceParameters?> Read(IGrainFactory grains, RunPlan plan, SliceRange slice, string silo, MessageKey key)
+    // Some units after the other: a wide layer in one shard is more than a message may hold.
+    private static async Task<ShardParameters?> Read(IGrainFactory grains, RunPlan plan, ShardRange shard, string silo, MessageKey key)
     {
-        var grain = grains.GetGrain<ISliceGrain>(PartKeys.Slice(plan.Run, slice, silo));
-        var units = Math.Max(1, ValuesInPiece / plan.Spec.Model.InputsOf(slice.Layer, plan.Features));
-        var pieces = new List<SliceParameters>();
-        for (var first = 0; first < slice.Units; first += units)
+        var grain = grains.GetGrain<IShardGrain>(ActorKeys.Slice(plan.Run, shard, silo));
+        var units = Math.Max(1, ValuesInPiece / plan.Spec.Model.InputsOf(shard.Layer, plan.Features));
+        var pieces = new List<ShardParameters>();
+        for (var first = 0; first < shard.Units; first += units)
         {
-            if (await grain.Read(key, first, Math.Min(units, slice.Units - first)) is not { } piece) return null;
+            if (await grain.Read(key, first, Math.Min(units, shard.Units - first)) is not { } piece) return null;
             pieces.Add(piece);
         }
 
-        return SliceParameters.Join(pieces);
+        return ShardParameters.Join(pieces);
     }
 
     private static async Task<Traffic> Traffic(IGrainFactory grains, RunPlan plan, RunProgress last)
     {
-        var parts = await Task.WhenAll(last.Placement!.Silos.Where(last.Placement.Uses).Select(silo => grains.GetGrain<IRelayGrain>(PartKeys.Relay(plan.Run, silo)).Traffic().AsTask().WaitAsync(AnswerBound)));
+        var parts = await Task.WhenAll(last.Placement!.Silos.Where(last.Placement.Uses).Select(silo => grains.GetGrain<IExchangeGrain>(ActorKeys.Exchange(plan.Run, silo)).Traffic().AsTask().WaitAsync(AnswerBound)));
         return parts.Aggregate(default(Traffic), (sum, traffic) => sum + traffic);
     }
 }

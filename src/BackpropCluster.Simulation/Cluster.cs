@@ -15,24 +15,24 @@ internal sealed class Cluster
     private const int AttemptsOfOne = 1000;
 
     private readonly RunPlan plan;
-    private readonly Func<PartId, PartState> create;
-    private readonly UnderWay underWay;
-    private readonly bool hasRelays;
+    private readonly Func<ActorId, Actor> create;
+    private readonly InFlightMessages underWay;
+    private readonly bool hasExchanges;
     private readonly List<SimulatedSilo> silos = [];
     private readonly List<Leader> leaders = [];
 
     /// <param name="plan">The run.</param>
     /// <param name="create">Makes a part without state.</param>
-    /// <param name="relays">How many silos there are; 0 means one that needs no relay.</param>
+    /// <param name="exchanges">How many silos there are; 0 means one that needs no exchange.</param>
     /// <param name="underWay">Where notices go.</param>
-    public Cluster(RunPlan plan, Func<PartId, PartState> create, int relays, UnderWay underWay)
+    public Cluster(RunPlan plan, Func<ActorId, Actor> create, int exchanges, InFlightMessages underWay)
     {
-        (this.plan, this.create, this.underWay, hasRelays) = (plan, create, underWay, relays > 0);
-        for (var silo = 0; silo < Math.Max(1, relays); silo++) silos.Add(new SimulatedSilo(silo, create));
+        (this.plan, this.create, this.underWay, hasExchanges) = (plan, create, underWay, exchanges > 0);
+        for (var silo = 0; silo < Math.Max(1, exchanges); silo++) silos.Add(new SimulatedSilo(silo, create));
         leaders.Add(NewLeader(silos[0]));
     }
 
-    public bool HasRelays => hasRelays;
+    public bool HasExchanges => hasExchanges;
 
     /// <summary>The coordinator that began to lead last.</summary>
     public Leader Newest => leaders[^1];
@@ -72,7 +72,7 @@ internal sealed class Cluster
     public bool TryObject(uint choice, bool objects)
     {
         SimulatedSilo[] others = [.. Living.Where(silo => silo.Objects != objects)];
-        if (!hasRelays || others.Length == 0) return false;
+        if (!hasExchanges || others.Length == 0) return false;
         others[choice % others.Length].Objects = objects;
         MembersChanged();
         return true;
@@ -102,7 +102,7 @@ internal sealed class Cluster
 
     public bool TryJoin()
     {
-        if (!hasRelays || Living.Count() >= MaxSilos) return false;
+        if (!hasExchanges || Living.Count() >= MaxSilos) return false;
         silos.Add(new SimulatedSilo(silos.Count, create));
         MembersChanged();
         return true;
@@ -111,7 +111,7 @@ internal sealed class Cluster
     public bool TryLeave(uint choice)
     {
         SimulatedSilo[] staying = [.. Living.Where(silo => !silo.IsLeaving)];
-        if (!hasRelays || staying.Length < 2) return false;
+        if (!hasExchanges || staying.Length < 2) return false;
         staying[choice % staying.Length].IsLeaving = true;
         return true;
     }
@@ -135,7 +135,7 @@ internal sealed class Cluster
     }
 
     private Leader NewLeader(SimulatedSilo silo) =>
-        new(leaders.Count, silo, new CoordinatorState(plan, term: 0, silo.Name, Members(silo), Deadline, attempts: AttemptsOfOne * leaders.Count));
+        new(leaders.Count, silo, new CoordinatorActor(plan, term: 0, silo.Name, Members(silo), Deadline, attempts: AttemptsOfOne * leaders.Count));
 
     private ImmutableArray<string> Members(SimulatedSilo first) =>
         [.. Living.Where(silo => silo != first).Prepend(first).Where(silo => !silo.Objects).Select(silo => silo.Name)];
@@ -143,6 +143,6 @@ internal sealed class Cluster
     private void MembersChanged()
     {
         foreach (var leader in leaders.Where(l => l.IsActive))
-            underWay.Add(new Envelope(Address.Leader, new Address(leader.Number, PartId.Coordinator), null, Notice.Members));
+            underWay.Add(new Envelope(Address.Leader, new Address(leader.Number, ActorId.Coordinator), null, Notice.Members));
     }
 }

@@ -17,12 +17,12 @@ public sealed record Disturbance(double RepeatShare, int Losses, int Crashes)
 
     private sealed class Draws(Disturbance disturbance, ulong seed) : IFaults
     {
-        private readonly AddressedRandom chance = new(seed, RandomPurpose.Simulation, 1);
+        private readonly CounterRandom chance = new(seed, RandomPurpose.Simulation, 1);
         private int losses = disturbance.Losses;
         private int crashes = disturbance.Crashes;
 
         // About one fault in fifty deliveries, until the counts are used up: early and late steps get their share.
-        public void Decide(int turn, PartKind to, ICollection<Fault> faults)
+        public void Decide(int turn, ActorRole to, ICollection<Fault> faults)
         {
             var fault = chance.Unit(2 * (ulong)turn);
             if (fault < 0.02 && losses > 0)
@@ -32,7 +32,7 @@ public sealed record Disturbance(double RepeatShare, int Losses, int Crashes)
                 return;
             }
 
-            if (fault > 0.98 && crashes > 0 && to is not (PartKind.Coordinator or PartKind.Store))
+            if (fault > 0.98 && crashes > 0 && to is not (ActorRole.Coordinator or ActorRole.Store))
             {
                 crashes--;
                 faults.Add(new(turn, FaultKind.CrashReceiver));

@@ -97,7 +97,7 @@ public interface IFaults
     /// <param name="turn">From 1, each once and in order.</param>
     /// <param name="to">Who is to get the message whose turn it is.</param>
     /// <param name="faults">Where to.</param>
-    void Decide(int turn, PartKind to, ICollection<Fault> faults);
+    void Decide(int turn, ActorRole to, ICollection<Fault> faults);
 }
 
 /// <summary>The faults of a list, and no others.</summary>
@@ -107,7 +107,7 @@ public sealed class ListedFaults(IEnumerable<Fault> faults) : IFaults
 
     public static ListedFaults None { get; } = new([]);
 
-    public void Decide(int turn, PartKind to, ICollection<Fault> faults)
+    public void Decide(int turn, ActorRole to, ICollection<Fault> faults)
     {
         foreach (var fault in byTurn[turn]) faults.Add(fault);
     }

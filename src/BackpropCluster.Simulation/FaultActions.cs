@@ -13,7 +13,7 @@ internal enum Fate
 }
 
 /// <summary>Lets faults happen.</summary>
-internal sealed class FaultActions(SeededCarrier carrier, RunPlan plan, Cluster cluster, UnderWay underWay, MemoryStore store, Rules rules)
+internal sealed class FaultActions(DeterministicSimulator carrier, RunPlan plan, Cluster cluster, InFlightMessages underWay, MemoryStore store, SafetyInvariants rules)
 {
     private readonly List<Fault> decided = [];
     private readonly List<(int Until, Envelope Envelope)> held = [];
@@ -63,7 +63,7 @@ internal sealed class FaultActions(SeededCarrier carrier, RunPlan plan, Cluster 
             case FaultKind.Lose:
                 carrier.Tally.Losses++;
                 return Fate.Vanishes;
-            case FaultKind.Repeat or FaultKind.RepeatLate when envelope.To.Part.Kind == PartKind.Store:
+            case FaultKind.Repeat or FaultKind.RepeatLate when envelope.To.Part.Kind == ActorRole.Store:
                 return fate;
             case FaultKind.RepeatLate:
                 carrier.Tally.Repeats++;
@@ -90,10 +90,10 @@ internal sealed class FaultActions(SeededCarrier carrier, RunPlan plan, Cluster 
             case FaultKind.CrashSender: return Crash(envelope.From);
             case FaultKind.CrashReceiver: return Crash(envelope.To);
             case FaultKind.CrashCoordinator: return Crash(Address.Leader);
-            case FaultKind.RefuseRequest when envelope is { To.Part.Kind: PartKind.Store, Message: not null }:
+            case FaultKind.RefuseRequest when envelope is { To.Part.Kind: ActorRole.Store, Message: not null }:
                 carrier.DeliverToStore(envelope, refuse: true);
                 return false;
-            case FaultKind.TearWrite when envelope.Message is SavePart save && envelope.To.Part.Kind == PartKind.Store:
+            case FaultKind.TearWrite when envelope.Message is SaveShard save && envelope.To.Part.Kind == ActorRole.Store:
                 store.Tear(save);
                 carrier.Tally.StoreFaults++;
                 return false;
@@ -120,7 +120,7 @@ internal sealed class FaultActions(SeededCarrier carrier, RunPlan plan, Cluster 
     {
         switch (fault.Kind)
         {
-            case FaultKind.CrashSilo when cluster.HasRelays:
+            case FaultKind.CrashSilo when cluster.HasExchanges:
                 SimulatedSilo[] living = [.. cluster.Living];
                 LoseSilo(living[fault.Choice % living.Length]);
                 break;
@@ -150,10 +150,10 @@ internal sealed class FaultActions(SeededCarrier carrier, RunPlan plan, Cluster 
         switch (who.Part.Kind)
         {
             // What was on its way to or from a store that goes down is lost; what it has written stays.
-            case PartKind.Store:
+            case ActorRole.Store:
                 carrier.Tally.StoreFaults++;
                 return false;
-            case PartKind.Coordinator:
+            case ActorRole.Coordinator:
                 if (cluster.Receiver(who.Place, 1) is { IsActive: true } leader)
                 {
                     carrier.Tally.CoordinatorCrashes++;
@@ -161,8 +161,8 @@ internal sealed class FaultActions(SeededCarrier carrier, RunPlan plan, Cluster 
                 }
 
                 return true;
-            // A relay shares the life of its silo.
-            case PartKind.Relay:
+            // An exchange shares the life of its silo.
+            case ActorRole.Exchange:
                 if (cluster.Silos[who.Place].IsAlive) LoseSilo(cluster.Silos[who.Place]);
                 return true;
             default:

@@ -15,12 +15,12 @@ public class MemoryStore(int keep = 0)
 
     private const int Copies = 2;
 
-    private readonly Dictionary<(int Version, int Term, SliceRange Slice), (SlicePart Part, bool IsTorn)> parts = [];
+    private readonly Dictionary<(int Version, int Term, ShardRange Slice), (ShardSnapshot Part, bool IsTorn)> parts = [];
     private readonly Dictionary<CheckpointId, Checkpoint> written = [];
     private readonly Dictionary<CheckpointId, SavedModel> opened = [];
     private readonly Dictionary<(int Block, int Copy), bool> tornBlocks = []; // whether each that was written is torn
     private readonly KnownBlocks knownBlocks = new();
-    private RunHead head = RunHead.New(0);
+    private RunManifest head = RunManifest.New(0);
 
     /// <summary>The versions of all checkpoints that count, in the order in which they were made.</summary>
     public IEnumerable<int> Versions => head.Checkpoints.Select(c => c.Version);
@@ -32,16 +32,16 @@ public class MemoryStore(int keep = 0)
     internal IEnumerable<CheckpointId> Dropped => head.Dropped;
 
     /// <summary>The lead that was given last.</summary>
-    internal Led? Given { get; private set; }
+    internal LeadershipGranted? Given { get; private set; }
 
     /// <summary>All checkpoints that count, the oldest first.</summary>
     protected IReadOnlyList<CheckpointId> Checkpoints => head.Checkpoints;
 
-    /// <summary>Brings the model of a checkpoint. What a relay's shell has read is kept for the parts of its silo, whatever becomes of it.</summary>
+    /// <summary>Brings the model of a checkpoint. What an exchange's shell has read is kept for the parts of its silo, whatever becomes of it.</summary>
     public SavedModel Open(RunPlan plan, CheckpointId id)
     {
         if (!opened.TryGetValue(id, out var model))
-            opened.Add(id, model = SavedModel.Assemble(plan with { Granularity = written[id].Granularity }, slice => parts[(id.Version, id.Term, slice)].Part));
+            opened.Add(id, model = SavedModel.Assemble(plan with { Granularity = written[id].Granularity }, shard => parts[(id.Version, id.Term, shard)].Part));
         return model;
     }
 
@@ -59,42 +59,42 @@ public class MemoryStore(int keep = 0)
 
     /// <summary>Whether all parts of a checkpoint, and the blocks of scores that it names, are there as they were when it was made.</summary>
     public bool IsWhole(RunPlan plan, CheckpointId id) =>
-        Enumerable.Range(0, ScoreBlock.Count(id.Version, StepsInBlock)).All(HasBlock)
-        && SlicesOf(plan, written[id].Granularity).Index().All(slice =>
-            parts.TryGetValue((id.Version, id.Term, slice.Item), out var stored) && !stored.IsTorn && DigestOf(stored.Part) == written[id].Parts[slice.Index]);
+        Enumerable.Range(0, MetricsBlock.Count(id.Version, StepsInBlock)).All(HasBlock)
+        && ShardsOf(plan, written[id].Granularity).Index().All(shard =>
+            parts.TryGetValue((id.Version, id.Term, shard.Item), out var stored) && !stored.IsTorn && DigestOf(stored.Part) == written[id].Parts[shard.Index]);
 
     /// <summary>Does what a message asks for.</summary>
     public void Receive(Message message, IOutbox outbox)
     {
         switch (message)
         {
-            case Lead lead:
+            case AcquireLeadership lead:
                 TakeLead(lead, outbox);
                 break;
-            case SavePart save:
-                var name = (save.Key.Step, save.Key.Term, save.Slice);
+            case SaveShard save:
+                var name = (save.Key.Step, save.Key.Term, save.Shard);
                 // A repeat is the same. If it is not, the checkpoint that names the first one is broken.
                 parts[name] = (save.Part, IsTorn: false);
-                outbox.Send(Recipients.Coordinator, new Saved(save.Key, [new SavedPart(save.Key.From, DigestOf(save.Part), save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum)]));
+                outbox.Send(Recipients.Coordinator, new Saved(save.Key, [new SavedShard(save.Key.From, DigestOf(save.Part), save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum)]));
                 break;
-            case MoveHead move when head.Accepts(move.Key.Term):
+            case CommitCheckpoint move when head.Accepts(move.Key.Term):
                 MoveHead(move);
-                outbox.Send(Recipients.Coordinator, new HeadMoved(move.Key with { From = PartId.Store }));
+                outbox.Send(Recipients.Coordinator, new CheckpointCommitted(move.Key with { From = ActorId.Store }));
                 break;
-            case MoveHead move:
-                outbox.Send(Recipients.Coordinator, new StoreFailed(move.Key with { From = PartId.Store }, StoreFault.Fenced, $"term {head.Term} leads the run"));
+            case CommitCheckpoint move:
+                outbox.Send(Recipients.Coordinator, new StoreFailed(move.Key with { From = ActorId.Store }, StoreFault.Fenced, $"term {head.Term} leads the run"));
                 break;
         }
     }
 
     /// <summary>Answers that it cannot be done.</summary>
     public static void Refuse(Message message, IOutbox outbox) =>
-        outbox.Send(Recipients.Coordinator, new StoreFailed(message.Key with { From = PartId.Store }, StoreFault.Refused, "the store refuses"));
+        outbox.Send(Recipients.Coordinator, new StoreFailed(message.Key with { From = ActorId.Store }, StoreFault.Refused, "the store refuses"));
 
     /// <summary>Does half of a write, and tells nobody.</summary>
-    public void Tear(SavePart save)
+    public void Tear(SaveShard save)
     {
-        var name = (save.Key.Step, save.Key.Term, save.Slice);
+        var name = (save.Key.Step, save.Key.Term, save.Shard);
         if (!parts.TryGetValue(name, out var known) || known.IsTorn) parts[name] = (Half(save.Part), IsTorn: true);
     }
 
@@ -102,8 +102,8 @@ public class MemoryStore(int keep = 0)
     public bool Damage(RunPlan plan, uint choice)
     {
         if (Newest is not { } id) return false;
-        var slices = SlicesOf(plan, written[id].Granularity).ToArray();
-        var name = (id.Version, id.Term, slices[choice % slices.Length]);
+        var shards = ShardsOf(plan, written[id].Granularity).ToArray();
+        var name = (id.Version, id.Term, shards[choice % shards.Length]);
         parts[name] = (Half(parts[name].Part), IsTorn: true);
         return true;
     }
@@ -127,16 +127,16 @@ public class MemoryStore(int keep = 0)
 
     private bool HasBlock(int block) => Enumerable.Range(0, Copies).Any(copy => tornBlocks.TryGetValue((block, copy), out var isTorn) && !isTorn);
 
-    private void TakeLead(Lead lead, IOutbox outbox)
+    private void TakeLead(AcquireLeadership lead, IOutbox outbox)
     {
         head = head.Granted(lead.Key.Term);
         var id = Choose(lead.Plan);
         ImmutableArray<string> broken = [.. Checkpoints.Where(c => c.Version > (id?.Version ?? 0)).Select(c => string.Create(CultureInfo.InvariantCulture, $"the checkpoint of step {c.Version} is broken"))];
-        Given = new Led(lead.Key with { Term = head.Term, From = PartId.Store }, id, id is null ? null : written[id], broken);
+        Given = new LeadershipGranted(lead.Key with { Term = head.Term, From = ActorId.Store }, id, id is null ? null : written[id], broken);
         outbox.Send(Recipients.Coordinator, Given);
     }
 
-    private void MoveHead(MoveHead move)
+    private void MoveHead(CommitCheckpoint move)
     {
         var (version, by) = (move.Key.Step, move.Key.Term);
         WriteBlocks(by, move.Checkpoint);
@@ -151,23 +151,23 @@ public class MemoryStore(int keep = 0)
     private void WriteBlocks(int by, Checkpoint checkpoint)
     {
         var known = knownBlocks.Of(TermOfBlocks(by));
-        for (var block = known.Count; block < ScoreBlock.Count(checkpoint.Version, StepsInBlock); block++)
+        for (var block = known.Count; block < MetricsBlock.Count(checkpoint.Version, StepsInBlock); block++)
         {
             for (var copy = 0; copy < Copies; copy++) tornBlocks[(block, copy)] = false;
             knownBlocks.Add("whole");
         }
     }
 
-    private static string DigestOf(SlicePart part) => string.Create(CultureInfo.InvariantCulture, $"{part.Parameters.WeightsSum:x16}{part.Parameters.OutgoingSum:x16}");
+    private static string DigestOf(ShardSnapshot part) => string.Create(CultureInfo.InvariantCulture, $"{part.Parameters.WeightsSum:x16}{part.Parameters.OutgoingSum:x16}");
 
-    private static IEnumerable<SliceRange> SlicesOf(RunPlan plan, Granularity granularity)
+    private static IEnumerable<ShardRange> ShardsOf(RunPlan plan, Granularity granularity)
     {
         var cut = plan with { Granularity = granularity };
-        return Enumerable.Range(1, cut.Depth).SelectMany(layer => cut.SlicesOf(layer));
+        return Enumerable.Range(1, cut.Depth).SelectMany(layer => cut.ShardsOf(layer));
     }
 
     // What a file system leaves where a write was cut off: the right length, and nothing in the second half.
-    private static SlicePart Half(SlicePart part)
+    private static ShardSnapshot Half(ShardSnapshot part)
     {
         var weights = part.Parameters.Weights;
         double[] values = [.. weights.Values];

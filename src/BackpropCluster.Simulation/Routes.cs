@@ -3,9 +3,9 @@ using BackpropCluster.Core.Protocol;
 namespace BackpropCluster.Simulation;
 
 /// <summary>Takes what a machine says to where it goes. Message by message: everybody can be spoken to directly.</summary>
-internal class DirectRoutes(RunPlan plan, Cluster cluster, UnderWay underWay, Rules rules) : IOutbox
+internal class DirectRoutes(RunPlan plan, Cluster cluster, InFlightMessages underWay, SafetyInvariants rules) : IOutbox
 {
-    private readonly PartId[] parts = [.. plan.Parts];
+    private readonly ActorId[] parts = [.. plan.Actors];
 
     /// <summary>Who is speaking: whoever a message was delivered to last.</summary>
     public Address Speaker { get; set; }
@@ -22,10 +22,10 @@ internal class DirectRoutes(RunPlan plan, Cluster cluster, UnderWay underWay, Ru
 
     public void Send(Recipients to, Message message)
     {
-        if (message is Lead lead) rules.Leading(Speaker.Place, lead);
-        else if (message is Restore restore && Speaker.Part.Kind == PartKind.Coordinator) rules.Restoring(cluster.Leaders[Speaker.Place], restore);
-        else if (message is Activations { Key: { Phase: Phase.Forward, From.Kind: PartKind.Source } } rows) rules.RowsSent(rows);
-        else if (message is Ready { Key.From.Kind: PartKind.Slice } ready) rules.SliceReady(ready);
+        if (message is AcquireLeadership lead) rules.Leading(Speaker.Place, lead);
+        else if (message is Restore restore && Speaker.Part.Kind == ActorRole.Coordinator) rules.Restoring(cluster.Leaders[Speaker.Place], restore);
+        else if (message is Activations { Key: { Phase: Phase.Forward, From.Kind: ActorRole.Source } } rows) rules.RowsSent(rows);
+        else if (message is Ready { Key.From.Kind: ActorRole.Shard } ready) rules.ShardReady(ready);
         Route(to, message);
     }
 
@@ -37,10 +37,10 @@ internal class DirectRoutes(RunPlan plan, Cluster cluster, UnderWay underWay, Ru
         {
             case RecipientKind.Coordinator: Add(Address.Leader, message); break;
             case RecipientKind.Store: Add(Address.Store, message); break;
-            case RecipientKind.Source: Add(new(0, PartId.Source), message); break;
-            case RecipientKind.Loss: Add(new(0, PartId.Loss), message); break;
+            case RecipientKind.Source: Add(new(0, ActorId.Source), message); break;
+            case RecipientKind.Loss: Add(new(0, ActorId.Loss), message); break;
             case RecipientKind.Layer:
-                foreach (var slice in plan.SlicesOf(to.Number)) Add(new(0, PartId.Slice(slice.Layer, slice.Index)), message);
+                foreach (var shard in plan.ShardsOf(to.Number)) Add(new(0, ActorId.Shard(shard.Layer, shard.Index)), message);
                 break;
             default:
                 foreach (var part in parts) Add(new(0, part), message);
@@ -51,8 +51,8 @@ internal class DirectRoutes(RunPlan plan, Cluster cluster, UnderWay underWay, Ru
     protected void Add(Address to, Message? message, Notice notice = Notice.None) => underWay.Add(new Envelope(Speaker, to, message, notice));
 }
 
-/// <summary>Each silo's parts talk to their relay, relays to each other and to the coordinator, as grains do.</summary>
-internal sealed class RelayedRoutes(RunPlan plan, Cluster cluster, UnderWay underWay, Rules rules) : DirectRoutes(plan, cluster, underWay, rules)
+/// <summary>Each silo's parts talk to their exchange, exchanges to each other and to the coordinator, as grains do.</summary>
+internal sealed class ExchangeRoutes(RunPlan plan, Cluster cluster, InFlightMessages underWay, SafetyInvariants rules) : DirectRoutes(plan, cluster, underWay, rules)
 {
     protected override void Route(Recipients to, Message message)
     {
@@ -64,18 +64,18 @@ internal sealed class RelayedRoutes(RunPlan plan, Cluster cluster, UnderWay unde
 
         switch (Speaker.Part.Kind)
         {
-            case PartKind.Store:
-                // What a slice asked for is answered to its relay, which answers for all slices there.
-                Add(Asker.Part.Kind == PartKind.Slice ? RelayOn(Asker.Place) : Address.Leader, message);
+            case ActorRole.Store:
+                // What a shard asked for is answered to its exchange, which answers for all shards there.
+                Add(Asker.Part.Kind == ActorRole.Shard ? ExchangeOn(Asker.Place) : Address.Leader, message);
                 break;
-            case PartKind.Coordinator:
+            case ActorRole.Coordinator:
                 FromCoordinator(to, message);
                 break;
-            case PartKind.Relay:
-                FromRelay(to, message);
+            case ActorRole.Exchange:
+                FromExchange(to, message);
                 break;
             default:
-                Add(RelayOn(Speaker.Place), message);
+                Add(ExchangeOn(Speaker.Place), message);
                 break;
         }
     }
@@ -85,35 +85,35 @@ internal sealed class RelayedRoutes(RunPlan plan, Cluster cluster, UnderWay unde
         var leader = Cluster.Leaders[Speaker.Place];
         if (message is Restore restore)
         {
-            foreach (var silo in leader.Route?.Silos.Except(restore.Placement.Silos) ?? []) Add(RelayOn(NumberOf(silo)), null, Notice.Release);
+            foreach (var silo in leader.Route?.Silos.Except(restore.Placement.Silos) ?? []) Add(ExchangeOn(NumberOf(silo)), null, Notice.Release);
             leader.Route = restore.Placement;
         }
 
         if (leader.Route is not { } route) return;
         for (var silo = 0; silo < route.Silos.Length; silo++)
-            if (to.Kind != RecipientKind.Source || route.HasSource(Plan, silo)) Add(RelayOn(NumberOf(route.Silos[silo])), message);
+            if (to.Kind != RecipientKind.Source || route.HasSource(Plan, silo)) Add(ExchangeOn(NumberOf(route.Silos[silo])), message);
     }
 
-    private void FromRelay(Recipients to, Message message)
+    private void FromExchange(Recipients to, Message message)
     {
         var silo = Cluster.Silos[Speaker.Place];
         if (to.Kind == RecipientKind.Coordinator) Add(Address.Leader, message);
         else if (silo.Route is not { } route) return;
-        else if (to.Kind == RecipientKind.Relay) Add(RelayOn(NumberOf(route.Placement.Silos[to.Number])), message);
+        else if (to.Kind == RecipientKind.Exchange) Add(ExchangeOn(NumberOf(route.Placement.Silos[to.Number])), message);
         else
-            foreach (var part in route.Placement.PartsOn(Plan, route.Placement.Silos.IndexOf(silo.Name)))
+            foreach (var part in route.Placement.ActorsOn(Plan, route.Placement.Silos.IndexOf(silo.Name)))
                 if (IsMeant(part, to)) Add(new(silo.Number, part), message);
     }
 
-    private static bool IsMeant(PartId part, Recipients to) => to.Kind switch
+    private static bool IsMeant(ActorId part, Recipients to) => to.Kind switch
     {
         RecipientKind.Everyone => true,
-        RecipientKind.Layer => part.Kind == PartKind.Slice && part.Layer == to.Number,
-        RecipientKind.Source => part.Kind == PartKind.Source,
-        _ => part.Kind == PartKind.Loss,
+        RecipientKind.Layer => part.Kind == ActorRole.Shard && part.Layer == to.Number,
+        RecipientKind.Source => part.Kind == ActorRole.Source,
+        _ => part.Kind == ActorRole.Loss,
     };
 
     private int NumberOf(string silo) => Cluster.Find(silo)!.Number;
 
-    private static Address RelayOn(int silo) => new(silo, PartId.Relay(silo));
+    private static Address ExchangeOn(int silo) => new(silo, ActorId.Exchange(silo));
 }

@@ -6,9 +6,9 @@ namespace BackpropCluster.Simulation;
 /// <summary>A process that holds parts of the run, as they were made by their first message.</summary>
 /// <param name="number">From 0, never used again.</param>
 /// <param name="create">Makes a part without state.</param>
-internal sealed class SimulatedSilo(int number, Func<PartId, PartState> create)
+internal sealed class SimulatedSilo(int number, Func<ActorId, Actor> create)
 {
-    private readonly Dictionary<PartId, PartState> parts = [];
+    private readonly Dictionary<ActorId, Actor> parts = [];
 
     public int Number => number;
 
@@ -22,29 +22,29 @@ internal sealed class SimulatedSilo(int number, Func<PartId, PartState> create)
     /// <summary>Whether it lacks the run's data and so holds no part of it.</summary>
     public bool Objects { get; set; }
 
-    /// <summary>By which its relay knows who stands where; none before the first.</summary>
+    /// <summary>By which its exchange knows who stands where; none before the first.</summary>
     public Restore? Route { get; private set; }
 
     public static string NameOf(int number) => string.Create(CultureInfo.InvariantCulture, $"silo-{number + 1}");
 
-    public PartState Part(PartId id)
+    public Actor Part(ActorId id)
     {
         if (!parts.TryGetValue(id, out var part)) parts.Add(id, part = create(id));
         return part;
     }
 
     /// <summary>The part, if it was ever spoken to.</summary>
-    public PartState? Known(PartId id) => parts.GetValueOrDefault(id);
+    public Actor? Known(ActorId id) => parts.GetValueOrDefault(id);
 
-    /// <summary>The relay's shell learns a new term's placement; what stood here and does not any more is let go.</summary>
+    /// <summary>The exchange's shell learns a new term's placement; what stood here and does not any more is let go.</summary>
     public void Follow(Restore restore)
     {
         Route = restore;
-        HashSet<PartId> staying = [PartId.Relay(number), .. restore.Placement.PartsOn(restore.Plan, restore.Placement.Silos.IndexOf(Name))];
+        HashSet<ActorId> staying = [ActorId.Exchange(number), .. restore.Placement.ActorsOn(restore.Plan, restore.Placement.Silos.IndexOf(Name))];
         foreach (var gone in parts.Keys.Where(part => !staying.Contains(part)).ToArray()) parts.Remove(gone);
     }
 
-    public void Forget(PartId part) => parts.Remove(part);
+    public void Forget(ActorId part) => parts.Remove(part);
 
     /// <summary>Lets go of everything.</summary>
     public void ForgetAll()
@@ -61,13 +61,13 @@ internal sealed class SimulatedSilo(int number, Func<PartId, PartState> create)
 }
 
 /// <summary>A coordinator and where it stands.</summary>
-internal sealed class Leader(int number, SimulatedSilo silo, CoordinatorState state)
+internal sealed class Leader(int number, SimulatedSilo silo, CoordinatorActor state)
 {
     public int Number => number;
 
     public SimulatedSilo Silo => silo;
 
-    public CoordinatorState State => state;
+    public CoordinatorActor State => state;
 
     public bool IsAlive { get; set; } = true;
 

@@ -32,11 +32,11 @@ public sealed class ThreeSilosTests(ThreeSilos silos) : IClassFixture<ThreeSilos
         var outcome = await TrainingClient.Train(silos.Grains, plan, StepDeadline, cancellation: TestContext.Current.CancellationToken);
         var placement = outcome.Last.Placement!;
         var activations = await silos.Grains.GetGrain<IManagementGrain>(0).GetDetailedGrainStatistics(null, null, TestContext.Current.CancellationToken);
-        foreach (var slice in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.SlicesOf(layer)))
+        foreach (var shard in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.ShardsOf(layer)))
         {
-            var name = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{plan.Run}/layer-{slice.Layer}/units-{slice.First}-{slice.Last}/{slice.Index}/");
+            var name = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{plan.Run}/layer-{shard.Layer}/units-{shard.First}-{shard.Last}/{shard.Index}/");
             var activation = Assert.Single(activations, a => a.GrainId.Key.ToString()!.StartsWith(name, StringComparison.Ordinal));
-            Assert.Equal(placement.SiloOf(plan.OrdinalOf(PartId.Slice(slice.Layer, slice.Index))), activation.SiloAddress.ToParsableString());
+            Assert.Equal(placement.SiloOf(plan.OrdinalOf(ActorId.Shard(shard.Layer, shard.Index))), activation.SiloAddress.ToParsableString());
         }
 
         Assert.Equal(3, placement.SiloOfPart.Distinct().Count());
@@ -51,9 +51,9 @@ public sealed class ThreeSilosTests(ThreeSilos silos) : IClassFixture<ThreeSilos
         var outcome = await TrainingClient.Train(silos.Grains, plan, StepDeadline, cancellation: TestContext.Current.CancellationToken);
 
         // An evaluation: Evaluate, rows to layer 1, activations upward, Report. The start: Restored from every part.
-        var evaluation = 1L + plan.SlicesOf(1).Length + plan.SlicesOf(plan.Depth).Length + 1
-            + Enumerable.Range(1, plan.Depth - 1).Sum(layer => (long)plan.SlicesOf(layer).Length * plan.SlicesOf(layer + 1).Length);
-        var expected = outcome.Last.Steps * plan.MessagesPerStep + outcome.Result!.Evaluations.Length * evaluation + plan.PartCount;
+        var evaluation = 1L + plan.ShardsOf(1).Length + plan.ShardsOf(plan.Depth).Length + 1
+            + Enumerable.Range(1, plan.Depth - 1).Sum(layer => (long)plan.ShardsOf(layer).Length * plan.ShardsOf(layer + 1).Length);
+        var expected = outcome.Last.Steps * plan.MessagesPerStep + outcome.Result!.Evaluations.Length * evaluation + plan.ActorCount;
         Assert.Equal(expected, outcome.Traffic.Local + outcome.Traffic.Remote);
         Assert.True(outcome.Traffic.Remote > 0, "three silos exchanged nothing");
     }

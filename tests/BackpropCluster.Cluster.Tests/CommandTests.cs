@@ -50,7 +50,7 @@ public sealed partial class CommandTests : IDisposable
     {
         var json = (await backprop.Run("train", Example("digits"), "--json")).Json;
         Assert.Equal(("completed", "layer", 2, 3, 1350, 30), (
-            json.GetProperty("status").GetString(), json.GetProperty("granularity").GetString(), json.GetProperty("slices").GetInt32(),
+            json.GetProperty("status").GetString(), json.GetProperty("granularity").GetString(), json.GetProperty("shards").GetInt32(),
             json.GetProperty("silos").GetInt32(), json.GetProperty("steps").GetInt32(), json.GetProperty("epochs").GetInt32()));
         Assert.True(json.GetProperty("test").GetProperty("accuracy").GetDouble() >= 0.95);
         Assert.InRange(json.GetProperty("seconds").GetDouble(), 0.001, 10);
@@ -66,7 +66,7 @@ public sealed partial class CommandTests : IDisposable
 
         // The resolved run file is a run file, and cut into neurons it ends in the same bits.
         var again = (await backprop.Run("train", Path.Combine(folder, "run.yaml"), "--set", "cluster.granularity=neuron", "--set", "cluster.silos=1", "--json")).Json;
-        Assert.Equal(42, again.GetProperty("slices").GetInt32());
+        Assert.Equal(42, again.GetProperty("shards").GetInt32());
         Assert.Equal(json.GetProperty("weightsSha256").GetString(), again.GetProperty("weightsSha256").GetString());
     }
 

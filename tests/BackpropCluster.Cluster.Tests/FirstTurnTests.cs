@@ -9,7 +9,7 @@ using Orleans.TestingHost;
 
 namespace BackpropCluster.Tests;
 
-/// <summary>A grain can be sent to while its first turn runs: otherwise a part and its relay wait for each other for ever.</summary>
+/// <summary>A grain can be sent to while its first turn runs: otherwise a part and its exchange wait for each other for ever.</summary>
 public sealed class FirstTurnTests
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(10);
@@ -31,16 +31,16 @@ public sealed class FirstTurnTests
         var plan = Tables.Plan(Runs.Uneven(batch: 1, epochs: 1), Granularity.Layer, "first-turn");
         var silo = cluster.Silos[0].SiloAddress.ToParsableString();
         // No run has a ninth layer here: its Restore fails, and is logged in the turn.
-        var part = cluster.Client.GetGrain<ISliceGrain>(PartKeys.Slice(plan.Run, new SliceRange(9, 0, 0, 0), silo));
-        var key = new MessageKey(plan.Fingerprint, 1, 1, Phase.Forward, 0, PartId.Coordinator, default);
+        var part = cluster.Client.GetGrain<IShardGrain>(ActorKeys.Slice(plan.Run, new ShardRange(9, 0, 0, 0), silo));
+        var key = new MessageKey(plan.Fingerprint, 1, 1, Phase.Forward, 0, ActorId.Coordinator, default);
         turn.Meanwhile = () => cluster.GetSiloServiceProvider(cluster.Silos[0].SiloAddress).GetRequiredService<IGrainFactory>()
-            .GetGrain<ISliceGrain>(part.GetPrimaryKeyString()).Advance(new Advance(key));
+            .GetGrain<IShardGrain>(part.GetPrimaryKeyString()).Advance(new Advance(key));
         part.Restore(new Restore(key, plan, Placement.Of(plan, [silo]), null));
         Assert.True(await turn.WasSent.WaitAsync(Bound, TestContext.Current.CancellationToken), $"nothing could be sent to a part for {Bound.TotalSeconds / 2} s of its first turn");
     }
 
     [Fact]
-    public void EveryGrainThatTouchesARelayYieldsFirst()
+    public void EveryGrainThatTouchesAnExchangeYieldsFirst()
     {
         var grains = typeof(YieldingGrain).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Grain)) && !type.IsAbstract).ToArray();
         Assert.True(grains.Length > 5, $"{grains.Length} grains were found");
@@ -58,7 +58,7 @@ public sealed class FirstTurnTests
 
         public Task<bool> WasSent => sent.Task;
 
-        public ILogger CreateLogger(string categoryName) => categoryName == typeof(PartShell).FullName ? this : Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance;
+        public ILogger CreateLogger(string categoryName) => categoryName == typeof(ActorHost).FullName ? this : Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance;
 
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;

@@ -25,20 +25,20 @@ public abstract class OptimizersOnGrains(Silos silos)
             var outcome = await TrainingClient.Train(silos.Grains, plan, TimeSpan.FromSeconds(20), cancellation: TestContext.Current.CancellationToken);
             Assert.True(outcome.Result is not null, $"{name}, {granularity}: {outcome.Last.Failure?.Reason}");
             Assert.Equal(0, outcome.Last.Recoveries);
-            var updates = silos.Recorder.Of(plan.Fingerprint, outcome.Last.Term).OfType<SliceUpdated>().ToLookup(o => o.Key.Step);
+            var updates = silos.Recorder.Of(plan.Fingerprint, outcome.Last.Term).OfType<ShardUpdated>().ToLookup(o => o.Key.Step);
             foreach (var mark in oracle.Marks.Where(m => m > 0 && m < outcome.Result.Steps.Length))
             {
-                AssertClose(oracle.Parameters(mark), Parameters(plan, updates[mark]), $"{name}, {granularity} slices, before step {mark + 1}");
+                AssertClose(oracle.Parameters(mark), Parameters(plan, updates[mark]), $"{name}, {granularity} shards, before step {mark + 1}");
                 Assert.Equal(oracle.Loss(mark), outcome.Result.Steps[mark].Loss, Tolerance);
             }
 
-            AssertClose(oracle.Parameters(outcome.Result.Steps.Length), [.. outcome.Result.Parameters.SelectMany(l => l.Weights.Concat(l.Biases))], $"{name}, {granularity} slices, at the end");
+            AssertClose(oracle.Parameters(outcome.Result.Steps.Length), [.. outcome.Result.Parameters.SelectMany(l => l.Weights.Concat(l.Biases))], $"{name}, {granularity} shards, at the end");
         }
     }
 
-    private static double[] Parameters(RunPlan plan, IEnumerable<SliceUpdated> updates)
+    private static double[] Parameters(RunPlan plan, IEnumerable<ShardUpdated> updates)
     {
-        var ofLayer = updates.OrderBy(o => o.Slice.First).ToLookup(o => o.Slice.Layer);
+        var ofLayer = updates.OrderBy(o => o.Shard.First).ToLookup(o => o.Shard.Layer);
         return [.. Enumerable.Range(1, plan.Depth).SelectMany(layer => ofLayer[layer].SelectMany(o => o.Weights).Concat(ofLayer[layer].SelectMany(o => o.Biases)))];
     }
 

@@ -63,7 +63,7 @@ public sealed class OwnSiloOnGrainsTests : IAsyncLifetime
 
     private IEnumerable<InProcessSiloHandle> Handles => cluster!.Silos.Cast<InProcessSiloHandle>();
 
-    private static Departure Departure(InProcessSiloHandle silo) => silo.ServiceProvider.GetRequiredService<Departure>();
+    private static SiloDrain Departure(InProcessSiloHandle silo) => silo.ServiceProvider.GetRequiredService<SiloDrain>();
 
     private static string Version(InProcessSiloHandle silo) => silo.ServiceProvider.GetRequiredService<ProgramVersion>().Text;
 

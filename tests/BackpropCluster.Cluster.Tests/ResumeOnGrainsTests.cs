@@ -19,7 +19,7 @@ public sealed class ResumeOnGrainsTests(OneSilo one, ThreeSilos three) : IClassF
     {
         var spec = Runs.Uneven(batch: 1, epochs: 40) with { Optimizer = OptimizerSpec.Defaults(kind, 0.05) };
         var reference = ReferenceTrainer.Train(spec, Tables.Open(spec));
-        var chance = new AddressedRandom(5, RandomPurpose.Simulation, (uint)kind);
+        var chance = new CounterRandom(5, RandomPurpose.Simulation, (uint)kind);
         var plan = Tables.Plan(spec, Granularity.Layer, "resume") with { Checkpoints = new CheckpointRule(7, TimeSpan.Zero) };
         var stoppedAt = new List<int>();
         for (ulong stop = 0; stop < Stops; stop++)

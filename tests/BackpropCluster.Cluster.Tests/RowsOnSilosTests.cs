@@ -86,7 +86,7 @@ public sealed class RowsOnSilosTests : IAsyncLifetime
         // Each run's coordinator stands where it likes, and so does all else of it; a silo with more than one read for them all once.
         Assert.All(readings, read => Assert.Equal(1, read.Value));
         Assert.All(Catalogs(), catalog => Assert.InRange(catalog.Count, 0, 1));
-        foreach (var (plan, placement) in plans.Zip(placements)) Silos.Client.GetGrain<IRelayGrain>(PartKeys.Relay(plan.Run, placement.CoordinatorSilo)).Release();
+        foreach (var (plan, placement) in plans.Zip(placements)) Silos.Client.GetGrain<IExchangeGrain>(ActorKeys.Exchange(plan.Run, placement.CoordinatorSilo)).Release();
         Assert.True(await Reliability.Faults.ComesAbout(AreCollected, TimeSpan.FromSeconds(30)), "rows that no run needs were still held after 30 s");
     }
 

@@ -46,6 +46,6 @@ public class RunLogTests
     private static RunProgress Told(ImmutableArray<double> losses, ImmutableArray<int> evaluated) => new()
     {
         Status = RunStatus.Training, Term = 1, CommittedSteps = losses.Length, Steps = 100, Epoch = 1, Recoveries = 0, ReplayedSteps = 0, StaleMessages = 0, Elapsed = TimeSpan.Zero,
-        NewLosses = [.. losses.Select(l => new Score(l, null, 4))], NewEvaluations = [.. evaluated.Select(v => new EvaluationScore(v, new Score(0.5, null, 4)))],
+        NewLosses = [.. losses.Select(l => new BatchMetrics(l, null, 4))], NewEvaluations = [.. evaluated.Select(v => new EvaluationMetrics(v, new BatchMetrics(0.5, null, 4)))],
     };
 }

@@ -28,7 +28,7 @@ public abstract class TrainerContract
         return cases;
     }
 
-    /// <summary>Trains to the end; the cut means nothing to a trainer without slices.</summary>
+    /// <summary>Trains to the end; the cut means nothing to a trainer without shards.</summary>
     protected abstract Task<TrainingResult> Train(RunSpec spec, Granularity granularity);
 
     [Theory, MemberData(nameof(Cuts))]

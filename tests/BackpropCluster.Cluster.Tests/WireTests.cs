@@ -19,7 +19,7 @@ public sealed class WireTests : IDisposable
 {
     private readonly ServiceProvider services = new ServiceCollection().AddSerializer().BuildServiceProvider();
 
-    private static readonly MessageKey Key = new(ulong.MaxValue - 3, 7, 11, Phase.Evaluate, 2, PartId.Slice(3, 5), new TraceContext(1, 2, 3));
+    private static readonly MessageKey Key = new(ulong.MaxValue - 3, 7, 11, Phase.Evaluate, 2, ActorId.Shard(3, 5), new TraceContext(1, 2, 3));
     private static readonly Payload Numbers = new(2, 3, [0, -0.0, double.NaN, double.NegativeInfinity, double.Epsilon, 1.0 / 3]);
 
     public static TheoryData<string> Kinds() => [.. typeof(Message).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(Message))).Select(t => t.Name)];
@@ -39,7 +39,7 @@ public sealed class WireTests : IDisposable
         var back = RoundTrip(plan);
         Assert.Equal(plan.Spec.Model.Layers, back.Spec.Model.Layers);
         Assert.Equal(plan.Spec with { Model = back.Spec.Model }, back.Spec);
-        Assert.Equal(plan.SlicesOf(2), back.SlicesOf(2));
+        Assert.Equal(plan.ShardsOf(2), back.ShardsOf(2));
     }
 
     [Fact]
@@ -131,16 +131,16 @@ public sealed class WireTests : IDisposable
         Deltas d => (d.Key, d.Values.Units, d.Values.Rows, string.Join(' ', d.Values.Values)),
         Restore r => (r.Key, r.Plan.Run, r.Plan.Fingerprint, r.Plan.Granularity, r.Plan.Features, r.Plan.TrainingRows, r.Plan.TestRows, r.Plan.HasClasses, r.From, string.Join(' ', r.Placement.Silos), string.Join(' ', r.Placement.SiloOfPart)),
         Saved s => (s.Key, string.Join(' ', s.Parts)),
-        SavePart s => (s.Key, s.Slice, s.Part.Parameters.WeightsSum, s.Part.Parameters.OutgoingSum, string.Join(' ', s.Part.WeightsState.Values)),
-        Lead l => (l.Key, l.Plan.Run, l.Plan.Fingerprint, l.Plan.Checkpoints),
-        Led l => (l.Key, l.Id, Text(l.Checkpoint!), string.Join(' ', l.Warnings)),
-        MoveHead m => (m.Key, Text(m.Checkpoint)),
+        SaveShard s => (s.Key, s.Shard, s.Part.Parameters.WeightsSum, s.Part.Parameters.OutgoingSum, string.Join(' ', s.Part.WeightsState.Values)),
+        AcquireLeadership l => (l.Key, l.Plan.Run, l.Plan.Fingerprint, l.Plan.Checkpoints),
+        LeadershipGranted l => (l.Key, l.Id, Text(l.Checkpoint!), string.Join(' ', l.Warnings)),
+        CommitCheckpoint m => (m.Key, Text(m.Checkpoint)),
         _ => message,
     };
 
     private static Checkpoint Saved => new(
-        3, new Granularity(4), ["00ff", "ff00"], [new Score(0.25, 3, 4), new Score(0.125, null, 4)],
-        [new EvaluationScore(3, new Score(0.5, 1, 2))], ["b"]);
+        3, new Granularity(4), ["00ff", "ff00"], [new BatchMetrics(0.25, 3, 4), new BatchMetrics(0.125, null, 4)],
+        [new EvaluationMetrics(3, new BatchMetrics(0.5, 1, 2))], ["b"]);
 
     private static string Text(Checkpoint c) =>
         $"{c.Version} {c.Granularity} {string.Join(' ', c.Parts)} {string.Join(' ', c.Losses)} "
@@ -150,14 +150,14 @@ public sealed class WireTests : IDisposable
     {
         var spec = Runs.Uneven(5, UpdateOrder.DuringBackward) with { Trace = new TraceSpec(2, 50) };
         var plan = Runs.Plan(spec, Tables.Open(spec), new Granularity(4));
-        yield return new Restore(Key, plan, new Placement(["a", "b"], [.. Enumerable.Range(0, plan.PartCount).Select(p => p % 2)], "a"), new CheckpointId(3, 2, "00ff"));
+        yield return new Restore(Key, plan, new Placement(["a", "b"], [.. Enumerable.Range(0, plan.ActorCount).Select(p => p % 2)], "a"), new CheckpointId(3, 2, "00ff"));
         yield return new Save(Key);
-        yield return new SavePart(Key, plan.SlicesOf(1)[0], new SlicePart(new SliceParameters(Numbers, Numbers, 1, ulong.MaxValue), Numbers, Numbers));
-        yield return new Saved(Key, [new SavedPart(PartId.Slice(2, 1), "00ff", 1, ulong.MaxValue)]);
-        yield return new Lead(Key, plan);
-        yield return new Led(Key, new CheckpointId(3, 2, "00ff"), Saved, ["the checkpoint of step 4 is broken"]);
-        yield return new MoveHead(Key, Saved);
-        yield return new HeadMoved(Key);
+        yield return new SaveShard(Key, plan.ShardsOf(1)[0], new ShardSnapshot(new ShardParameters(Numbers, Numbers, 1, ulong.MaxValue), Numbers, Numbers));
+        yield return new Saved(Key, [new SavedShard(ActorId.Shard(2, 1), "00ff", 1, ulong.MaxValue)]);
+        yield return new AcquireLeadership(Key, plan);
+        yield return new LeadershipGranted(Key, new CheckpointId(3, 2, "00ff"), Saved, ["the checkpoint of step 4 is broken"]);
+        yield return new CommitCheckpoint(Key, Saved);
+        yield return new CheckpointCommitted(Key);
         yield return new StoreFailed(Key, StoreFault.Unavailable, "because");
         yield return new Restored(Key);
         yield return new Advance(Key);
@@ -165,7 +165,7 @@ public sealed class WireTests : IDisposable
         yield return new Activations(Key, Numbers);
         yield return new Deltas(Key, Numbers);
         yield return new Ready(Key);
-        yield return new Report(Key, new Score(0.25, 3, 4));
+        yield return new Report(Key, new BatchMetrics(0.25, 3, 4));
         yield return new NeedRestore(Key);
         yield return new Failure(Key, FailureKind.Divergence, "because");
     }

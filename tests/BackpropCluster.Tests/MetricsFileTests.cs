@@ -93,7 +93,7 @@ public sealed class MetricsFileTests : IDisposable
         file.Write(losses.Select(Of), evaluated.Select(Evaluation));
     }
 
-    private static Score Of(double loss) => new(loss, null, 4);
+    private static BatchMetrics Of(double loss) => new(loss, null, 4);
 
-    private static EvaluationScore Evaluation(int version) => new(version, new Score(0.75, 3, 4));
+    private static EvaluationMetrics Evaluation(int version) => new(version, new BatchMetrics(0.75, 3, 4));
 }

@@ -42,7 +42,7 @@ public static class Runs
     /// <summary>Twelve rows of seven features in three classes; addressed, so the same in every test.</summary>
     public static Table SevenFeatures(int rows = 12)
     {
-        var random = new AddressedRandom(99, RandomPurpose.Weights, 0);
+        var random = new CounterRandom(99, RandomPurpose.Weights, 0);
         return Table.OfClasses(7, [.. Enumerable.Range(0, rows * 7).Select(k => 2 * random.Unit((ulong)k) - 1)], [.. Enumerable.Range(0, rows).Select(r => r % 3)], 3);
     }
 

@@ -23,7 +23,7 @@ internal sealed class TutorialRound
 {
     private static readonly string[] Inputs = ["i1", "i2"];
     private readonly List<TutorialMessage> messages = [];
-    private readonly Dictionary<SliceRange, SliceForward> forwards = [];
+    private readonly Dictionary<ShardRange, ShardForward> forwards = [];
 
     private TutorialRound(int round) => Round = round;
 
@@ -39,23 +39,23 @@ internal sealed class TutorialRound
         var told = new TutorialRound(round);
         var all = observations.ToList();
         told.messages.Add(new("forward", "Source", "h1, h2", [.. Inputs.Select((name, i) => new TutorialQuantity(name, "the row's input", "", rowInputs[i]))]));
-        foreach (var forward in all.OfType<SliceForward>().OrderBy(o => (o.Slice.Layer, o.Slice.First))) told.Tell(forward);
+        foreach (var forward in all.OfType<ShardForward>().OrderBy(o => (o.Shard.Layer, o.Shard.First))) told.Tell(forward);
         told.Tell(all.OfType<LossComputed>().Single());
-        foreach (var backward in all.OfType<SliceBackward>().OrderBy(o => (-o.Slice.Layer, o.Slice.First))) told.Tell(backward);
-        foreach (var update in all.OfType<SliceUpdated>().OrderBy(o => (-o.Slice.Layer, o.Slice.First)))
-            told.Tell(update, all.OfType<SliceBackward>().Single(o => o.Slice == update.Slice));
+        foreach (var backward in all.OfType<ShardBackward>().OrderBy(o => (-o.Shard.Layer, o.Shard.First))) told.Tell(backward);
+        foreach (var update in all.OfType<ShardUpdated>().OrderBy(o => (-o.Shard.Layer, o.Shard.First)))
+            told.Tell(update, all.OfType<ShardBackward>().Single(o => o.Shard == update.Shard));
         return told;
     }
 
     // net = Σ w·x + b      out = 1/(1 + e^-net)
-    private void Tell(SliceForward o)
+    private void Tell(ShardForward o)
     {
         var quantities = new List<TutorialQuantity>();
-        var layer = o.Slice.Layer;
-        forwards.Add(o.Slice, o);
-        for (var k = 0; k < o.Slice.Units; k++)
+        var layer = o.Shard.Layer;
+        forwards.Add(o.Shard, o);
+        for (var k = 0; k < o.Shard.Units; k++)
         {
-            var (unit, u) = (Unit(layer, o.Slice.First + k), o.Slice.First + k);
+            var (unit, u) = (Unit(layer, o.Shard.First + k), o.Shard.First + k);
             quantities.Add(new(
                 $"net_{unit}",
                 string.Join(" + ", Enumerable.Range(0, 2).Select(i => $"{Weight(layer, u, i)}·{Input(layer, i)}")) + $" + b{layer}",
@@ -64,7 +64,7 @@ internal sealed class TutorialRound
             quantities.Add(new($"out_{unit}", $"1/(1 + e^-net_{unit})", $"1/(1 + e^-{Number(o.Z[k])})", o.Y[k]));
         }
 
-        messages.Add(new("forward", Units(o.Slice), layer == 1 ? "o1, o2" : "Loss", quantities));
+        messages.Add(new("forward", Units(o.Shard), layer == 1 ? "o1, o2" : "Loss", quantities));
     }
 
     // E = Σ ½(target − out)²      ∂E/∂out = out − target
@@ -80,14 +80,14 @@ internal sealed class TutorialRound
     }
 
     // S = Σ δ·w      δ = S·out(1 − out)      ∂E/∂w = δ·x
-    private void Tell(SliceBackward o)
+    private void Tell(ShardBackward o)
     {
         var quantities = new List<TutorialQuantity>();
-        var forward = forwards[o.Slice];
-        for (var k = 0; k < o.Slice.Units; k++)
+        var forward = forwards[o.Shard];
+        for (var k = 0; k < o.Shard.Units; k++)
         {
-            var (unit, layer, u) = (Unit(o.Slice.Layer, o.Slice.First + k), o.Slice.Layer, o.Slice.First + k);
-            if (layer == 1) TellSlopes(o, k, unit, quantities);
+            var (unit, layer, u) = (Unit(o.Shard.Layer, o.Shard.First + k), o.Shard.Layer, o.Shard.First + k);
+            if (layer == 1) TellOutputGradients(o, k, unit, quantities);
             var y = forward.Y[k];
             quantities.Add(new($"dout_dnet_{unit}", $"out_{unit}·(1 - out_{unit})", $"{Number(y)}·(1 - {Number(y)})", Activation.Logistic.Derivative(y)));
             quantities.Add(new($"delta_{unit}", $"dE_dout_{unit}·dout_dnet_{unit}", $"{Number(o.Slopes[k])}·{Number(Activation.Logistic.Derivative(y))}", o.Delta[k]));
@@ -95,15 +95,15 @@ internal sealed class TutorialRound
                 quantities.Add(new($"dE_d{Weight(layer, u, i)}", $"delta_{unit}·{Input(layer, i)}", $"{Number(o.Delta[k])}·{Number(forward.X[i])}", o.WeightGradients[k * 2 + i]));
         }
 
-        messages.Add(new("backward", Units(o.Slice), o.Slice.Layer == 2 ? "h1, h2, Coordinator" : "Coordinator", quantities));
+        messages.Add(new("backward", Units(o.Shard), o.Shard.Layer == 2 ? "h1, h2, Coordinator" : "Coordinator", quantities));
     }
 
-    private static void TellSlopes(SliceBackward o, int k, string unit, List<TutorialQuantity> quantities)
+    private static void TellOutputGradients(ShardBackward o, int k, string unit, List<TutorialQuantity> quantities)
     {
-        var h = o.Slice.First + k;
+        var h = o.Shard.First + k;
         for (var output = 0; output < 2; output++)
         {
-            var w = o.Outgoing[output * o.Slice.Units + k];
+            var w = o.Outgoing[output * o.Shard.Units + k];
             quantities.Add(new($"dE_{Unit(2, output)}_dout_{unit}", $"delta_{Unit(2, output)}·{Weight(2, output, h)}", $"{Number(o.Above[output])}·{Number(w)}", o.Above[output] * w));
         }
 
@@ -111,22 +111,22 @@ internal sealed class TutorialRound
     }
 
     // w ← w − η·∂E/∂w
-    private void Tell(SliceUpdated o, SliceBackward backward)
+    private void Tell(ShardUpdated o, ShardBackward backward)
     {
         var quantities = new List<TutorialQuantity>();
-        for (var k = 0; k < o.Slice.Units; k++)
+        for (var k = 0; k < o.Shard.Units; k++)
             for (var i = 0; i < 2; i++)
             {
-                var w = Weight(o.Slice.Layer, o.Slice.First + k, i);
-                quantities.Add(new($"{w}_new", $"{w} - 0.5·dE_d{w}", $"{Number(forwards[o.Slice].Weights[k * 2 + i])} - 0.5·{Number(backward.WeightGradients[k * 2 + i])}", o.Weights[k * 2 + i]));
+                var w = Weight(o.Shard.Layer, o.Shard.First + k, i);
+                quantities.Add(new($"{w}_new", $"{w} - 0.5·dE_d{w}", $"{Number(forwards[o.Shard].Weights[k * 2 + i])} - 0.5·{Number(backward.WeightGradients[k * 2 + i])}", o.Weights[k * 2 + i]));
             }
 
-        messages.Add(new("update", Units(o.Slice), "", quantities));
+        messages.Add(new("update", Units(o.Shard), "", quantities));
     }
 
     private static string Unit(int layer, int unit) => $"{(layer == 1 ? 'h' : 'o')}{unit + 1}";
 
-    private static string Units(SliceRange slice) => string.Join(", ", Enumerable.Range(slice.First, slice.Units).Select(u => Unit(slice.Layer, u)));
+    private static string Units(ShardRange shard) => string.Join(", ", Enumerable.Range(shard.First, shard.Units).Select(u => Unit(shard.Layer, u)));
 
     private static string Weight(int layer, int unit, int input) => $"w{(layer - 1) * 4 + unit * 2 + input + 1}";
 

@@ -73,7 +73,7 @@ internal sealed class ClusterBench : IAsyncDisposable
     /// <summary>Made-up pictures of 28 × 28 in IDX files that all silos can read.</summary>
     public DataSpec Pictures(int rows, int batch)
     {
-        var chance = new AddressedRandom(1, RandomPurpose.Simulation, 0);
+        var chance = new CounterRandom(1, RandomPurpose.Simulation, 0);
         string Write(string name, byte[] header, int count, Func<int, byte> value)
         {
             var path = Path.Combine(folder.FullName, name);

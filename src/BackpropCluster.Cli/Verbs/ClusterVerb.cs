@@ -26,7 +26,7 @@ internal static class ClusterVerb
             runs.Add(RunningRun.Of(entry.Run, await client.Ask(grains => grains.GetGrain<ICoordinatorGrain>(entry.Run).Watch(int.MaxValue, int.MaxValue), cancellation)));
         if (json)
         {
-            Output.Json(new { cluster = address.ToString(), silos = silos.Select(s => new { s.Name, address = s.Silo, s.Version, slices = s.Parts, s.MemoryBytes, s.HeldBytes }), runs });
+            Output.Json(new { cluster = address.ToString(), silos = silos.Select(s => new { s.Name, address = s.Silo, s.Version, shards = s.Parts, s.MemoryBytes, s.HeldBytes }), runs });
             return ExitCode.Done;
         }
 

@@ -33,10 +33,10 @@ internal static class ConfigVerb
         var steps = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows).Steps;
         var parameters = plan.Spec.Model.Parameters(plan.Features);
         if (json)
-            Output.Json(new { ok = true, name = plan.Spec.Name, plan.TrainingRows, plan.TestRows, parameters, slices = plan.SliceCount, steps, plan.MessagesPerStep });
+            Output.Json(new { ok = true, name = plan.Spec.Name, plan.TrainingRows, plan.TestRows, parameters, shards = plan.ShardCount, steps, plan.MessagesPerStep });
         else
             System.Console.Out.WriteLine(string.Create(
-                CultureInfo.InvariantCulture, $"{path}: ok. {parameters:N0} parameters in {plan.SliceCount:N0} slices, {plan.TrainingRows:N0} training and {plan.TestRows:N0} test rows, {steps:N0} steps of {plan.MessagesPerStep:N0} messages"));
+                CultureInfo.InvariantCulture, $"{path}: ok. {parameters:N0} parameters in {plan.ShardCount:N0} shards, {plan.TrainingRows:N0} training and {plan.TestRows:N0} test rows, {steps:N0} steps of {plan.MessagesPerStep:N0} messages"));
         return ExitCode.Done;
     }
 }

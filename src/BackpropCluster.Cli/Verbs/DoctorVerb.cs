@@ -24,10 +24,10 @@ internal static class DoctorVerb
         var doctor = new Command("doctor", "Check what training needs from this machine") { cluster, directory, json };
         doctor.SetAction(async (parsed, cancellation) =>
         {
-            Finding[] findings =
+            Counterexample[] findings =
             [
                 await Sdk(cancellation), Processor(), RunDirectory(parsed.GetValue(directory)!), await Silo(cancellation),
-                .. parsed.GetValue(cluster) is { IsRedis: true } address ? [await Store(address, cancellation)] : Array.Empty<Finding>(),
+                .. parsed.GetValue(cluster) is { IsRedis: true } address ? [await Store(address, cancellation)] : Array.Empty<Counterexample>(),
                 .. await Endpoints(cancellation),
             ];
             if (parsed.GetValue(json)) Output.Json(new { findings });
@@ -37,7 +37,7 @@ internal static class DoctorVerb
         return doctor;
     }
 
-    private static async Task<Finding> Sdk(CancellationToken cancellation)
+    private static async Task<Counterexample> Sdk(CancellationToken cancellation)
     {
         try
         {
@@ -45,25 +45,25 @@ internal static class DoctorVerb
             using var killed = cancellation.UnsafeRegister(_ => process.Kill(), null);
             var version = (await process.StandardOutput.ReadToEndAsync(cancellation).WaitAsync(SdkBound, cancellation)).Trim();
             return version.StartsWith("10.", StringComparison.Ordinal)
-                ? Finding.Ok($".NET SDK {version}, runtime {Environment.Version}")
-                : Finding.Warn($".NET SDK {version}, runtime {Environment.Version}", "Building from source needs the .NET 10 SDK");
+                ? Counterexample.Ok($".NET SDK {version}, runtime {Environment.Version}")
+                : Counterexample.Warn($".NET SDK {version}, runtime {Environment.Version}", "Building from source needs the .NET 10 SDK");
         }
         catch (Exception e) when (e is Win32Exception or TimeoutException)
         {
-            return Finding.Warn($"no .NET SDK answers, runtime {Environment.Version}", "Building from source needs the .NET 10 SDK");
+            return Counterexample.Warn($"no .NET SDK answers, runtime {Environment.Version}", "Building from source needs the .NET 10 SDK");
         }
     }
 
-    private static Finding Processor()
+    private static Counterexample Processor()
     {
         var collector = GCSettings.IsServerGC ? "server garbage collection" : "workstation garbage collection";
         var bits = Core.Learning.Kernels.Current.Bits;
         return System.Runtime.Intrinsics.X86.Fma.IsSupported || System.Runtime.Intrinsics.Arm.AdvSimd.IsSupported
-            ? Finding.Ok(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} processors, fused multiply-add over {bits} bits, {collector}"))
-            : Finding.Warn($"{Environment.ProcessorCount} processors without fused multiply-add, {collector}", "Results are the same, but training is many times slower");
+            ? Counterexample.Ok(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} processors, fused multiply-add over {bits} bits, {collector}"))
+            : Counterexample.Warn($"{Environment.ProcessorCount} processors without fused multiply-add, {collector}", "Results are the same, but training is many times slower");
     }
 
-    private static Finding RunDirectory(string directory)
+    private static Counterexample RunDirectory(string directory)
     {
         // The folder is made by the first run; here it is enough that it could be. The nearest one that exists decides.
         var existing = Path.GetFullPath(directory);
@@ -74,15 +74,15 @@ internal static class DoctorVerb
             {
             }
 
-            return Finding.Ok($"run folders can be written below {directory}");
+            return Counterexample.Ok($"run folders can be written below {directory}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return Finding.Fail($"run folders cannot be written below {directory}: {e.Message}", "Choose another --run-dir", ExitCode.File);
+            return Counterexample.Fail($"run folders cannot be written below {directory}: {e.Message}", "Choose another --run-dir", ExitCode.File);
         }
     }
 
-    private static async Task<Finding> Silo(CancellationToken cancellation)
+    private static async Task<Counterexample> Silo(CancellationToken cancellation)
     {
         var start = Stopwatch.GetTimestamp();
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -90,7 +90,7 @@ internal static class DoctorVerb
         try
         {
             await using var cluster = await EmbeddedCluster.Start(2, cancellation: bound.Token);
-            return Finding.Ok(string.Create(CultureInfo.InvariantCulture, $"two silos found each other over loopback in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s"));
+            return Counterexample.Ok(string.Create(CultureInfo.InvariantCulture, $"two silos found each other over loopback in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s"));
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -101,25 +101,25 @@ internal static class DoctorVerb
             return NoSilos(e.Message);
         }
 
-        Finding NoSilos(string why) => Finding.Fail($"two silos did not start: {why}", "Something blocks TCP on 127.0.0.1; look at its firewall rules", ExitCode.ClusterLost);
+        Counterexample NoSilos(string why) => Counterexample.Fail($"two silos did not start: {why}", "Something blocks TCP on 127.0.0.1; look at its firewall rules", ExitCode.ClusterLost);
     }
 
-    private static async Task<Finding> Store(ClusterAddress address, CancellationToken cancellation)
+    private static async Task<Counterexample> Store(ClusterAddress address, CancellationToken cancellation)
     {
         try
         {
             await using var store = await address.Connect(cancellation);
-            return Finding.Ok($"{address} answers");
+            return Counterexample.Ok($"{address} answers");
         }
         catch (ClusterUnreachableException e)
         {
             // Whose sentences say what to do, too.
-            return Finding.Fail(e.Message.Replace(" Nothing was started.", "", StringComparison.Ordinal).TrimEnd('.'), "", ExitCode.ClusterLost);
+            return Counterexample.Fail(e.Message.Replace(" Nothing was started.", "", StringComparison.Ordinal).TrimEnd('.'), "", ExitCode.ClusterLost);
         }
     }
 
     // A run does not need a collector, so one that is away is no failure; a variable that holds no address ends every command.
-    private static async Task<Finding[]> Endpoints(CancellationToken cancellation)
+    private static async Task<Counterexample[]> Endpoints(CancellationToken cancellation)
     {
         try
         {
@@ -127,31 +127,31 @@ internal static class DoctorVerb
         }
         catch (EndpointException e)
         {
-            return [Finding.Fail(e.Message.TrimEnd('.'), "Correct or unset it", ExitCode.Usage)];
+            return [Counterexample.Fail(e.Message.TrimEnd('.'), "Correct or unset it", ExitCode.Usage)];
         }
     }
 
-    private static async Task<Finding> Collector(Uri endpoint, CancellationToken cancellation)
+    private static async Task<Counterexample> Collector(Uri endpoint, CancellationToken cancellation)
     {
         var shown = $"{endpoint.Host}:{endpoint.Port}";
         try
         {
             using var client = new TcpClient();
             await client.ConnectAsync(endpoint.Host, endpoint.Port, cancellation).AsTask().WaitAsync(EndpointBound, cancellation);
-            return Finding.Ok($"the OTLP endpoint {shown} can be reached");
+            return Counterexample.Ok($"the OTLP endpoint {shown} can be reached");
         }
         catch (Exception e) when (e is SocketException or TimeoutException)
         {
-            return Finding.Warn($"the OTLP endpoint {shown} cannot be reached: {e.Message}", "Start the collector, or unset OTEL_EXPORTER_OTLP_ENDPOINT; runs go on without it");
+            return Counterexample.Warn($"the OTLP endpoint {shown} cannot be reached: {e.Message}", "Start the collector, or unset OTEL_EXPORTER_OTLP_ENDPOINT; runs go on without it");
         }
     }
 
-    private sealed record Finding(string Verdict, string What, string Cure, [property: System.Text.Json.Serialization.JsonIgnore] int Exit)
+    private sealed record Counterexample(string Verdict, string What, string Cure, [property: System.Text.Json.Serialization.JsonIgnore] int Exit)
     {
-        public static Finding Ok(string what) => new("ok", what, "", ExitCode.Done);
+        public static Counterexample Ok(string what) => new("ok", what, "", ExitCode.Done);
 
-        public static Finding Warn(string what, string cure) => new("warn", what, cure, ExitCode.Done);
+        public static Counterexample Warn(string what, string cure) => new("warn", what, cure, ExitCode.Done);
 
-        public static Finding Fail(string what, string cure, int exit) => new("fail", what, cure, exit);
+        public static Counterexample Fail(string what, string cure, int exit) => new("fail", what, cure, exit);
     }
 }

@@ -10,7 +10,7 @@ namespace BackpropCluster.Cli.Verbs;
 /// <summary><c>explore</c>: runs the protocol's machines through histories full of faults; each must end in the reference's bits.</summary>
 internal static class ExploreVerb
 {
-    // Message by message, and through the relays of so many silos.
+    // Message by message, and through the exchanges of so many silos.
     private static readonly int[] silosOfSingleFaults = [0, 2, 3];
 
     public static Command Create()
@@ -25,7 +25,7 @@ internal static class ExploreVerb
 
     private static Task<int> Run(int seeds, ulong? only, bool json, CancellationToken cancellation)
     {
-        var (explorer, tally, findings, start) = (new Explorer(ReferenceTrainer.Train), new Tally(), new List<Finding>(), Stopwatch.GetTimestamp());
+        var (explorer, tally, findings, start) = (new Explorer(ReferenceTrainer.Train), new Tally(), new List<Counterexample>(), Stopwatch.GetTimestamp());
         var cases = only is null ? silosOfSingleFaults.Sum(silos => SingleFaults(silos)) : 0;
         for (var seed = only ?? 0; seed < (only is null ? (ulong)seeds : only + 1); seed++)
         {
@@ -47,14 +47,14 @@ internal static class ExploreVerb
             return count;
         }
 
-        void Report(Finding finding)
+        void Report(Counterexample finding)
         {
             findings.Add(finding);
             if (!json) System.Console.Out.WriteLine(finding);
         }
     }
 
-    private static void Print(int cases, int seeds, Tally tally, List<Finding> findings, double seconds) => Output.Json(new
+    private static void Print(int cases, int seeds, Tally tally, List<Counterexample> findings, double seconds) => Output.Json(new
     {
         singleFaults = cases,
         seeds,

@@ -55,10 +55,10 @@ internal static class FootprintBench
         }
 
         var (grown, neurons) = await Grown(cluster, "neurons", Granularity.Neuron, OptimizerKind.Sgd, [512, 256], cancellation);
-        var perGrain = (grown - BothEnds(neurons)) / neurons.SliceCount;
-        rows.Add(new { name = "2-512-256-1, neuron grains, sgd, batch 1", grains = neurons.SliceCount, bytesPerGrainBeyondWeights = perGrain, limit = 12_000 });
+        var perGrain = (grown - BothEnds(neurons)) / neurons.ShardCount;
+        rows.Add(new { name = "2-512-256-1, neuron grains, sgd, batch 1", grains = neurons.ShardCount, bytesPerGrainBeyondWeights = perGrain, limit = 12_000 });
         if (json) Output.Json(new { rows });
-        else System.Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"2-512-256-1, neuron grains     {perGrain / 1e3:0.0} kB a grain beyond its weights, {neurons.SliceCount} grains (limit 12)"));
+        else System.Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"2-512-256-1, neuron grains     {perGrain / 1e3:0.0} kB a grain beyond its weights, {neurons.ShardCount} grains (limit 12)"));
         return ExitCode.Done;
     }
 
@@ -98,7 +98,7 @@ internal static class FootprintBench
             Data = new DataSpec { Source = DataSource.Xor, Batch = 1 },
             Model = new ModelSpec { Layers = [.. layers.SkipLast(1), layers.Last() with { Units = 1 }], Loss = LossKind.HalfSquaredError },
             Optimizer = OptimizerSpec.Defaults(kind, 0.1),
-            // The evaluation proves to every slice that the last step is committed, so that no update waits beside the parameters.
+            // The evaluation proves to every shard that the last step is committed, so that no update waits beside the parameters.
             Training = new TrainingSpec { Epochs = 1, Evaluation = granularity == Granularity.Layer ? Evaluation.TrainingRowsAtTheEnd : Evaluation.TestRowsEachEpoch },
         };
         var plan = Planner.Plan(run, spec, granularity, Planner.Load(spec));

@@ -35,7 +35,7 @@ internal static class KernelBench
         if (OpenBlas(Products().Select(product => product.Shape)) is { } rates)
             rows = [.. rows.Select((row, i) => row with { OpenBlas = rates[i % rates.Length] })];
         else
-            Output.Talk.WriteLine("OpenBLAS was not measured: no python3 with numpy was found.");
+            Output.Diagnostics.WriteLine("OpenBLAS was not measured: no python3 with numpy was found.");
         if (json) Output.Json(new { rows = rows.Select(row => new { name = row.Name, gflops = row.Gflops, peakGflops = row.Peak, ratio = row.Gflops / row.Peak, instructionSet = row.InstructionSet, openBlasGflops = row.OpenBlas }) });
         else foreach (var row in rows) System.Console.Out.WriteLine(row.ToString());
         return ExitCode.Done;

@@ -95,7 +95,7 @@ internal static class SiloVerb
                 throw new CommandFailedException(ExitCode.ClusterLost, $"silo {name} {lost} Start it again.");
             }
 
-            Say($"silo {name} gives its slices away");
+            Say($"silo {name} gives its shards away");
             Say($"silo {name} has left{(await silo.Leave(LeaveBound) ? "" : "; some runs had not moved their parts and recover")}");
         }
         finally

@@ -30,8 +30,8 @@ internal static class TrainVerb
             TelemetryExport.Endpoints();
             var request = new TrainRequest(parsed.GetValue(path), parsed.GetValue(set), parsed.GetValue(resume), parsed.GetValue(directory)!);
             await using var ground = parsed.GetValue(cluster) is { } address
-                ? await TrainingGround.OfCluster(request, address, cancellation)
-                : await TrainingGround.Embedded(request, parsed.GetValue(port), cancellation);
+                ? await TrainingSession.OfCluster(request, address, cancellation)
+                : await TrainingSession.Embedded(request, parsed.GetValue(port), cancellation);
             var orleans = ground.Cluster is null && ground.File.Spec.Trace.Orleans;
             using var export = TelemetryExport.FromEnvironment(Environment.MachineName, orleans);
             if (orleans && export is null) System.Console.Error.WriteLine("trace.orleans: Orleans' spans are only sent to a collector, and OTEL_EXPORTER_OTLP_ENDPOINT names none");
@@ -40,7 +40,7 @@ internal static class TrainVerb
         return train;
     }
 
-    private static async Task<int> Run(TrainingGround ground, Patience patience, bool json, CancellationToken cancellation)
+    private static async Task<int> Run(TrainingSession ground, Patience patience, bool json, CancellationToken cancellation)
     {
         // From here on there is a folder and a run, which is saved when it is interrupted.
         cancellation.ThrowIfCancellationRequested();
@@ -67,7 +67,7 @@ internal static class TrainVerb
     }
 
     private static async Task<TrainingOutcome> Follow(
-        TrainingGround ground, RunFolder? folder, TrainReport report, Patience patience, bool json, CancellationToken cancellation)
+        TrainingSession ground, RunFolder? folder, TrainReport report, Patience patience, bool json, CancellationToken cancellation)
     {
         using var cancelled = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         try

@@ -50,7 +50,7 @@ public sealed class BatchOrder
         var rows = new int[FirstOf(step, microbatch + 1) - first];
         var epoch = EpochOf(step);
         if (shuffle && epoch != orderedEpoch)
-            (order, orderedEpoch) = (new AddressedRandom(seed, RandomPurpose.Order, (uint)epoch).Permutation(Rows), epoch);
+            (order, orderedEpoch) = (new CounterRandom(seed, RandomPurpose.Order, (uint)epoch).Permutation(Rows), epoch);
         for (var i = 0; i < rows.Length; i++)
             rows[i] = shuffle
                 ? order[(step - 1) % StepsPerEpoch * Batch + first + i]

@@ -24,13 +24,13 @@ public static class BuiltInData
     {
         const int Arms = 3;
         const int Points = 100;
-        var random = new AddressedRandom(1, RandomPurpose.Data, 0);
+        var random = new CounterRandom(1, RandomPurpose.Data, 0);
         var inputs = new double[2 * Arms * Points];
         for (var k = 0; k < Arms * Points; k++)
         {
             var radius = (k % Points + 1.0) / Points;
             var angle = 2 * radius + 2.0 * (k / Points) / Arms + 0.03 * random.Normal((ulong)k);
-            (inputs[2 * k], inputs[2 * k + 1]) = (radius * Exact.CosPi(angle), radius * Exact.SinPi(angle));
+            (inputs[2 * k], inputs[2 * k + 1]) = (radius * PortableMath.CosPi(angle), radius * PortableMath.SinPi(angle));
         }
 
         return Table.OfClasses(2, inputs, [.. Enumerable.Range(0, Arms * Points).Select(k => k / Points)], Arms);

@@ -36,7 +36,7 @@ public sealed class Dataset
 
         int[] order = table.TestRows > 0
             ? [.. Enumerable.Range(table.Rows - testRows, testRows), .. Enumerable.Range(0, table.Rows - testRows)]
-            : new AddressedRandom(seed, RandomPurpose.Split, 0).Permutation(table.Rows);
+            : new CounterRandom(seed, RandomPurpose.Split, 0).Permutation(table.Rows);
         // File order within each part: without shuffling, rows must come as the file has them.
         Array.Sort(order, 0, testRows);
         Array.Sort(order, testRows, table.Rows - testRows);

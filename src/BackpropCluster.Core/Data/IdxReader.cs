@@ -94,6 +94,6 @@ public static class IdxReader
         // 1F 8B begins every gzip file, and no IDX file.
         var first = stream.ReadByte();
         stream.Position = 0;
-        return first == 0x1F ? new UnpackedStream(name, stream) : new BufferedStream(stream, Chunk);
+        return first == 0x1F ? new BoundedGZipStream(name, stream) : new BufferedStream(stream, Chunk);
     }
 }

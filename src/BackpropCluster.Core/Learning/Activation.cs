@@ -40,8 +40,8 @@ public static class ActivationRules
         where L : struct, ILanes<V> where V : struct => activation switch
     {
         Activation.Identity => z,
-        Activation.Logistic => Exact.Logistic<L, V>(z),
-        Activation.Tanh => Exact.Tanh<L, V>(z),
+        Activation.Logistic => PortableMath.Logistic<L, V>(z),
+        Activation.Tanh => PortableMath.Tanh<L, V>(z),
         // Not Max(z, 0): a NaN must stay one, or a diverged run would look healthy.
         Activation.Relu => L.IfLess(z, L.Create(0), L.Create(0), z),
         _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, null),

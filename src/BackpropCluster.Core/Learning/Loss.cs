@@ -31,7 +31,7 @@ public static class LossRules
             var largest = y[Largest(y)];
             var exponentials = y.Length <= 64 ? stackalloc double[y.Length] : new double[y.Length];
             sum = Exponentials(y, largest, exponentials);
-            var value = Exact.Log(sum);
+            var value = PortableMath.Log(sum);
             for (var o = 0; o < y.Length; o++) value = Math.FusedMultiplyAdd(-t[o], y[o] - largest, value);
             return value;
         }

@@ -2,7 +2,7 @@ namespace BackpropCluster.Core.Learning;
 
 /// <summary>The inverse of the standard normal distribution function.</summary>
 /// <remarks>M. J. Wichura, algorithm AS 241 (PPND16), Applied Statistics 37, 1988; about 1 part in 10¹⁶. Only exactly rounded
-/// operations and <see cref="Exact.Log"/>, so initial weights are the same bits on every machine.</remarks>
+/// operations and <see cref="PortableMath.Log"/>, so initial weights are the same bits on every machine.</remarks>
 internal static class NormalDistribution
 {
     // Coefficients from the highest power down, as AS 241 prints them: a/b near the middle, c/d and e/f in the tails.
@@ -52,7 +52,7 @@ internal static class NormalDistribution
             return q * Polynomial(A, r) / Polynomial(B, r);
         }
 
-        var tail = Math.Sqrt(-Exact.Log(q < 0 ? p : 1 - p));
+        var tail = Math.Sqrt(-PortableMath.Log(q < 0 ? p : 1 - p));
         var x = tail <= 5
             ? Polynomial(C, tail - 1.6) / Polynomial(D, tail - 1.6)
             : Polynomial(E, tail - 5) / Polynomial(F, tail - 5);

@@ -2,7 +2,7 @@ namespace BackpropCluster.Core.Learning;
 
 /// <summary>Some parameters with their optimizer state, and the update that waits for its commit.</summary>
 /// <remarks>An update is prepared when the gradients are in and takes effect with the commit. The state moves on with the
-/// preparation: nobody reads it in between, and a slice whose step is not committed is restored whole.</remarks>
+/// preparation: nobody reads it in between, and a shard whose step is not committed is restored whole.</remarks>
 public sealed class ParameterBlock
 {
     private readonly OptimizerSpec optimizer;
@@ -69,12 +69,12 @@ public sealed class ParameterBlock
     /// <param name="inputs">Columns of the whole layer.</param>
     /// <param name="firstRow">The block's first row in the layer.</param>
     /// <param name="firstColumn">Its first column there.</param>
-    public ulong OrderFreeSum(int columns, int inputs, int firstRow, int firstColumn)
+    public ulong CommutativeChecksum(int columns, int inputs, int firstRow, int firstColumn)
     {
         var size = optimizer.StateSize;
-        var sum = WeightsHash.OrderFree(Values, columns, inputs, firstRow, firstColumn);
+        var sum = WeightsHash.CommutativeChecksum(Values, columns, inputs, firstRow, firstColumn);
         // Tripled, so that a value and a state number that changed places would not cancel out. Still a sum: parts of it can be added up.
-        return size == 0 ? sum : sum + 3 * WeightsHash.OrderFree(state, columns * size, inputs * size, firstRow, firstColumn * size);
+        return size == 0 ? sum : sum + 3 * WeightsHash.CommutativeChecksum(state, columns * size, inputs * size, firstRow, firstColumn * size);
     }
 
     /// <summary>The prepared update takes effect.</summary>

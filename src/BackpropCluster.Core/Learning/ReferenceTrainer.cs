@@ -3,7 +3,7 @@ using BackpropCluster.Core.Data;
 
 namespace BackpropCluster.Core.Learning;
 
-/// <summary>One loop in one process: the oracle of every other test. Shares no kernel, slice or message with what it judges.</summary>
+/// <summary>One loop in one process: the oracle of every other test. Shares no kernel, shard or message with what it judges.</summary>
 /// <remarks>Row by row and sum by sum as the formulas stand; slow on purpose where speed would cost a line.</remarks>
 public sealed class ReferenceTrainer
 {
@@ -38,8 +38,8 @@ public sealed class ReferenceTrainer
     public static TrainingResult Train(RunSpec spec, Dataset data, Action<int, ImmutableArray<LayerParameters>>? watch = null)
     {
         var trainer = new ReferenceTrainer(spec, data);
-        var steps = ImmutableArray.CreateBuilder<Score>();
-        var evaluations = ImmutableArray.CreateBuilder<EvaluationScore>();
+        var steps = ImmutableArray.CreateBuilder<BatchMetrics>();
+        var evaluations = ImmutableArray.CreateBuilder<EvaluationMetrics>();
         for (var step = 1; step <= trainer.order.Steps; step++)
         {
             watch?.Invoke(step, trainer.Parameters());
@@ -57,7 +57,7 @@ public sealed class ReferenceTrainer
         return new TrainingResult(trainer.Parameters(), steps.ToImmutable(), evaluations.ToImmutable());
     }
 
-    private Score Step(int step)
+    private BatchMetrics Step(int step)
     {
         var rows = order.CountOf(step);
         var microbatches = Enumerable.Range(0, order.Microbatches).Select(m => new Microbatch(this, order.RowsOf(step, m))).ToArray();
@@ -67,7 +67,7 @@ public sealed class ReferenceTrainer
         foreach (var part in microbatches) (loss, correct) = part.Loss(rows, loss, correct);
         foreach (var part in microbatches) part.Backward(step);
         Update(microbatches, new OptimizerStep(spec.Optimizer, step));
-        return new Score(loss / rows, data.HasClasses ? correct : null, rows);
+        return new BatchMetrics(loss / rows, data.HasClasses ? correct : null, rows);
     }
 
     private void Update(Microbatch[] microbatches, OptimizerStep rule)
@@ -96,7 +96,7 @@ public sealed class ReferenceTrainer
         return TreeSum(parts[..middle], gradient) + TreeSum(parts[middle..], gradient);
     }
 
-    private Score Evaluate(RowSet rows)
+    private BatchMetrics Evaluate(RowSet rows)
     {
         var (loss, correct) = (0.0, 0);
         for (var row = 0; row < rows.Count; row++)
@@ -107,7 +107,7 @@ public sealed class ReferenceTrainer
             if (LossRules.IsCorrect(y, rows.Target(row))) correct++;
         }
 
-        return new Score(loss / rows.Count, data.HasClasses ? correct : null, rows.Count);
+        return new BatchMetrics(loss / rows.Count, data.HasClasses ? correct : null, rows.Count);
     }
 
     /// <summary>y of one row of layer l + 1.</summary>

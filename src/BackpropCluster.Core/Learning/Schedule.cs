@@ -52,7 +52,7 @@ public sealed record Schedule
         return Kind switch
         {
             ScheduleKind.Step => rate * OptimizerStep.Power(Factor, k / Every),
-            ScheduleKind.Cosine => k >= Over ? Final : Final + (rate - Final) * (1 + Exact.CosPi((double)k / Over)) / 2,
+            ScheduleKind.Cosine => k >= Over ? Final : Final + (rate - Final) * (1 + PortableMath.CosPi((double)k / Over)) / 2,
             _ => rate,
         };
     }

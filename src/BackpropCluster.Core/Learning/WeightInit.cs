@@ -27,7 +27,7 @@ public static class InitialWeights
     {
         if (init == WeightInit.Mazur) return MazurWeights[((layer - 1) * 2 + o) * 2 + i];
 
-        var random = new AddressedRandom(seed, RandomPurpose.Weights, (uint)layer);
+        var random = new CounterRandom(seed, RandomPurpose.Weights, (uint)layer);
         var k = (ulong)o * (ulong)inputs + (ulong)i;
         return init switch
         {

@@ -22,7 +22,7 @@ public static class WeightsHash
 
     /// <summary>A sum over (address, bits) of some weights of one layer, the same in whatever order and by whomever they are added.</summary>
     /// <remarks>Compares the two ends of a layer's weights: each end is cut another way, so only an order-free sum can be compared.</remarks>
-    public static ulong OrderFree(ReadOnlySpan<double> weights, int columns, int inputsOfLayer, int firstRow, int firstColumn)
+    public static ulong CommutativeChecksum(ReadOnlySpan<double> weights, int columns, int inputsOfLayer, int firstRow, int firstColumn)
     {
         ulong sum = 0;
         for (var k = 0; k < weights.Length; k++)

@@ -29,7 +29,7 @@ public sealed record CheckpointId([property: Id(0)] int Version, [property: Id(1
 /// <summary>What makes parts a whole: how the model was cut when it was saved, the digest of each part, and the scores so far.</summary>
 /// <param name="Version">Updates applied.</param>
 /// <param name="Granularity">The cut of the parts; whoever loads may be cut otherwise.</param>
-/// <param name="Parts">SHA-256 of each slice's part, by the slice's ordinal among the slices.</param>
+/// <param name="Parts">SHA-256 of each shard's part, by the shard's ordinal among the shards.</param>
 /// <param name="Losses">The score of each step's batch; step s stands at s − 1.</param>
 /// <param name="Evaluations">Evaluation passes so far.</param>
 /// <param name="Leaving">Silos that were on their way out when it was saved. Whoever leads next begins without them: it
@@ -39,26 +39,26 @@ public sealed record Checkpoint(
     [property: Id(0)] int Version,
     [property: Id(1)] Granularity Granularity,
     [property: Id(2)] ImmutableArray<string> Parts,
-    [property: Id(3)] ImmutableArray<Score> Losses,
-    [property: Id(4)] ImmutableArray<EvaluationScore> Evaluations,
+    [property: Id(3)] ImmutableArray<BatchMetrics> Losses,
+    [property: Id(4)] ImmutableArray<EvaluationMetrics> Evaluations,
     [property: Id(5)] ImmutableArray<string> Leaving);
 
-/// <summary>What one slice puts into a checkpoint. Its outgoing weights are the next layer's and are saved there.</summary>
+/// <summary>What one shard puts into a checkpoint. Its outgoing weights are the next layer's and are saved there.</summary>
 /// <param name="Parameters">Weights and biases.</param>
 /// <param name="WeightsState">The optimizer's numbers for each weight, one weight after the other.</param>
 /// <param name="BiasesState">The same for the biases.</param>
 [GenerateSerializer, Immutable, Alias("slice-part")]
-public sealed record SlicePart(
-    [property: Id(0)] SliceParameters Parameters, [property: Id(1)] Payload WeightsState, [property: Id(2)] Payload BiasesState);
+public sealed record ShardSnapshot(
+    [property: Id(0)] ShardParameters Parameters, [property: Id(1)] Payload WeightsState, [property: Id(2)] Payload BiasesState);
 
 /// <summary>A part that was written.</summary>
-/// <param name="Slice">Whose.</param>
+/// <param name="Shard">Whose.</param>
 /// <param name="Sha256">Of the stored part.</param>
-/// <param name="WeightsSum">As in <see cref="SliceParameters"/>.</param>
-/// <param name="OutgoingSum">As in <see cref="SliceParameters"/>.</param>
+/// <param name="WeightsSum">As in <see cref="ShardParameters"/>.</param>
+/// <param name="OutgoingSum">As in <see cref="ShardParameters"/>.</param>
 [GenerateSerializer, Immutable, Alias("saved-part")]
-public sealed record SavedPart(
-    [property: Id(0)] PartId Slice, [property: Id(1)] string Sha256, [property: Id(2)] ulong WeightsSum, [property: Id(3)] ulong OutgoingSum);
+public sealed record SavedShard(
+    [property: Id(0)] ActorId Shard, [property: Id(1)] string Sha256, [property: Id(2)] ulong WeightsSum, [property: Id(3)] ulong OutgoingSum);
 
 /// <summary>A layer of a checkpoint, whatever its parts were.</summary>
 /// <param name="Weights">W: units × inputs, row-major.</param>
@@ -67,16 +67,16 @@ public sealed record SavedPart(
 /// <param name="BiasesState">The same for each bias.</param>
 public sealed record SavedLayer(double[] Weights, double[] Biases, double[] WeightsState, double[] BiasesState);
 
-/// <summary>The whole model of a checkpoint, from which a slice of any cut takes its rows and columns.</summary>
+/// <summary>The whole model of a checkpoint, from which a shard of any cut takes its rows and columns.</summary>
 public sealed record SavedModel(ImmutableArray<SavedLayer> Layers)
 {
     /// <param name="plan">The run, cut as it was when it was saved.</param>
-    /// <param name="read">The part of one slice.</param>
+    /// <param name="read">The part of one shard.</param>
     /// <exception cref="DivergenceException">The two ends of a layer's weights differ.</exception>
-    public static SavedModel Assemble(RunPlan plan, Func<SliceRange, SlicePart> read)
+    public static SavedModel Assemble(RunPlan plan, Func<ShardRange, ShardSnapshot> read)
     {
-        var parts = Enumerable.Range(1, plan.Depth).Select(layer => plan.SlicesOf(layer).Select(read).ToArray()).ToArray();
-        var parameters = ParametersAssembly.Assemble(plan, slice => parts[slice.Layer - 1][slice.Index].Parameters);
+        var parts = Enumerable.Range(1, plan.Depth).Select(layer => plan.ShardsOf(layer).Select(read).ToArray()).ToArray();
+        var parameters = ParametersAssembly.Assemble(plan, shard => parts[shard.Layer - 1][shard.Index].Parameters);
         return new SavedModel([.. parameters.Select((layer, l) => new SavedLayer(
             layer.Weights, layer.Biases, [.. parts[l].SelectMany(p => p.WeightsState.Values)], [.. parts[l].SelectMany(p => p.BiasesState.Values)]))]);
     }

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>How many units of a layer one grain holds: one (a neuron), some (a shard), all (a layer).</summary>
-/// <param name="Units">1 or more; a layer with fewer units is one slice. The last slice of a layer takes what is left.</param>
+/// <param name="Units">1 or more; a layer with fewer units is one shard. The last shard of a layer takes what is left.</param>
 [GenerateSerializer, Immutable, Alias("granularity")]
 public readonly record struct Granularity([property: Id(0)] int Units)
 {

@@ -12,8 +12,8 @@ public interface IOutbox
 
 /// <summary>Whom a message is for.</summary>
 /// <param name="Kind">The kind of receiver, or every part but the coordinator.</param>
-/// <param name="Number">For slices: all slices of this layer; for a relay: its silo's place in the placement.</param>
-/// <remarks>A relay speaks to the parts of its own silo only: from it, everyone is everyone there.</remarks>
+/// <param name="Number">For shards: all shards of this layer; for an exchange: its silo's place in the placement.</param>
+/// <remarks>An exchange speaks to the parts of its own silo only: from it, everyone is everyone there.</remarks>
 public readonly record struct Recipients(RecipientKind Kind, int Number)
 {
     public static Recipients Coordinator { get; } = new(RecipientKind.Coordinator, 0);
@@ -21,8 +21,8 @@ public readonly record struct Recipients(RecipientKind Kind, int Number)
     public static Recipients Loss { get; } = new(RecipientKind.Loss, 0);
     public static Recipients Store { get; } = new(RecipientKind.Store, 0);
     public static Recipients Everyone { get; } = new(RecipientKind.Everyone, 0);
-    public static Recipients SlicesOf(int layer) => new(RecipientKind.Layer, layer);
-    public static Recipients Relay(int silo) => new(RecipientKind.Relay, silo);
+    public static Recipients ShardsOf(int layer) => new(RecipientKind.Layer, layer);
+    public static Recipients Exchange(int silo) => new(RecipientKind.Exchange, silo);
 }
 
 public enum RecipientKind : byte
@@ -33,5 +33,5 @@ public enum RecipientKind : byte
     Loss,
     Everyone,
     Store,
-    Relay,
+    Exchange,
 }

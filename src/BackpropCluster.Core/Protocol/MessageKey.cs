@@ -14,39 +14,39 @@ public enum Phase : byte
 }
 
 /// <summary>The parts that hold a conversation.</summary>
-public enum PartKind : byte
+public enum ActorRole : byte
 {
     Coordinator,
     Source,
-    Slice,
+    Shard,
     Loss,
 
     /// <summary>Keeps checkpoints and the head of the run; no part of the model.</summary>
     Store,
 
     /// <summary>Gathers and fans out the arrays of one silo; speaks for all parts there.</summary>
-    Relay,
+    Exchange,
 }
 
-/// <summary>A sender: a slice with its layer and its position there, the relay of a silo by its place in the placement, or one of the
+/// <summary>A sender: a shard with its layer and its position there, the exchange of a silo by its place in the placement, or one of the
 /// single parts.</summary>
 [GenerateSerializer, Immutable, Alias("part-id")]
-public readonly record struct PartId([property: Id(0)] PartKind Kind, [property: Id(1)] int Layer, [property: Id(2)] int Index)
+public readonly record struct ActorId([property: Id(0)] ActorRole Kind, [property: Id(1)] int Layer, [property: Id(2)] int Index)
 {
-    public static PartId Coordinator { get; } = new(PartKind.Coordinator, 0, 0);
-    public static PartId Source { get; } = new(PartKind.Source, 0, 0);
-    public static PartId Loss { get; } = new(PartKind.Loss, 0, 0);
-    public static PartId Store { get; } = new(PartKind.Store, 0, 0);
-    public static PartId Slice(int layer, int index) => new(PartKind.Slice, layer, index);
+    public static ActorId Coordinator { get; } = new(ActorRole.Coordinator, 0, 0);
+    public static ActorId Source { get; } = new(ActorRole.Source, 0, 0);
+    public static ActorId Loss { get; } = new(ActorRole.Loss, 0, 0);
+    public static ActorId Store { get; } = new(ActorRole.Store, 0, 0);
+    public static ActorId Shard(int layer, int index) => new(ActorRole.Shard, layer, index);
 
-    /// <summary>The relay of a silo, speaking for its parts, or for the senders of one layer: the Source counts as layer 0, the Loss as
+    /// <summary>The exchange of a silo, speaking for its parts, or for the senders of one layer: the Source counts as layer 0, the Loss as
     /// the one above the last.</summary>
-    public static PartId Relay(int silo, int layer = 0) => new(PartKind.Relay, layer, silo);
+    public static ActorId Exchange(int silo, int layer = 0) => new(ActorRole.Exchange, layer, silo);
 
     public override string ToString() => Kind switch
     {
-        PartKind.Slice => $"slice {Index} of layer {Layer}",
-        PartKind.Relay => $"relay {Index}",
+        ActorRole.Shard => $"shard {Index} of layer {Layer}",
+        ActorRole.Exchange => $"exchange {Index}",
         _ => Kind.ToString(),
     };
 }
@@ -77,7 +77,7 @@ public readonly record struct MessageKey(
     [property: Id(2)] int Step,
     [property: Id(3)] Phase Phase,
     [property: Id(4)] int Microbatch,
-    [property: Id(5)] PartId From,
+    [property: Id(5)] ActorId From,
     [property: Id(6)] TraceContext Trace)
 {
     /// <summary>The version that must be committed for this message to exist: nobody sends one of step s before s − 1 is.</summary>

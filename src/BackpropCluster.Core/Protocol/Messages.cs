@@ -8,19 +8,19 @@ namespace BackpropCluster.Core.Protocol;
 /// coordinator → all        Restore       adopt the term, load this version, answer Restored
 /// coordinator → all        Advance       the step before is committed, this one begins
 /// coordinator → Source     Evaluate      send a chunk of rows through the committed version
-/// Source, slice → above    Activations   y of one sender for every receiver of the layer above, or the Loss
-/// Loss, slice → below      Deltas        δ of one sender (∂E/∂y from the Loss) for every receiver of the layer below
-/// relay → relay            either        the arrays of all senders of one layer on one silo, end to end
-/// relay → receivers        either        the array of the whole layer
-/// all → coordinator        Restored      the version is loaded; from a relay: by every part of its silo
-/// slice → coordinator      Ready         all gradients of the step are in; from a relay: of every slice of its silo
+/// Source, shard → above    Activations   y of one sender for every receiver of the layer above, or the Loss
+/// Loss, shard → below      Deltas        δ of one sender (∂E/∂y from the Loss) for every receiver of the layer below
+/// exchange → exchange            either        the arrays of all senders of one layer on one silo, end to end
+/// exchange → receivers        either        the array of the whole layer
+/// all → coordinator        Restored      the version is loaded; from an exchange: by every part of its silo
+/// shard → coordinator      Ready         all gradients of the step are in; from an exchange: of every shard of its silo
 /// Loss → coordinator       Report        the loss of the step, or of the evaluated rows so far
 /// any → coordinator        NeedRestore   a message came that my state cannot follow
 /// any → coordinator        Failure       the run cannot go on
 ///
-/// coordinator → slices     Save          put the committed version into the store
-/// slice → store            SavePart      rows of W, biases and their optimizer state
-/// store → coordinator      Saved         the part is written; from a relay: those of every slice of its silo
+/// coordinator → shards     Save          put the committed version into the store
+/// shard → store            SavePart      rows of W, biases and their optimizer state
+/// store → coordinator      Saved         the part is written; from an exchange: those of every shard of its silo
 /// coordinator → store      Lead          raise the term above every other; which checkpoint is the newest whole one?
 /// store → coordinator      Led           the term, the checkpoint, the scores until then
 /// coordinator → store      MoveHead      all parts are written: this checkpoint counts from now on
@@ -60,7 +60,7 @@ public sealed record Deltas(MessageKey Key, [property: Id(0)] Payload Values) : 
 public sealed record Ready(MessageKey Key) : Message(Key);
 
 [GenerateSerializer, Immutable, Alias("report")]
-public sealed record Report(MessageKey Key, [property: Id(0)] Score Score) : Message(Key);
+public sealed record Report(MessageKey Key, [property: Id(0)] BatchMetrics Score) : Message(Key);
 
 [GenerateSerializer, Immutable, Alias("need-restore")]
 public sealed record NeedRestore(MessageKey Key) : Message(Key);
@@ -78,36 +78,36 @@ public sealed record Failure(MessageKey Key, [property: Id(0)] FailureKind Kind,
 [GenerateSerializer, Immutable, Alias("save")]
 public sealed record Save(MessageKey Key) : Message(Key);
 
-/// <param name="Key">Save, from the slice.</param>
-/// <param name="Slice">Its units.</param>
+/// <param name="Key">Save, from the shard.</param>
+/// <param name="Shard">Its units.</param>
 /// <param name="Part">What it holds.</param>
 [GenerateSerializer, Immutable, Alias("save-part")]
-public sealed record SavePart(MessageKey Key, [property: Id(0)] SliceRange Slice, [property: Id(1)] SlicePart Part) : Message(Key);
+public sealed record SaveShard(MessageKey Key, [property: Id(0)] ShardRange Shard, [property: Id(1)] ShardSnapshot Part) : Message(Key);
 
-/// <param name="Key">Save; from the slice whose part it is, or from the relay of those whose parts they are.</param>
+/// <param name="Key">Save; from the shard whose part it is, or from the exchange of those whose parts they are.</param>
 /// <param name="Parts">What was written.</param>
 [GenerateSerializer, Immutable, Alias("saved")]
-public sealed record Saved(MessageKey Key, [property: Id(0)] ImmutableArray<SavedPart> Parts) : Message(Key);
+public sealed record Saved(MessageKey Key, [property: Id(0)] ImmutableArray<SavedShard> Parts) : Message(Key);
 
 /// <param name="Key">The highest term known; its step names the attempt, so that a late answer to an earlier one, or to another
 /// coordinator's, is told apart.</param>
 /// <param name="Plan">The run.</param>
 [GenerateSerializer, Immutable, Alias("lead")]
-public sealed record Lead(MessageKey Key, [property: Id(0)] RunPlan Plan) : Message(Key);
+public sealed record AcquireLeadership(MessageKey Key, [property: Id(0)] RunPlan Plan) : Message(Key);
 
-/// <param name="Key">The new term; its step is that of the <see cref="Lead"/>.</param>
+/// <param name="Key">The new term; its step is that of the <see cref="AcquireLeadership"/>.</param>
 /// <param name="Id">The newest whole checkpoint, if there is one.</param>
 /// <param name="Checkpoint">What stands in it.</param>
 /// <param name="Warnings">Newer ones that are broken, one sentence each.</param>
 [GenerateSerializer, Immutable, Alias("led")]
-public sealed record Led(
+public sealed record LeadershipGranted(
     MessageKey Key, [property: Id(0)] CheckpointId? Id, [property: Id(1)] Checkpoint? Checkpoint, [property: Id(2)] ImmutableArray<string> Warnings) : Message(Key);
 
 [GenerateSerializer, Immutable, Alias("move-head")]
-public sealed record MoveHead(MessageKey Key, [property: Id(0)] Checkpoint Checkpoint) : Message(Key);
+public sealed record CommitCheckpoint(MessageKey Key, [property: Id(0)] Checkpoint Checkpoint) : Message(Key);
 
 [GenerateSerializer, Immutable, Alias("head-moved")]
-public sealed record HeadMoved(MessageKey Key) : Message(Key);
+public sealed record CheckpointCommitted(MessageKey Key) : Message(Key);
 
 /// <param name="Key">Of the request; from the store.</param>
 /// <param name="Fault">Whose fault it is.</param>

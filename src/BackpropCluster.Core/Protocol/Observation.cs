@@ -5,24 +5,24 @@ namespace BackpropCluster.Core.Protocol;
 public abstract record Observation(MessageKey Key);
 
 /// <summary>The first array of a layer came to a silo.</summary>
-/// <param name="Key">From the relay of that silo for the senders' layer.</param>
-public sealed record LayerBegan(MessageKey Key) : Observation(Key);
+/// <param name="Key">From the exchange of that silo for the senders' layer.</param>
+public sealed record GatherStarted(MessageKey Key) : Observation(Key);
 
 /// <summary>The last array of a layer came to a silo, and its receivers there are served.</summary>
-/// <param name="Key">From the relay of that silo for the senders' layer.</param>
-/// <param name="Last">Who was awaited last: a part of that silo, or the relay of another.</param>
-public sealed record LayerCame(MessageKey Key, PartId Last) : Observation(Key);
+/// <param name="Key">From the exchange of that silo for the senders' layer.</param>
+/// <param name="Last">Who was awaited last: a part of that silo, or the exchange of another.</param>
+public sealed record GatherCompleted(MessageKey Key, ActorId Last) : Observation(Key);
 
-/// <summary>A slice computed z and y.</summary>
+/// <summary>A shard computed z and y.</summary>
 /// <param name="Key">The step.</param>
-/// <param name="Slice">Which units.</param>
+/// <param name="Shard">Which units.</param>
 /// <param name="X">Inputs × rows.</param>
 /// <param name="Weights">Units × inputs, as used.</param>
 /// <param name="Biases">One per unit.</param>
 /// <param name="Z">Units × rows.</param>
 /// <param name="Y">Units × rows.</param>
 /// <param name="Rows">Of this microbatch.</param>
-public sealed record SliceForward(MessageKey Key, SliceRange Slice, int Rows, double[] X, double[] Weights, double[] Biases, double[] Z, double[] Y) : Observation(Key);
+public sealed record ShardForward(MessageKey Key, ShardRange Shard, int Rows, double[] X, double[] Weights, double[] Biases, double[] Z, double[] Y) : Observation(Key);
 
 /// <summary>The Loss compared outputs with targets.</summary>
 /// <param name="Key">The step.</param>
@@ -32,21 +32,21 @@ public sealed record SliceForward(MessageKey Key, SliceRange Slice, int Rows, do
 /// <param name="Rows">Of this microbatch.</param>
 public sealed record LossComputed(MessageKey Key, int Rows, double[] Y, double[] Targets, double[] Gradient) : Observation(Key);
 
-/// <summary>A slice computed δ and its gradients.</summary>
+/// <summary>A shard computed δ and its gradients.</summary>
 /// <param name="Key">The step.</param>
-/// <param name="Slice">Which units.</param>
+/// <param name="Shard">Which units.</param>
 /// <param name="Above">Deltas of the layer above, units above × rows; for the last layer what the Loss sent.</param>
 /// <param name="Outgoing">The outgoing weights as used, units above × units; empty for the last layer.</param>
 /// <param name="Slopes">∂E/∂y of its units × rows.</param>
 /// <param name="Delta">Units × rows.</param>
 /// <param name="WeightGradients">∂W of this microbatch, units × inputs.</param>
 /// <param name="Rows">Of this microbatch.</param>
-public sealed record SliceBackward(
-    MessageKey Key, SliceRange Slice, int Rows, double[] Above, double[] Outgoing, double[] Slopes, double[] Delta, double[] WeightGradients) : Observation(Key);
+public sealed record ShardBackward(
+    MessageKey Key, ShardRange Shard, int Rows, double[] Above, double[] Outgoing, double[] Slopes, double[] Delta, double[] WeightGradients) : Observation(Key);
 
-/// <summary>A slice saw the proof of a commit and applied its update.</summary>
+/// <summary>A shard saw the proof of a commit and applied its update.</summary>
 /// <param name="Key">The step that was committed.</param>
-/// <param name="Slice">Which units.</param>
+/// <param name="Shard">Which units.</param>
 /// <param name="Weights">Units × inputs, after the update.</param>
 /// <param name="Biases">After the update.</param>
-public sealed record SliceUpdated(MessageKey Key, SliceRange Slice, double[] Weights, double[] Biases) : Observation(Key);
+public sealed record ShardUpdated(MessageKey Key, ShardRange Shard, double[] Weights, double[] Biases) : Observation(Key);

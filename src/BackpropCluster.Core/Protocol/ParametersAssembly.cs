@@ -3,24 +3,24 @@ using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>Puts the slices' parameters together and compares the two ends of every weight.</summary>
+/// <summary>Puts the shards' parameters together and compares the two ends of every weight.</summary>
 public static class ParametersAssembly
 {
     /// <param name="plan">The run.</param>
-    /// <param name="read">The parameters of one slice.</param>
+    /// <param name="read">The parameters of one shard.</param>
     /// <exception cref="DivergenceException">The two ends of a layer's weights differ.</exception>
-    public static ImmutableArray<LayerParameters> Assemble(RunPlan plan, Func<SliceRange, SliceParameters> read)
+    public static ImmutableArray<LayerParameters> Assemble(RunPlan plan, Func<ShardRange, ShardParameters> read)
     {
         var layers = ImmutableArray.CreateBuilder<LayerParameters>(plan.Depth);
         ulong outgoingBelow = 0;
         for (var layer = 1; layer <= plan.Depth; layer++)
         {
-            SliceParameters[] slices = [.. plan.SlicesOf(layer).Select(read)];
-            var sum = slices.Aggregate(0UL, (s, p) => s + p.WeightsSum);
+            ShardParameters[] shards = [.. plan.ShardsOf(layer).Select(read)];
+            var sum = shards.Aggregate(0UL, (s, p) => s + p.WeightsSum);
             if (layer > 1 && sum != outgoingBelow)
                 throw new DivergenceException($"the two ends of the weights between layers {layer - 1} and {layer} differ");
-            outgoingBelow = slices.Aggregate(0UL, (s, p) => s + p.OutgoingSum);
-            layers.Add(new LayerParameters([.. slices.SelectMany(p => p.Weights.Values)], [.. slices.SelectMany(p => p.Biases.Values)]));
+            outgoingBelow = shards.Aggregate(0UL, (s, p) => s + p.OutgoingSum);
+            layers.Add(new LayerParameters([.. shards.SelectMany(p => p.Weights.Values)], [.. shards.SelectMany(p => p.Biases.Values)]));
         }
 
         return layers.MoveToImmutable();

@@ -36,12 +36,12 @@ public sealed record Placement(
     {
         var chosen = plan.Placement switch
         {
-            PlacementRule.Pack => new int[plan.PartCount],
+            PlacementRule.Pack => new int[plan.ActorCount],
             PlacementRule.ByLayer => ByLayer(plan, silos.Length),
             PlacementRule.ByShard => ByShard(plan, silos.Length),
             _ => Spread(plan, silos, before),
         };
-        chosen[plan.OrdinalOf(PartId.Source)] = chosen[plan.OrdinalOf(PartId.Slice(1, 0))];
+        chosen[plan.OrdinalOf(ActorId.Source)] = chosen[plan.OrdinalOf(ActorId.Shard(1, 0))];
         return new Placement(silos, [.. chosen], coordinator ?? silos[0]);
     }
 
@@ -52,23 +52,23 @@ public sealed record Placement(
 
     /// <summary>Whether rows are wanted on a silo: each one that holds units of layer 1 has a Source of its own, since all have the data
     /// and which rows a step takes is known everywhere. Rows would else be most of what crosses.</summary>
-    public bool HasSource(RunPlan plan, int silo) => plan.SlicesOf(1).Any(s => SiloOfPart[plan.OrdinalOf(PartId.Slice(1, s.Index))] == silo);
+    public bool HasSource(RunPlan plan, int silo) => plan.ShardsOf(1).Any(s => SiloOfPart[plan.OrdinalOf(ActorId.Shard(1, s.Index))] == silo);
 
     /// <summary>Whether a silo must be able to read the data: it has rows to send, or targets to compare with.</summary>
-    public bool NeedsRows(RunPlan plan, int silo) => PartsOn(plan, silo).Any(part => part.Kind != PartKind.Slice);
+    public bool NeedsRows(RunPlan plan, int silo) => ActorsOn(plan, silo).Any(part => part.Kind != ActorRole.Shard);
 
     /// <summary>The parts on one silo.</summary>
-    public IEnumerable<PartId> PartsOn(RunPlan plan, int silo)
+    public IEnumerable<ActorId> ActorsOn(RunPlan plan, int silo)
     {
-        var slicesAndLoss = plan.Parts.Where((part, ordinal) => part.Kind != PartKind.Source && SiloOfPart[ordinal] == silo);
-        return HasSource(plan, silo) ? slicesAndLoss.Prepend(PartId.Source) : slicesAndLoss;
+        var shardsAndLoss = plan.Actors.Where((part, ordinal) => part.Kind != ActorRole.Source && SiloOfPart[ordinal] == silo);
+        return HasSource(plan, silo) ? shardsAndLoss.Prepend(ActorId.Source) : shardsAndLoss;
     }
 
     /// <summary>Bytes of arrays that cross between silos in one step of so many rows: each array once to each other silo that holds a
     /// receiver. Rows do not cross.</summary>
     public long BytesThatCross(RunPlan plan, int rows)
     {
-        PartId[] parts = [.. plan.Parts];
+        ActorId[] parts = [.. plan.Actors];
         var silosOf = Enumerable.Range(0, plan.Depth + 2).Select(layer => parts.Where(p => LayerOf(p, plan) == layer).Select(p => SiloOfPart[plan.OrdinalOf(p)]).ToHashSet()).ToArray();
         var bytes = 0L;
         foreach (var (ordinal, part) in parts.Index())
@@ -86,7 +86,7 @@ public sealed record Placement(
     // Largest part first, each to the silo with the least so far, the earlier silo among equals.
     private static int[] Spread(RunPlan plan, ImmutableArray<string> silos, Placement? before)
     {
-        PartId[] parts = [.. plan.Parts];
+        ActorId[] parts = [.. plan.Actors];
         var load = new long[silos.Length];
         var chosen = new int[parts.Length];
         for (var p = 0; p < parts.Length; p++)
@@ -107,7 +107,7 @@ public sealed record Placement(
     // A stage ends where the multiply-adds so far are nearest to its share of all of them.
     private static int[] ByLayer(RunPlan plan, int silos)
     {
-        long[] work = [.. Enumerable.Range(1, plan.Depth).Select(layer => plan.SlicesOf(layer).Sum(s => plan.MultiplyAddsOf(PartId.Slice(layer, s.Index))))];
+        long[] work = [.. Enumerable.Range(1, plan.Depth).Select(layer => plan.ShardsOf(layer).Sum(s => plan.MultiplyAddsOf(ActorId.Shard(layer, s.Index))))];
         var (total, below) = (work.Sum(), 0L);
         var stageOfLayer = new int[plan.Depth + 2];
         for (var layer = 1; layer <= plan.Depth; layer++)
@@ -117,11 +117,11 @@ public sealed record Placement(
         }
 
         (stageOfLayer[0], stageOfLayer[^1]) = (stageOfLayer[1], stageOfLayer[plan.Depth]);
-        return [.. plan.Parts.Select(p => stageOfLayer[LayerOf(p, plan)])];
+        return [.. plan.Actors.Select(p => stageOfLayer[LayerOf(p, plan)])];
     }
 
     private static int[] ByShard(RunPlan plan, int silos) =>
-        [.. plan.Parts.Select(p => p.Kind == PartKind.Slice ? (int)((long)p.Index * silos / plan.SlicesOf(p.Layer).Length) : 0)];
+        [.. plan.Actors.Select(p => p.Kind == ActorRole.Shard ? (int)((long)p.Index * silos / plan.ShardsOf(p.Layer).Length) : 0)];
 
-    private static int LayerOf(PartId part, RunPlan plan) => part.Kind switch { PartKind.Source => 0, PartKind.Loss => plan.Depth + 1, _ => part.Layer };
+    private static int LayerOf(ActorId part, RunPlan plan) => part.Kind switch { ActorRole.Source => 0, ActorRole.Loss => plan.Depth + 1, _ => part.Layer };
 }

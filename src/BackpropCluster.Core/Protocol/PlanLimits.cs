@@ -39,7 +39,7 @@ public static class PlanLimits
         for (var layer = 1; layer <= plan.Depth; layer++)
         {
             var perUnit = (plan.Spec.Model.InputsOf(layer, plan.Features) + 1L) * (1 + plan.Spec.Optimizer.StateSize);
-            var units = plan.SlicesOf(layer).Max(slice => slice.Units);
+            var units = plan.ShardsOf(layer).Max(shard => shard.Units);
             if (units * perUnit <= maxValues) continue;
             var fits = maxValues / perUnit;
             return Text($"a part of layer {layer}, {units} units with {perUnit} numbers each, is {units * perUnit} numbers, and a record of its store holds {maxValues}. {(fits > 0 ? $"Set cluster.granularity to at most {fits}." : "Use fewer units in the layer below.")}");

@@ -4,24 +4,24 @@ namespace BackpropCluster.Core.Protocol;
 
 /// <summary>Some consecutive units of one layer, held by one grain.</summary>
 /// <param name="Layer">1, 2, …</param>
-/// <param name="Index">Position among the layer's slices, from 0: where its array stands in every sum.</param>
+/// <param name="Index">Position among the layer's shards, from 0: where its array stands in every sum.</param>
 /// <param name="First">Its first unit, from 0.</param>
 /// <param name="Units">How many units.</param>
 [GenerateSerializer, Immutable, Alias("slice-range")]
-public readonly record struct SliceRange([property: Id(0)] int Layer, [property: Id(1)] int Index, [property: Id(2)] int First, [property: Id(3)] int Units)
+public readonly record struct ShardRange([property: Id(0)] int Layer, [property: Id(1)] int Index, [property: Id(2)] int First, [property: Id(3)] int Units)
 {
     public int Last => First + Units - 1;
 }
 
 /// <summary>A run with everything that its parts must agree on. Goes to each of them with Restore.</summary>
-/// <remarks>Parts are numbered Source, the slices of layer 1, of layer 2, …, Loss: their ordinals.</remarks>
+/// <remarks>Parts are numbered Source, the shards of layer 1, of layer 2, …, Loss: their ordinals.</remarks>
 [GenerateSerializer, Immutable, Alias("run-plan")]
 public sealed record RunPlan
 {
     // Follows from the rest. One reference, because all parts of a silo share the plan and several may come here first at once;
     // with what it was made from, because a copy of the plan with another granularity takes it along.
     [NonSerialized]
-    private SliceTable? table;
+    private ShardTable? table;
 
     /// <summary>The run's id, unique in its cluster.</summary>
     [Id(0)] public required string Run { get; init; }
@@ -48,54 +48,54 @@ public sealed record RunPlan
 
     public int Depth => Spec.Model.Layers.Length;
 
-    /// <summary>The slices of layer 1, 2, … in order of their units.</summary>
-    public ImmutableArray<SliceRange> SlicesOf(int layer) => Slices[layer - 1];
+    /// <summary>The shards of layer 1, 2, … in order of their units.</summary>
+    public ImmutableArray<ShardRange> ShardsOf(int layer) => Shards[layer - 1];
 
-    /// <summary>Units of each slice of a layer; one array for all that ask, not to be written to.</summary>
-    public int[] SliceUnits(int layer) => Table.Units[layer - 1];
+    /// <summary>Units of each shard of a layer; one array for all that ask, not to be written to.</summary>
+    public int[] ShardUnits(int layer) => Table.Units[layer - 1];
 
     /// <summary>Every part but the coordinator, by ordinal.</summary>
-    public IEnumerable<PartId> Parts =>
-        Slices.SelectMany(layer => layer.Select(s => PartId.Slice(s.Layer, s.Index))).Prepend(PartId.Source).Append(PartId.Loss);
+    public IEnumerable<ActorId> Actors =>
+        Shards.SelectMany(layer => layer.Select(s => ActorId.Shard(s.Layer, s.Index))).Prepend(ActorId.Source).Append(ActorId.Loss);
 
-    public int SliceCount => Slices.Sum(layer => layer.Length);
+    public int ShardCount => Shards.Sum(layer => layer.Length);
 
-    public int PartCount => SliceCount + 2;
+    public int ActorCount => ShardCount + 2;
 
-    /// <summary>Where a part stands in <see cref="Parts"/>, or −1 if the plan has no such part.</summary>
-    public int OrdinalOf(PartId part)
+    /// <summary>Where a part stands in <see cref="Actors"/>, or −1 if the plan has no such part.</summary>
+    public int OrdinalOf(ActorId part)
     {
         switch (part.Kind)
         {
-            case PartKind.Source: return 0;
-            case PartKind.Loss: return PartCount - 1;
-            case PartKind.Slice when part.Layer >= 1 && part.Layer <= Depth && part.Index >= 0 && part.Index < SlicesOf(part.Layer).Length:
+            case ActorRole.Source: return 0;
+            case ActorRole.Loss: return ActorCount - 1;
+            case ActorRole.Shard when part.Layer >= 1 && part.Layer <= Depth && part.Index >= 0 && part.Index < ShardsOf(part.Layer).Length:
                 var ordinal = 1 + part.Index;
-                for (var layer = 1; layer < part.Layer; layer++) ordinal += SlicesOf(layer).Length;
+                for (var layer = 1; layer < part.Layer; layer++) ordinal += ShardsOf(layer).Length;
                 return ordinal;
             default: return -1;
         }
     }
 
     /// <summary>Units of the array that a part sends.</summary>
-    public int UnitsOf(PartId part) => part.Kind switch
+    public int UnitsOf(ActorId part) => part.Kind switch
     {
-        PartKind.Source => Features,
-        PartKind.Loss => Spec.Model.Layers[^1].Units,
-        _ => SlicesOf(part.Layer)[part.Index].Units,
+        ActorRole.Source => Features,
+        ActorRole.Loss => Spec.Model.Layers[^1].Units,
+        _ => ShardsOf(part.Layer)[part.Index].Units,
     };
 
     /// <summary>Multiply-adds of a part for one row, forward and backward: what placement balances.</summary>
-    public long MultiplyAddsOf(PartId part)
+    public long MultiplyAddsOf(ActorId part)
     {
         switch (part.Kind)
         {
-            case PartKind.Source: return 0;
-            case PartKind.Loss: return Spec.Model.Layers[^1].Units;
+            case ActorRole.Source: return 0;
+            case ActorRole.Loss: return Spec.Model.Layers[^1].Units;
             default:
                 // z and ∂W over the inputs; S and ∂V over the units above.
                 var above = part.Layer == Depth ? 0 : Spec.Model.Layers[part.Layer].Units;
-                return 2L * SlicesOf(part.Layer)[part.Index].Units * (Spec.Model.InputsOf(part.Layer, Features) + above);
+                return 2L * ShardsOf(part.Layer)[part.Index].Units * (Spec.Model.InputsOf(part.Layer, Features) + above);
         }
     }
 
@@ -104,35 +104,35 @@ public sealed record RunPlan
     {
         get
         {
-            long arrays = SlicesOf(1).Length + 2L * SlicesOf(Depth).Length;
-            for (var layer = 1; layer < Depth; layer++) arrays += 2L * SlicesOf(layer).Length * SlicesOf(layer + 1).Length;
-            return arrays * Spec.Data.Microbatches + PartCount + SliceCount + 1;
+            long arrays = ShardsOf(1).Length + 2L * ShardsOf(Depth).Length;
+            for (var layer = 1; layer < Depth; layer++) arrays += 2L * ShardsOf(layer).Length * ShardsOf(layer + 1).Length;
+            return arrays * Spec.Data.Microbatches + ActorCount + ShardCount + 1;
         }
     }
 
-    private ImmutableArray<ImmutableArray<SliceRange>> Slices => Table.Slices;
+    private ImmutableArray<ImmutableArray<ShardRange>> Shards => Table.Shards;
 
-    private SliceTable Table
+    private ShardTable Table
     {
         get
         {
             var known = table;
             if (known is null || known.Granularity != Granularity || !ReferenceEquals(known.Model, Spec.Model))
             {
-                ImmutableArray<ImmutableArray<SliceRange>> slices = [.. Enumerable.Range(1, Depth).Select(layer => Cut(layer, Spec.Model.Layers[layer - 1].Units))];
-                table = known = new(slices, [.. slices.Select(layer => layer.Select(s => s.Units).ToArray())], Granularity, Spec.Model);
+                ImmutableArray<ImmutableArray<ShardRange>> shards = [.. Enumerable.Range(1, Depth).Select(layer => Cut(layer, Spec.Model.Layers[layer - 1].Units))];
+                table = known = new(shards, [.. shards.Select(layer => layer.Select(s => s.Units).ToArray())], Granularity, Spec.Model);
             }
 
             return known;
         }
     }
 
-    private ImmutableArray<SliceRange> Cut(int layer, int units)
+    private ImmutableArray<ShardRange> Cut(int layer, int units)
     {
         var size = Math.Min(Granularity.Units, units);
         return [.. Enumerable.Range(0, (units + size - 1) / size)
-            .Select(index => new SliceRange(layer, index, index * size, Math.Min(size, units - index * size)))];
+            .Select(index => new ShardRange(layer, index, index * size, Math.Min(size, units - index * size)))];
     }
 
-    private sealed record SliceTable(ImmutableArray<ImmutableArray<SliceRange>> Slices, int[][] Units, Granularity Granularity, ModelSpec Model);
+    private sealed record ShardTable(ImmutableArray<ImmutableArray<ShardRange>> Shards, int[][] Units, Granularity Granularity, ModelSpec Model);
 }

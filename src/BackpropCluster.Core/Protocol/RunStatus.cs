@@ -11,7 +11,7 @@ public enum RunStatus : byte
     Training,
     Evaluating,
 
-    /// <summary>Slices put the committed version into the store.</summary>
+    /// <summary>Shards put the committed version into the store.</summary>
     Saving,
     Completed,
 

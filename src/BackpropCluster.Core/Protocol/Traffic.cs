@@ -1,7 +1,7 @@
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>What parts have sent each other.</summary>
-/// <param name="Local">Logical messages within a silo: one sender's array or word to one receiver, however many a relay carried at once.</param>
+/// <param name="Local">Logical messages within a silo: one sender's array or word to one receiver, however many an exchange carried at once.</param>
 /// <param name="Remote">The same between silos.</param>
 /// <param name="RemoteBytes">Bytes of the arrays that crossed from one silo to another, each once.</param>
 /// <param name="Crossings">How many arrays crossed: one per sender and receiving silo.</param>

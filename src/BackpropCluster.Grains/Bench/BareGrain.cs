@@ -25,7 +25,7 @@ internal sealed class BareGrain : Grain, IBareGrain
         driver = Of(0)[0];
         all = layer == 0 ? [.. Enumerable.Range(1, layers.Length).SelectMany(Of)] : [];
 
-        // A slice sends y to the layer above and δ to the layer below; what the outermost layers exchange with Source, Loss and
+        // A shard sends y to the layer above and δ to the layer below; what the outermost layers exchange with Source, Loss and
         // coordinator is Begin and Done here.
         neighbours = layer == 0 ? [] : [.. layer > 1 ? Of(layer - 1) : [], .. layer < layers.Length ? Of(layer + 1) : []];
         expected = neighbours.Length;

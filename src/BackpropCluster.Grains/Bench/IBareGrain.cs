@@ -14,7 +14,7 @@ public interface IBareGrain : IGrainWithStringKey
     /// <summary>For the driver: carries out so many rounds, one after the other, and answers when the last message has arrived.</summary>
     [Alias("Run")] Task Run(int rounds);
 
-    /// <summary>One round begins: send as a slice would, forward and backward.</summary>
+    /// <summary>One round begins: send as a shard would, forward and backward.</summary>
     [OneWay, Alias("Begin")] void Begin(Activations message);
 
     /// <summary>The handler that is measured: counts, so that the end can be known, and nothing else.</summary>

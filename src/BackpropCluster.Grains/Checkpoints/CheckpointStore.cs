@@ -22,13 +22,13 @@ public sealed class CheckpointStore(SealedRecords records)
     /// <param name="plan">The run.</param>
     /// <param name="term">The highest term known to the caller.</param>
     /// <exception cref="RunTakenException">The id belongs to a run of another run file.</exception>
-    public async Task<(int Term, CheckpointId? Id, Checkpoint? Checkpoint, ImmutableArray<string> Warnings)> Lead(RunPlan plan, int term)
+    public async Task<(int Term, CheckpointId? Id, Checkpoint? Checkpoint, ImmutableArray<string> Warnings)> AcquireLeadership(RunPlan plan, int term)
     {
-        var slots = await ReadHead(plan.Run);
-        var head = slots.Head ?? RunHead.New(plan.Fingerprint);
+        var slots = await ReadManifest(plan.Run);
+        var head = slots.Head ?? RunManifest.New(plan.Fingerprint);
         if (head.Fingerprint != plan.Fingerprint) throw new RunTakenException(plan.Run);
         head = head.Granted(term);
-        await WriteHead(plan.Run, slots, head);
+        await WriteManifest(plan.Run, slots, head);
         var warnings = slots.Warnings.ToBuilder();
         foreach (var id in head.Checkpoints.Reverse())
         {
@@ -47,32 +47,32 @@ public sealed class CheckpointStore(SealedRecords records)
         return (head.Term, null, null, warnings.ToImmutable());
     }
 
-    /// <summary>Writes the part of one slice.</summary>
+    /// <summary>Writes the part of one shard.</summary>
     /// <returns>SHA-256 of the record.</returns>
-    public Task<string> Save(string run, SavePart save) => records.WriteNew(PartName(run, save.Key.Step, save.Key.Term, save.Slice), save.Part);
+    public Task<string> Save(string run, SaveShard save) => records.WriteNew(PartName(run, save.Key.Step, save.Key.Term, save.Shard), save.Part);
 
     /// <summary>Makes a checkpoint count, whose parts are all written.</summary>
     /// <exception cref="InconsistentStateException">Another coordinator leads the run.</exception>
-    /// <exception cref="LostHeadException">There is no head any more.</exception>
-    public async Task MoveHead(RunPlan plan, int term, Checkpoint checkpoint)
+    /// <exception cref="ManifestMissingException">There is no head any more.</exception>
+    public async Task CommitCheckpoint(RunPlan plan, int term, Checkpoint checkpoint)
     {
         var run = plan.Run;
-        var stored = new StoredCheckpoint(ScoreBlock.Rest(checkpoint, StepsInBlock), await WriteBlocks(run, term, checkpoint));
+        var stored = new StoredCheckpoint(MetricsBlock.Rest(checkpoint, StepsInBlock), await WriteBlocks(run, term, checkpoint));
         var sha256 = await records.WriteNew(CheckpointName(run, checkpoint.Version, term), stored);
-        var slots = await ReadHead(run);
+        var slots = await ReadManifest(run);
         // Who leads cannot have written nothing: the store came back without what it held.
-        if (slots.Head is not { } head) throw new LostHeadException(run);
+        if (slots.Head is not { } head) throw new ManifestMissingException(run);
         if (!head.Accepts(term)) throw new InconsistentStateException($"run {run} is led in term {head.Term}, not {term}");
         if (head.Has(checkpoint.Version, term)) return;
         var undeleted = await Delete(plan, head.Dropped);
         head = head.With(new CheckpointId(checkpoint.Version, term, sha256), checkpoint, plan.Checkpoints.Keep);
-        await WriteHead(run, slots, head with { Dropped = [.. undeleted, .. head.Dropped] });
+        await WriteManifest(run, slots, head with { Dropped = [.. undeleted, .. head.Dropped] });
     }
 
     /// <summary>The checkpoints that the head names, oldest first; <see langword="null"/> where there is no such run.</summary>
     public async Task<(ImmutableArray<CheckpointId> Ids, ImmutableArray<string> Warnings)?> List(string run)
     {
-        var slots = await ReadHead(run);
+        var slots = await ReadManifest(run);
         return slots.Head is { } head ? (head.Checkpoints, slots.Warnings) : slots.Warnings.IsEmpty ? null : ([], slots.Warnings);
     }
 
@@ -84,9 +84,9 @@ public sealed class CheckpointStore(SealedRecords records)
     public async Task<Checkpoint> ReadCheckpoint(string run, CheckpointId id, ICollection<string>? warnings = null)
     {
         var (checkpoint, blocks) = await ReadRecord<StoredCheckpoint>(CheckpointName(run, id.Version, id.Term), id.Sha256, id);
-        var scores = new List<ScoreBlock>();
+        var scores = new List<MetricsBlock>();
         for (var block = 0; block < blocks.Length; block++) scores.Add(await ReadBlock(run, block, blocks[block], id, warnings ?? []));
-        checkpoint = ScoreBlock.Join(scores, checkpoint);
+        checkpoint = MetricsBlock.Join(scores, checkpoint);
         return checkpoint.Version == id.Version ? checkpoint : throw new BrokenCheckpointException(id.Version, $"it says that it is version {checkpoint.Version}");
     }
 
@@ -98,14 +98,14 @@ public sealed class CheckpointStore(SealedRecords records)
         var name = CheckpointName(plan.Run, id.Version, id.Term);
         var checkpoint = (await ReadRecord<StoredCheckpoint>(name, id.Sha256, id)).Checkpoint;
         var cut = plan with { Granularity = checkpoint.Granularity };
-        var slices = Enumerable.Range(1, cut.Depth).SelectMany(layer => cut.SlicesOf(layer)).ToArray();
-        if (checkpoint.Parts.Length != slices.Length) throw new BrokenCheckpointException(id.Version, $"it names {checkpoint.Parts.Length} parts, expected {slices.Length}");
-        var parts = new Dictionary<SliceRange, SlicePart>();
-        for (var i = 0; i < slices.Length; i++)
-            parts.Add(slices[i], await ReadRecord<SlicePart>(PartName(plan.Run, id.Version, id.Term, slices[i]), checkpoint.Parts[i], id));
+        var shards = Enumerable.Range(1, cut.Depth).SelectMany(layer => cut.ShardsOf(layer)).ToArray();
+        if (checkpoint.Parts.Length != shards.Length) throw new BrokenCheckpointException(id.Version, $"it names {checkpoint.Parts.Length} parts, expected {shards.Length}");
+        var parts = new Dictionary<ShardRange, ShardSnapshot>();
+        for (var i = 0; i < shards.Length; i++)
+            parts.Add(shards[i], await ReadRecord<ShardSnapshot>(PartName(plan.Run, id.Version, id.Term, shards[i]), checkpoint.Parts[i], id));
         try
         {
-            return SavedModel.Assemble(cut, slice => parts[slice]);
+            return SavedModel.Assemble(cut, shard => parts[shard]);
         }
         catch (DivergenceException e)
         {
@@ -117,10 +117,10 @@ public sealed class CheckpointStore(SealedRecords records)
     private async Task<ImmutableArray<string>> WriteBlocks(string run, int term, Checkpoint checkpoint)
     {
         var known = knownBlocks.GetOrAdd(run, _ => new KnownBlocks());
-        var count = ScoreBlock.Count(checkpoint.Version, StepsInBlock);
+        var count = MetricsBlock.Count(checkpoint.Version, StepsInBlock);
         for (var block = known.Of(term).Count; block < count; block++)
         {
-            var scores = ScoreBlock.Of(checkpoint, block, StepsInBlock);
+            var scores = MetricsBlock.Of(checkpoint, block, StepsInBlock);
             await records.WriteNew(BlockName(run, block, isCopy: true), scores);
             known.Add(await records.WriteNew(BlockName(run, block, isCopy: false), scores));
         }
@@ -129,15 +129,15 @@ public sealed class CheckpointStore(SealedRecords records)
     }
 
     // Both are looked at: a copy that was damaged unnoticed would be no copy on the day that it is needed.
-    private async Task<ScoreBlock> ReadBlock(string run, int block, string sha256, CheckpointId id, ICollection<string> warnings)
+    private async Task<MetricsBlock> ReadBlock(string run, int block, string sha256, CheckpointId id, ICollection<string> warnings)
     {
-        ScoreBlock? whole = null;
+        MetricsBlock? whole = null;
         BrokenCheckpointException? broken = null;
         foreach (var isCopy in (bool[])[false, true])
         {
             try
             {
-                whole = await ReadRecord<ScoreBlock>(BlockName(run, block, isCopy), sha256, id);
+                whole = await ReadRecord<MetricsBlock>(BlockName(run, block, isCopy), sha256, id);
             }
             catch (BrokenCheckpointException e)
             {
@@ -187,11 +187,11 @@ public sealed class CheckpointStore(SealedRecords records)
         }
 
         var cut = plan with { Granularity = granularity };
-        var slices = Enumerable.Range(1, cut.Depth).SelectMany(layer => cut.SlicesOf(layer));
+        var shards = Enumerable.Range(1, cut.Depth).SelectMany(layer => cut.ShardsOf(layer));
         await Parallel.ForEachAsync(
-            slices,
+            shards,
             new ParallelOptions { MaxDegreeOfParallelism = DeletesAtOnce },
-            async (slice, _) => await records.Delete(PartName(plan.Run, id.Version, id.Term, slice)));
+            async (shard, _) => await records.Delete(PartName(plan.Run, id.Version, id.Term, shard)));
         await records.Delete(name);
     }
 
@@ -209,48 +209,48 @@ public sealed class CheckpointStore(SealedRecords records)
         }
     }
 
-    private async Task<HeadSlots> ReadHead(string run)
+    private async Task<ManifestSlots> ReadManifest(string run)
     {
-        var slots = new[] { await records.Read(HeadName(run, 0)), await records.Read(HeadName(run, 1)) };
+        var slots = new[] { await records.Read(ManifestName(run, 0)), await records.Read(ManifestName(run, 1)) };
         var warnings = ImmutableArray.CreateBuilder<string>();
-        var (newest, slot) = ((RunHead?)null, 1);
+        var (newest, slot) = ((RunManifest?)null, 1);
         for (var i = 0; i < slots.Length; i++)
         {
             if (!slots[i].RecordExists) continue;
             try
             {
-                var head = records.Open<RunHead>(slots[i]);
-                if (SlotOf(head.Sequence) != i) warnings.Add($"{HeadName(run, i)} holds what was written as {HeadName(run, 1 - i)}, the head number {head.Sequence}: it was put there in another one's place, and counts only if no other one does");
+                var head = records.Open<RunManifest>(slots[i]);
+                if (SlotOf(head.Sequence) != i) warnings.Add($"{ManifestName(run, i)} holds what was written as {ManifestName(run, 1 - i)}, the head number {head.Sequence}: it was put there in another one's place, and counts only if no other one does");
                 if (newest is null || Outweighs(head, i, newest, slot)) (newest, slot) = (head, i);
             }
             catch (BrokenRecordException e)
             {
-                warnings.Add($"{HeadName(run, i)} is broken: {e.Message}; the other one counts");
+                warnings.Add($"{ManifestName(run, i)} is broken: {e.Message}; the other one counts");
             }
         }
 
         // The first head has no other one beside it, every later one has.
-        if (newest is { Sequence: > 1 } && !slots[1 - slot].RecordExists) warnings.Add($"{HeadName(run, 1 - slot)} is missing; the other one counts");
-        return new HeadSlots(slots, slot, newest, warnings.ToImmutable());
+        if (newest is { Sequence: > 1 } && !slots[1 - slot].RecordExists) warnings.Add($"{ManifestName(run, 1 - slot)} is missing; the other one counts");
+        return new ManifestSlots(slots, slot, newest, warnings.ToImmutable());
     }
 
     // A head under its own name counts before a misplaced one whatever their numbers are. A misplaced one still says more than none:
     // without any head the run would begin anew.
-    private static bool Outweighs(RunHead head, int slot, RunHead other, int otherSlot) =>
+    private static bool Outweighs(RunManifest head, int slot, RunManifest other, int otherSlot) =>
         (SlotOf(head.Sequence) == slot, head.Sequence).CompareTo((SlotOf(other.Sequence) == otherSlot, other.Sequence)) > 0;
 
     // Written in turn from 0 on, the number of a head tells where it belongs: a copy over the other one, which is whole, is found out by that.
     private static int SlotOf(long sequence) => (int)((sequence - 1) % 2);
 
-    private Task WriteHead(string run, HeadSlots slots, RunHead head)
+    private Task WriteManifest(string run, ManifestSlots slots, RunManifest head)
     {
         var older = 1 - slots.Newest;
         // The next number that belongs there: after a misplaced head one is left out, and from then on both are in their places.
         var next = SlotOf(head.Sequence + 1) == older ? head.Sequence + 1 : head.Sequence + 2;
-        return records.Replace(HeadName(run, older), slots.States[older], head with { Sequence = next });
+        return records.Replace(ManifestName(run, older), slots.States[older], head with { Sequence = next });
     }
 
-    private static string HeadName(string run, int slot) => string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/head-{slot}");
+    private static string ManifestName(string run, int slot) => string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/head-{slot}");
 
     private static string CheckpointName(string run, int version, int term) =>
         string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/step-{version}-term-{term}/checkpoint");
@@ -258,10 +258,10 @@ public sealed class CheckpointStore(SealedRecords records)
     private static string BlockName(string run, int block, bool isCopy) =>
         string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/scores-{block}{(isCopy ? "-copy" : "")}");
 
-    private static string PartName(string run, int version, int term, SliceRange slice) =>
-        string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/step-{version}-term-{term}/layer-{slice.Layer}-part-{slice.Index}");
+    private static string PartName(string run, int version, int term, ShardRange shard) =>
+        string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/step-{version}-term-{term}/layer-{shard.Layer}-part-{shard.Index}");
 
-    private sealed record HeadSlots(GrainState<StoredBytes>[] States, int Newest, RunHead? Head, ImmutableArray<string> Warnings);
+    private sealed record ManifestSlots(GrainState<StoredBytes>[] States, int Newest, RunManifest? Head, ImmutableArray<string> Warnings);
 }
 
 /// <summary>A checkpoint as it is stored: the scores of full blocks stand in records of their own.</summary>
@@ -269,7 +269,7 @@ public sealed class CheckpointStore(SealedRecords records)
 internal sealed record StoredCheckpoint([property: Id(0)] Checkpoint Checkpoint, [property: Id(1)] ImmutableArray<string> Blocks);
 
 /// <summary>The store does not hold what it held.</summary>
-public sealed class LostHeadException(string run)
+public sealed class ManifestMissingException(string run)
     : Exception($"the store has lost run {run}: the head that named its checkpoints is gone, and they with it. Start it again under another id");
 
 /// <summary>A checkpoint that cannot be used.</summary>

@@ -17,10 +17,10 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
     public void Take(RunPlan plan, Message message, IOutbox outbox)
     {
         if (store is not null) _ = Task.Run(() => Answer(store, plan, message, outbox));
-        else if (message is Lead lead) outbox.Send(Recipients.Coordinator, new Led(lead.Key with { Term = lead.Key.Term + 1, From = PartId.Store }, null, null, []));
+        else if (message is AcquireLeadership lead) outbox.Send(Recipients.Coordinator, new LeadershipGranted(lead.Key with { Term = lead.Key.Term + 1, From = ActorId.Store }, null, null, []));
     }
 
-    /// <summary>Brings the model of a checkpoint; all slices of this silo that load it at the same time share one.</summary>
+    /// <summary>Brings the model of a checkpoint; all shards of this silo that load it at the same time share one.</summary>
     public Task<SavedModel> Load(RunPlan plan, CheckpointId id)
     {
         if (store is null) throw new InvariantViolationException($"a silo without a store was sent to the checkpoint of step {id.Version}");
@@ -40,14 +40,14 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
     [SuppressMessage("Design", "CA1031", Justification = "Whatever the store throws, its asker must hear of it: nobody awaits this task.")]
     private async Task Answer(CheckpointStore known, RunPlan plan, Message message, IOutbox outbox)
     {
-        var key = message.Key with { From = PartId.Store };
+        var key = message.Key with { From = ActorId.Store };
         try
         {
             outbox.Send(Recipients.Coordinator, message switch
             {
-                Lead lead => await Lead(known, plan, lead),
-                SavePart save => await Save(known, plan, save),
-                MoveHead move => await MoveHead(known, plan, move),
+                AcquireLeadership lead => await Lead(known, plan, lead),
+                SaveShard save => await Save(known, plan, save),
+                CommitCheckpoint move => await MoveHead(known, plan, move),
                 _ => throw new InvariantViolationException($"the store takes no {message.GetType().Name}"),
             });
         }
@@ -69,18 +69,18 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
         }
     }
 
-    private static async Task<Message> Lead(CheckpointStore known, RunPlan plan, Lead lead)
+    private static async Task<Message> Lead(CheckpointStore known, RunPlan plan, AcquireLeadership lead)
     {
-        var (term, id, checkpoint, warnings) = await known.Lead(lead.Plan, lead.Key.Term);
-        return new Led(lead.Key with { Term = term, From = PartId.Store }, id, checkpoint, warnings);
+        var (term, id, checkpoint, warnings) = await known.AcquireLeadership(lead.Plan, lead.Key.Term);
+        return new LeadershipGranted(lead.Key with { Term = term, From = ActorId.Store }, id, checkpoint, warnings);
     }
 
-    private async Task<Message> Save(CheckpointStore known, RunPlan plan, SavePart save)
+    private async Task<Message> Save(CheckpointStore known, RunPlan plan, SaveShard save)
     {
         await writers.WaitAsync();
         try
         {
-            return new Saved(save.Key, [new SavedPart(save.Key.From, await known.Save(plan.Run, save), save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum)]);
+            return new Saved(save.Key, [new SavedShard(save.Key.From, await known.Save(plan.Run, save), save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum)]);
         }
         finally
         {
@@ -88,9 +88,9 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
         }
     }
 
-    private static async Task<Message> MoveHead(CheckpointStore known, RunPlan plan, MoveHead move)
+    private static async Task<Message> MoveHead(CheckpointStore known, RunPlan plan, CommitCheckpoint move)
     {
-        await known.MoveHead(plan, move.Key.Term, move.Checkpoint);
-        return new HeadMoved(move.Key with { From = PartId.Store });
+        await known.CommitCheckpoint(plan, move.Key.Term, move.Checkpoint);
+        return new CheckpointCommitted(move.Key with { From = ActorId.Store });
     }
 }

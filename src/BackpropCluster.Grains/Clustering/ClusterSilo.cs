@@ -72,7 +72,7 @@ public sealed class ClusterSilo : IAsyncDisposable
     /// <summary>Completes when it is over without having been asked to leave.</summary>
     public Task Ends => host.Get<SiloEnd>().Heard;
 
-    private Departure Departure => host.Get<Departure>();
+    private SiloDrain Departure => host.Get<SiloDrain>();
 
     /// <summary>Starts a silo; it is a member when this returns.</summary>
     /// <exception cref="ClusterUnreachableException">The store does not answer, or the cluster is of another version.</exception>
@@ -129,7 +129,7 @@ public sealed class ClusterSilo : IAsyncDisposable
         return $"cannot go on: {host.Get<SiloEnd>().Why?.GetBaseException().Message.Split('\n')[0].TrimEnd('.') ?? "Orleans does not say why"}. Its runs go on without it.";
     }
 
-    /// <summary>Gives its slices away, then leaves the cluster.</summary>
+    /// <summary>Gives its shards away, then leaves the cluster.</summary>
     /// <returns>Whether every run had moved its parts before the bound; the others recover.</returns>
     public async Task<bool> Leave(TimeSpan bound)
     {

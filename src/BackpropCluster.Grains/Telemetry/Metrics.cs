@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 namespace BackpropCluster.Grains.Telemetry;
 
 /// <summary>Everything that is counted or measured: each name once, with its unit and the question that it answers.</summary>
-/// <remarks>Label values are few and fixed; no run's id is among them. What a slice does is measured in the steps that are traced: a
+/// <remarks>Label values are few and fixed; no run's id is among them. What a shard does is measured in the steps that are traced: a
 /// stopwatch round each message of each neuron would cost more than the message.</remarks>
 public static class Metrics
 {
@@ -27,12 +27,12 @@ public static class Metrics
     /// <summary>How long does a step take, from Advance to commit?</summary>
     public static Histogram<double> StepDuration { get; } = Histogram("backprop.step.duration", "A step, from Advance to its commit");
 
-    /// <summary>Which part of a run takes the time? By phase: forward (until the loss is reported), backward (until every slice is ready),
+    /// <summary>Which part of a run takes the time? By phase: forward (until the loss is reported), backward (until every shard is ready),
     /// evaluate, save, restore.</summary>
     public static Histogram<double> PhaseDuration { get; } = Histogram("backprop.phase.duration", "A phase of a run, by phase");
 
-    /// <summary>How long does a slice compute? By phase: forward, backward, update. Traced steps only.</summary>
-    public static Histogram<double> SliceCompute { get; } = Histogram("backprop.slice.compute", "A slice's computing, by phase, in traced steps");
+    /// <summary>How long does a shard compute? By phase: forward, backward, update. Traced steps only.</summary>
+    public static Histogram<double> ShardCompute { get; } = Histogram("backprop.slice.compute", "A shard's computing, by phase, in traced steps");
 
     /// <summary>How long does a layer wait for its last array after its first? By phase: forward, backward. Traced steps only.</summary>
     public static Histogram<double> LayerWait { get; } = Histogram("backprop.layer.wait", "From a layer's first array to its last, by phase, in traced steps");
@@ -71,7 +71,7 @@ public static class Metrics
     public static Counter<long> Spans { get; } = Meter.CreateCounter<long>("backprop.spans", "{span}", "Spans of traced steps, by fate");
 
     /// <summary>How many parts does this silo hold?</summary>
-    public const string Parts = "backprop.parts";
+    public const string Actors = "backprop.parts";
 
     /// <summary>How many members does this silo see?</summary>
     public const string Silos = "backprop.silos";
@@ -79,8 +79,8 @@ public static class Metrics
     /// <summary>Every name, for tests that compare dashboards with it.</summary>
     public static IReadOnlyList<string> All { get; } =
     [
-        Steps.Name, Rows.Name, Loss.Name, Accuracy.Name, StepDuration.Name, PhaseDuration.Name, SliceCompute.Name, LayerWait.Name, QueueWait.Name,
-        Messages, RemoteBytes, Crossings, Checkpoints.Name, Recoveries.Name, Takeovers.Name, ReplayedSteps.Name, Moves.Name, StaleMessages.Name, Spans.Name, Parts, Silos,
+        Steps.Name, Rows.Name, Loss.Name, Accuracy.Name, StepDuration.Name, PhaseDuration.Name, ShardCompute.Name, LayerWait.Name, QueueWait.Name,
+        Messages, RemoteBytes, Crossings, Checkpoints.Name, Recoveries.Name, Takeovers.Name, ReplayedSteps.Name, Moves.Name, StaleMessages.Name, Spans.Name, Actors, Silos,
     ];
 
     /// <summary>An outcome of <see cref="Checkpoints"/>.</summary>

@@ -15,11 +15,11 @@ public sealed class RollUp
     private readonly HashSet<int> layers = [];
     private readonly bool mergesMicrobatches;
 
-    /// <summary>Rolls up the layers with the most slices until a trace keeps to its bound; if that is not enough, microbatches too.</summary>
+    /// <summary>Rolls up the layers with the most shards until a trace keeps to its bound; if that is not enough, microbatches too.</summary>
     public RollUp(RunPlan plan)
     {
-        var perSlice = (2 * plan.Spec.Data.Microbatches) + 1;
-        foreach (var layer in Enumerable.Range(1, plan.Depth).OrderByDescending(l => plan.SlicesOf(l).Length))
+        var perShard = (2 * plan.Spec.Data.Microbatches) + 1;
+        foreach (var layer in Enumerable.Range(1, plan.Depth).OrderByDescending(l => plan.ShardsOf(l).Length))
         {
             if (Spans() <= plan.Spec.Trace.MaxSpans) return;
             layers.Add(layer);
@@ -27,15 +27,15 @@ public sealed class RollUp
 
         mergesMicrobatches = Spans() > plan.Spec.Trace.MaxSpans;
 
-        long Spans() => Parents + Enumerable.Range(1, plan.Depth).Sum(l => perSlice * (layers.Contains(l) ? 1L : plan.SlicesOf(l).Length));
+        long Spans() => Parents + Enumerable.Range(1, plan.Depth).Sum(l => perShard * (layers.Contains(l) ? 1L : plan.ShardsOf(l).Length));
     }
 
     /// <summary>Spans of a trace with everything rolled up: no bound can be lower.</summary>
     public static int Fewest(int depth) => Parents + (Phases * depth);
 
-    /// <summary>Whether a layer has one span for all of its slices.</summary>
+    /// <summary>Whether a layer has one span for all of its shards.</summary>
     public bool Has(int layer) => layers.Contains(layer);
 
-    /// <summary>What one slice of such a layer adds to its roll-up.</summary>
-    public SliceSpan Of(SliceSpan span) => mergesMicrobatches ? span with { Microbatch = 0 } : span;
+    /// <summary>What one shard of such a layer adds to its roll-up.</summary>
+    public ShardSpan Of(ShardSpan span) => mergesMicrobatches ? span with { Microbatch = 0 } : span;
 }

@@ -31,7 +31,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
 
     // Of steps that are not told yet: nobody collects ten times a second, and a small model's step is as long as a hundred measurements.
     private long steps, rows, toldAt;
-    private Score? latest;
+    private BatchMetrics? latest;
 
     public StepTracer Tracer => tracer;
 
@@ -48,7 +48,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     }
 
     /// <summary>Called after each message and tick.</summary>
-    public void Saw(CoordinatorState state)
+    public void Saw(CoordinatorActor state)
     {
         var now = TraceClock.Now;
         if (state.IsReported && !reported)
@@ -65,7 +65,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         tracer.Finish(state, Keep);
     }
 
-    private void Committed(CoordinatorState state, long now)
+    private void Committed(CoordinatorActor state, long now)
     {
         // After a recovery the step is an earlier one: nothing was committed then.
         if (state.Step == step + 1)
@@ -88,7 +88,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         (steps, rows, latest, toldAt) = (0, 0, null, now);
     }
 
-    private void Changed(CoordinatorState state, long now)
+    private void Changed(CoordinatorActor state, long now)
     {
         var (before, began) = (status, since);
         (status, since) = (state.Status, now);
@@ -122,7 +122,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         if (state.Status == RunStatus.HandedOver) logger.LogInformation("run {Run} is handed over at step {Step}: this silo leaves", plan.Run, state.CommittedSteps);
     }
 
-    private void Count(CoordinatorState state)
+    private void Count(CoordinatorActor state)
     {
         if (state.Recoveries > recoveries)
         {

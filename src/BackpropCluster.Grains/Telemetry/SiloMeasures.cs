@@ -15,7 +15,7 @@ internal readonly record struct TrafficByKind(Traffic Activations, Traffic Delta
 /// <summary>What silos count anyway, read when somebody collects: nothing is added to the way of a message.</summary>
 internal static class SiloMeasures
 {
-    private static readonly ConcurrentDictionary<RelayShells, byte> Silos = new();
+    private static readonly ConcurrentDictionary<Exchanges, byte> Silos = new();
     private static readonly Meter Meter = new(Metrics.MeterName);
     private static readonly Lock Gate = new();
     private static TrafficByKind gone; // of silos that have stopped: what is collected last, when they have, must not be zero
@@ -25,13 +25,13 @@ internal static class SiloMeasures
         Meter.CreateObservableCounter(Metrics.Messages, () => ByKind().SelectMany(k => new[] { Measure(k.Traffic.Local, k.Kind, "local"), Measure(k.Traffic.Remote, k.Kind, "remote") }), "{message}", "Logical messages, by kind and reach");
         Meter.CreateObservableCounter(Metrics.RemoteBytes, () => ByKind().Select(k => Measure(k.Traffic.RemoteBytes, k.Kind)), "By", "Bytes of arrays that crossed between silos, by kind");
         Meter.CreateObservableCounter(Metrics.Crossings, () => ByKind().Select(k => Measure(k.Traffic.Crossings, k.Kind)), "{array}", "Arrays that crossed between silos, by kind");
-        Meter.CreateObservableGauge(Metrics.Parts, () => Silos.Keys.Sum(silo => silo.Parts.Values.Sum()), "{part}", "Parts of runs on this process's silos");
+        Meter.CreateObservableGauge(Metrics.Actors, () => Silos.Keys.Sum(silo => silo.Actors.Values.Sum()), "{part}", "Parts of runs on this process's silos");
         Meter.CreateObservableGauge(Metrics.Silos, () => Silos.Keys.Select(silo => silo.Members).DefaultIfEmpty(0).Max(), "{silo}", "Members of the cluster, as this process's silos see it");
     }
 
-    public static void Add(RelayShells silo) => Silos.TryAdd(silo, 0);
+    public static void Add(Exchanges silo) => Silos.TryAdd(silo, 0);
 
-    public static void Remove(RelayShells silo)
+    public static void Remove(Exchanges silo)
     {
         lock (Gate)
             if (Silos.TryRemove(silo, out _)) gone += silo.Traffic;

@@ -4,7 +4,7 @@ using BackpropCluster.Core.Protocol;
 namespace BackpropCluster.Grains.Telemetry;
 
 /// <summary>Gathers what the parts of one silo say of traced steps, and hands each on when the last part has said all.</summary>
-/// <remarks>Thread-safe: parts speak on their own threads. Two steps may be open at once: a slice tells of its update when the next one
+/// <remarks>Thread-safe: parts speak on their own threads. Two steps may be open at once: a shard tells of its update when the next one
 /// has begun.</remarks>
 internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
 {
@@ -16,14 +16,14 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
     private int awaited;
 
     /// <summary>A new term: who stands here now.</summary>
-    public void Route(RunPlan to, ImmutableArray<PartId> parts)
+    public void Route(RunPlan to, ImmutableArray<ActorId> parts)
     {
         lock (gate)
         {
             while (open.Count > 0) HandOn(open[0]);
             (plan, rollUp) = (to, new RollUp(to));
             var microbatches = to.Spec.Data.Microbatches;
-            awaited = parts.Sum(p => p.Kind switch { PartKind.Slice => (2 * microbatches) + 1, PartKind.Loss => microbatches, _ => 0 });
+            awaited = parts.Sum(p => p.Kind switch { ActorRole.Shard => (2 * microbatches) + 1, ActorRole.Loss => microbatches, _ => 0 });
         }
     }
 
@@ -36,7 +36,7 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
 
     /// <param name="observation">What a part said.</param>
     /// <param name="began">When its turn began.</param>
-    public void Hear(Observation observation, long began)
+    public void OnObservation(Observation observation, long began)
     {
         if (observation.Key.Phase == Phase.Evaluate) return;
         var now = TraceClock.Now;
@@ -67,9 +67,9 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
 /// <summary>One traced step on one silo, as far as its parts have told.</summary>
 internal sealed class OpenStep(MessageKey key, long begun, RollUp rollUp)
 {
-    private readonly Dictionary<(StepPhase, int Layer, int Microbatch), SliceSpan> rolled = [];
+    private readonly Dictionary<(StepPhase, int Layer, int Microbatch), ShardSpan> rolled = [];
     private readonly Dictionary<(Phase, int Layer, int Microbatch), (long Began, long Came, string Last)> layers = [];
-    private readonly List<SliceSpan> spans = [];
+    private readonly List<ShardSpan> spans = [];
 
     public MessageKey Key => key;
 
@@ -78,50 +78,50 @@ internal sealed class OpenStep(MessageKey key, long begun, RollUp rollUp)
     /// <summary>How many parts have told of how many phases.</summary>
     public int Heard { get; private set; }
 
-    public ImmutableArray<SliceSpan> Spans => [.. spans, .. rolled.Values];
+    public ImmutableArray<ShardSpan> Spans => [.. spans, .. rolled.Values];
 
     public void Hear(Observation observation, long began, long now, RunPlan plan)
     {
         var (phase, microbatch) = (observation.Key.Phase, observation.Key.Microbatch);
         switch (observation)
         {
-            case LayerBegan o:
+            case GatherStarted o:
                 layers[(phase, o.Key.From.Layer, microbatch)] = (now, now, "");
                 break;
-            case LayerCame o:
+            case GatherCompleted o:
                 var first = layers.TryGetValue((phase, o.Key.From.Layer, microbatch), out var known) ? known.Began : now;
                 layers[(phase, o.Key.From.Layer, microbatch)] = (first, now, SpanNames.Of(plan, o.Last));
                 Metrics.LayerWait.Record((now - first) / 1e9, Label(phase == Phase.Backward ? StepPhase.Backward : StepPhase.Forward));
                 break;
-            case SliceForward o:
-                Add(o.Slice.Layer, Awaited(phase, o.Slice.Layer - 1, Span(o, StepPhase.Forward, o.Slice, began, now) with { Rows = o.Rows, Net = Few(o.Slice, o.Z), Output = Few(o.Slice, o.Y) }));
+            case ShardForward o:
+                Add(o.Shard.Layer, Awaited(phase, o.Shard.Layer - 1, Span(o, StepPhase.Forward, o.Shard, began, now) with { Rows = o.Rows, Net = Few(o.Shard, o.Z), Output = Few(o.Shard, o.Y) }));
                 break;
             case LossComputed o:
-                Add(0, Awaited(phase, plan.Depth, new SliceSpan(StepPhase.Loss, PartId.Loss, 0, plan.UnitsOf(PartId.Loss), microbatch, began, now) { Rows = o.Rows }));
+                Add(0, Awaited(phase, plan.Depth, new ShardSpan(StepPhase.Loss, ActorId.Loss, 0, plan.UnitsOf(ActorId.Loss), microbatch, began, now) { Rows = o.Rows }));
                 break;
-            case SliceBackward o:
-                Add(o.Slice.Layer, Awaited(phase, o.Slice.Layer + 1, Span(o, StepPhase.Backward, o.Slice, began, now) with { Rows = o.Rows, Delta = Few(o.Slice, o.Delta) }));
+            case ShardBackward o:
+                Add(o.Shard.Layer, Awaited(phase, o.Shard.Layer + 1, Span(o, StepPhase.Backward, o.Shard, began, now) with { Rows = o.Rows, Delta = Few(o.Shard, o.Delta) }));
                 break;
-            case SliceUpdated o:
-                Add(o.Slice.Layer, Span(o, StepPhase.Update, o.Slice, began, now));
+            case ShardUpdated o:
+                Add(o.Shard.Layer, Span(o, StepPhase.Update, o.Shard, began, now));
                 break;
         }
     }
 
-    private static SliceSpan Span(Observation o, StepPhase phase, SliceRange slice, long began, long now) =>
-        new(phase, o.Key.From, slice.First, slice.Units, o.Key.Microbatch, began, now);
+    private static ShardSpan Span(Observation o, StepPhase phase, ShardRange shard, long began, long now) =>
+        new(phase, o.Key.From, shard.First, shard.Units, o.Key.Microbatch, began, now);
 
-    private SliceSpan Awaited(Phase phase, int from, SliceSpan span)
+    private ShardSpan Awaited(Phase phase, int from, ShardSpan span)
     {
         if (!layers.TryGetValue((phase, from, span.Microbatch), out var layer)) return span;
         Metrics.QueueWait.Record(Math.Max(0, span.Start - layer.Came) / 1e9);
         return span with { AwaitedLast = layer.Last, Waited = layer.Came - layer.Began };
     }
 
-    private void Add(int layer, SliceSpan span)
+    private void Add(int layer, ShardSpan span)
     {
         Heard++;
-        if (span.Phase != StepPhase.Loss) Metrics.SliceCompute.Record((span.End - span.Start) / 1e9, Label(span.Phase));
+        if (span.Phase != StepPhase.Loss) Metrics.ShardCompute.Record((span.End - span.Start) / 1e9, Label(span.Phase));
         if (!rollUp.Has(layer))
         {
             spans.Add(span);
@@ -136,5 +136,5 @@ internal sealed class OpenStep(MessageKey key, long begun, RollUp rollUp)
     private static KeyValuePair<string, object?> Label(StepPhase phase) => new("phase", phase switch { StepPhase.Forward => "forward", StepPhase.Backward => "backward", _ => "update" });
 
     // Numbers of a neuron, for a few rows: a hundred of them nobody reads in a span.
-    private static ImmutableArray<double> Few(SliceRange slice, double[] numbers) => slice.Units == 1 && numbers.Length <= 8 ? [.. numbers] : [];
+    private static ImmutableArray<double> Few(ShardRange shard, double[] numbers) => shard.Units == 1 && numbers.Length <= 8 ? [.. numbers] : [];
 }

@@ -15,22 +15,22 @@ internal static class SpanNames
     };
 
     /// <summary>"forward h1" of a neuron, "forward layer 1" of a layer, "forward layer 1 units 0-31" of some units.</summary>
-    public static string Of(RunPlan plan, SliceSpan span)
+    public static string Of(RunPlan plan, ShardSpan span)
     {
         var verb = span.Phase switch { StepPhase.Forward => "forward", StepPhase.Backward => "backward", _ => "update" };
-        var (layer, slices) = (span.Part.Layer, plan.SlicesOf(span.Part.Layer));
-        if (span.Count > slices.Length) return string.Create(CultureInfo.InvariantCulture, $"{verb} layer {layer} ({slices.Length} slices in {plan.Spec.Data.Microbatches} microbatches)");
-        if (span.Count > 1) return string.Create(CultureInfo.InvariantCulture, $"{verb} layer {layer} ({span.Count} slices)");
+        var (layer, shards) = (span.Part.Layer, plan.ShardsOf(span.Part.Layer));
+        if (span.Count > shards.Length) return string.Create(CultureInfo.InvariantCulture, $"{verb} layer {layer} ({shards.Length} shards in {plan.Spec.Data.Microbatches} microbatches)");
+        if (span.Count > 1) return string.Create(CultureInfo.InvariantCulture, $"{verb} layer {layer} ({span.Count} shards)");
         if (plan.Granularity == Granularity.Neuron) return $"{verb} {Neuron(plan, layer, span.FirstUnit)}";
-        return slices.Length == 1 ? $"{verb} layer {layer}" : $"{verb} layer {layer} units {Units(span)}";
+        return shards.Length == 1 ? $"{verb} layer {layer}" : $"{verb} layer {layer} units {Units(span)}";
     }
 
     /// <summary>A sender, as it is called in span names.</summary>
-    public static string Of(RunPlan plan, PartId part) => part.Kind switch
+    public static string Of(RunPlan plan, ActorId part) => part.Kind switch
     {
-        PartKind.Slice when plan.Granularity == Granularity.Neuron => Neuron(plan, part.Layer, part.Index),
-        PartKind.Slice => part.ToString(),
-        PartKind.Relay => string.Create(CultureInfo.InvariantCulture, $"silo {part.Index + 1} of the placement"),
+        ActorRole.Shard when plan.Granularity == Granularity.Neuron => Neuron(plan, part.Layer, part.Index),
+        ActorRole.Shard => part.ToString(),
+        ActorRole.Exchange => string.Create(CultureInfo.InvariantCulture, $"silo {part.Index + 1} of the placement"),
         _ => part.ToString(),
     };
 
@@ -40,7 +40,7 @@ internal static class SpanNames
         : plan.Depth == 2 ? string.Create(CultureInfo.InvariantCulture, $"h{unit + 1}")
         : string.Create(CultureInfo.InvariantCulture, $"h{layer}.{unit + 1}");
 
-    public static IEnumerable<TraceAttribute> Attributes(RunPlan plan, SliceSpan span, string silo)
+    public static IEnumerable<TraceAttribute> Attributes(RunPlan plan, ShardSpan span, string silo)
     {
         var layer = span.Part.Layer;
         yield return TraceAttribute.Of(TraceWords.Layer, layer);
@@ -56,8 +56,8 @@ internal static class SpanNames
         yield return TraceAttribute.Of("backprop.units", Units(span));
         if (span.Phase == StepPhase.Update) yield break;
         var (senders, values) = span.Phase == StepPhase.Forward
-            ? (layer == 1 ? 1 : plan.SlicesOf(layer - 1).Length, plan.Spec.Model.InputsOf(layer, plan.Features))
-            : (layer == plan.Depth ? 1 : plan.SlicesOf(layer + 1).Length, layer == plan.Depth ? plan.UnitsOf(PartId.Loss) : plan.Spec.Model.Layers[layer].Units);
+            ? (layer == 1 ? 1 : plan.ShardsOf(layer - 1).Length, plan.Spec.Model.InputsOf(layer, plan.Features))
+            : (layer == plan.Depth ? 1 : plan.ShardsOf(layer + 1).Length, layer == plan.Depth ? plan.UnitsOf(ActorId.Loss) : plan.Spec.Model.Layers[layer].Units);
         yield return TraceAttribute.Of("backprop.rows", span.Rows);
         yield return TraceAttribute.Of("backprop.messages", senders);
         yield return TraceAttribute.Of(TraceWords.Bytes, (long)values * span.Rows * sizeof(double));
@@ -66,7 +66,7 @@ internal static class SpanNames
         if (!span.Delta.IsEmpty) yield return Numbers("backprop.delta", span.Delta);
     }
 
-    private static string Units(SliceSpan span) => string.Create(CultureInfo.InvariantCulture, $"{span.FirstUnit}-{span.FirstUnit + span.Units - 1}");
+    private static string Units(ShardSpan span) => string.Create(CultureInfo.InvariantCulture, $"{span.FirstUnit}-{span.FirstUnit + span.Units - 1}");
 
     private static TraceAttribute Numbers(string key, IReadOnlyList<double> numbers) => numbers.Count == 1
         ? TraceAttribute.Of(key, numbers[0])

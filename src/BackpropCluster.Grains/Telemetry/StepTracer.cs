@@ -12,7 +12,7 @@ namespace BackpropCluster.Grains.Telemetry;
 internal sealed class StepTracer(RunPlan plan, Func<long> clock)
 {
     // A silo that was lost tells nothing any more; what the others told is shown without it. Counted from the step's end: it may take
-    // longer, and so may its checkpoint. The last step's update is told when the parameters are read, which of many slices takes its time.
+    // longer, and so may its checkpoint. The last step's update is told when the parameters are read, which of many shards takes its time.
     private static readonly long Patience = (long)TimeSpan.FromSeconds(3).TotalNanoseconds;
     private static readonly long PatienceAtTheEnd = (long)TimeSpan.FromSeconds(25).TotalNanoseconds;
 
@@ -66,13 +66,13 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
     /// <summary>Finishes what is complete, and what has waited too long.</summary>
     /// <param name="state">The coordinator.</param>
     /// <param name="keep">Takes the spans of each finished trace, the root first; on another thread.</param>
-    public void Finish(CoordinatorState state, Action<IReadOnlyList<TraceSpan>> keep)
+    public void Finish(CoordinatorActor state, Action<IReadOnlyList<TraceSpan>> keep)
     {
         if (open.Count == 0 || state.Placement is not { } placement) return;
-        var silos = placement.Silos.Where((_, silo) => placement.PartsOn(plan, silo).Any(p => p.Kind != PartKind.Source)).Count();
+        var silos = placement.Silos.Where((_, silo) => placement.ActorsOn(plan, silo).Any(p => p.Kind != ActorRole.Source)).Count();
         foreach (var (step, trace) in open.ToList())
         {
-            // Its boundary is going on: an evaluation, a checkpoint. Of many slices each applies the step's update with its part of that.
+            // Its boundary is going on: an evaluation, a checkpoint. Of many shards each applies the step's update with its part of that.
             if (state.Step == step + 1 && state.Status is RunStatus.Evaluating or RunStatus.Saving) continue;
             if (step < state.Step && trace.Over == 0) trace.Over = clock();
             if (trace.Told.Count < silos && (trace.Over == 0 || clock() - trace.Over <= (state.Status.IsOver() ? PatienceAtTheEnd : Patience))) continue;
@@ -119,7 +119,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
         var emitted = new List<TraceSpan>();
         TraceAttribute[] common = [TraceAttribute.Of(TraceWords.Run, plan.Run), TraceAttribute.Of(TraceWords.Step, step.Step), TraceAttribute.Of(TraceWords.Epoch, step.Epoch)];
         foreach (var (name, from, to) in trace.Before) emitted.Add(Spans.Emit(context, name, from, to, common));
-        var forwards = new Dictionary<(PartId, int), string>();
+        var forwards = new Dictionary<(ActorId, int), string>();
         foreach (var phase in told.GroupBy(t => t.Span.Phase).OrderBy(g => g.Key)) EmitPhase(phase, context, common, forwards, emitted, step.Score);
         foreach (var (name, from, to) in trace.Boundary) emitted.Add(Spans.Emit(context, name, from, to, common));
         var score = step.Score;
@@ -132,7 +132,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
     }
 
     private void EmitPhase(
-        IGrouping<StepPhase, (string Silo, SliceSpan Span)> phase, ActivityContext root, TraceAttribute[] common, Dictionary<(PartId, int), string> forwards, List<TraceSpan> emitted, Core.Learning.Score score)
+        IGrouping<StepPhase, (string Silo, ShardSpan Span)> phase, ActivityContext root, TraceAttribute[] common, Dictionary<(ActorId, int), string> forwards, List<TraceSpan> emitted, Core.Learning.BatchMetrics score)
     {
         var (start, end) = (phase.Min(t => t.Span.Start), phase.Max(t => t.Span.End));
         if (phase.Key == StepPhase.Loss)
@@ -154,25 +154,25 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
         }
     }
 
-    private static TraceEvent? Awaited(SliceSpan span) => span.AwaitedLast.Length == 0 ? null
+    private static TraceEvent? Awaited(ShardSpan span) => span.AwaitedLast.Length == 0 ? null
         : new TraceEvent((ulong)span.Start, "all arrays in", [TraceAttribute.Of("backprop.awaited_last", span.AwaitedLast), TraceAttribute.Of("backprop.waited_ns", span.Waited)]);
 
-    // One roll-up of a layer tells of all silos. A silo that holds one slice of such a layer tells of that one.
-    private IEnumerable<(string Silo, SliceSpan Span)> Merged(List<(string Silo, SliceSpan Span)> told) => told
+    // One roll-up of a layer tells of all silos. A silo that holds one shard of such a layer tells of that one.
+    private IEnumerable<(string Silo, ShardSpan Span)> Merged(List<(string Silo, ShardSpan Span)> told) => told
         .Where(t => !IsRolled(t.Span))
         .Concat(told.Where(t => IsRolled(t.Span)).GroupBy(t => (t.Span.Phase, t.Span.Part.Layer, t.Span.Microbatch))
             .Select(g => (g.Select(t => t.Silo).Distinct().Count() == 1 ? g.First().Silo : $"{g.Count()} silos", g.Select(t => t.Span).Aggregate((a, b) => a.With(b)))));
 
-    private bool IsRolled(SliceSpan span) => span.Phase != StepPhase.Loss && rollUp.Has(span.Part.Layer);
+    private bool IsRolled(ShardSpan span) => span.Phase != StepPhase.Loss && rollUp.Has(span.Part.Layer);
 
-    private static IEnumerable<SliceSpan> Shifted(StepSpans told, long began)
+    private static IEnumerable<ShardSpan> Shifted(StepSpans told, long began)
     {
         var late = told.Begun - began;
         var shift = late >= 0 && late <= Plausible ? 0 : late;
         return shift == 0 ? told.Spans : told.Spans.Select(s => s with { Start = s.Start - shift, End = s.End - shift, Shortest = s.Shortest, Longest = s.Longest });
     }
 
-    private static void Count(IEnumerable<SliceSpan> spans)
+    private static void Count(IEnumerable<ShardSpan> spans)
     {
         var (kept, rolled) = (0L, 0L);
         foreach (var span in spans)
@@ -182,7 +182,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
         Metrics.Spans.Add(rolled, new KeyValuePair<string, object?>("fate", "rolled_up"));
     }
 
-    private sealed record TracedStep(int Step, int Epoch, Core.Learning.Score Score, Placement Placement);
+    private sealed record TracedStep(int Step, int Epoch, Core.Learning.BatchMetrics Score, Placement Placement);
 
     private sealed record OpenTrace(RootSpan Root, int Term, long Began, ImmutableArray<(string Name, long Start, long End)> Before)
     {

@@ -10,7 +10,7 @@ namespace BackpropCluster.Simulation.Exploration;
 /// <param name="Reason">What was not as it must be.</param>
 /// <param name="Faults">As few as are needed for it: <see cref="Explorer.Replay"/> takes them.</param>
 /// <param name="Events">What each did.</param>
-public sealed record Finding(ulong Seed, Scenario Scenario, string Reason, ImmutableArray<Fault> Faults, ImmutableArray<string> Events)
+public sealed record Counterexample(ulong Seed, Scenario Scenario, string Reason, ImmutableArray<Fault> Faults, ImmutableArray<string> Events)
 {
     public override string ToString() => string.Join('\n', [$"seed {Seed}: {Reason}", $"  {Scenario}", .. Events.Select(e => $"  turn {e}")]);
 }
@@ -29,7 +29,7 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
 
     /// <summary>Runs the history of a seed.</summary>
     /// <returns>What was not as it must be; <see langword="null"/> if all was.</returns>
-    public Finding? Explore(ulong seed, Tally tally)
+    public Counterexample? Explore(ulong seed, Tally tally)
     {
         var scenario = Scenario.Of(seed);
         var verdict = Run(scenario, seed, new DrawnFaults(seed, scenario.Rates));
@@ -38,10 +38,10 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
     }
 
     /// <summary>Runs a scenario in a seed's order with these faults.</summary>
-    public Finding? Replay(Scenario scenario, ulong seed, IReadOnlyCollection<Fault> faults)
+    public Counterexample? Replay(Scenario scenario, ulong seed, IReadOnlyCollection<Fault> faults)
     {
         var verdict = Run(scenario, seed, new ListedFaults(faults), journal: true);
-        return verdict.Failure is null ? null : new Finding(seed, scenario, verdict.Failure, [.. faults], [.. verdict.Journal]);
+        return verdict.Failure is null ? null : new Counterexample(seed, scenario, verdict.Failure, [.. faults], [.. verdict.Journal]);
     }
 
     /// <summary>The run of <see cref="ExploreSingleFaults"/>: 2-4-1 in neurons, three steps, four rows, in the order of sending.</summary>
@@ -50,16 +50,16 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
 
     /// <summary>Lets each kind of single fault happen to each message of the small run.</summary>
     /// <returns>How many cases there were, and those that did not end as they must.</returns>
-    public (int Cases, ImmutableArray<Finding> Findings) ExploreSingleFaults(int silos, Tally tally)
+    public (int Cases, ImmutableArray<Counterexample> Findings) ExploreSingleFaults(int silos, Tally tally)
     {
         var undisturbed = new RecordedReceivers();
         var without = Run(Small(silos) with { Faults = int.MaxValue }, 0, undisturbed);
         if (without.Failure is not null || without.Tally.Recoveries > 0) throw new InvariantViolationException($"without any fault: {without.Failure ?? "there were recoveries"}");
-        var (cases, findings) = (0, ImmutableArray.CreateBuilder<Finding>());
+        var (cases, findings) = (0, ImmutableArray.CreateBuilder<Counterexample>());
         foreach (var (to, turn) in undisturbed.Receivers)
             foreach (var kind in singleFaults)
             {
-                if (kind is FaultKind.Repeat or FaultKind.RepeatLate && to == PartKind.Store) continue;
+                if (kind is FaultKind.Repeat or FaultKind.RepeatLate && to == ActorRole.Store) continue;
                 cases++;
                 // Time enough for the message that is held back the longest.
                 var scenario = Small(silos) with { Faults = turn + undisturbed.Receivers.Count };
@@ -67,7 +67,7 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
                 var verdict = Run(scenario, 0, new ListedFaults(single));
                 tally.Add(verdict.Tally);
                 if (verdict.Failure is not null) findings.Add(Replay(scenario, 0, single)!);
-                else if (IsFree(kind) && verdict.Tally.Recoveries > 0) findings.Add(new Finding(0, scenario, "a message that came twice, or late, cost a recovery", [.. single], []));
+                else if (IsFree(kind) && verdict.Tally.Recoveries > 0) findings.Add(new Counterexample(0, scenario, "a message that came twice, or late, cost a recovery", [.. single], []));
             }
 
         return (cases, findings.ToImmutable());
@@ -77,11 +77,11 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
     private static bool IsFree(FaultKind kind) => kind is FaultKind.Repeat or FaultKind.RepeatLate or FaultKind.Overtake;
 
     private Verdict Run(Scenario scenario, ulong seed, IFaults faults, bool journal = false) =>
-        new History(scenario, models.Of(scenario.Model), machines, seed, faults, journal).Run();
+        new Execution(scenario, models.Of(scenario.Model), machines, seed, faults, journal).Run();
 
     // With the messages in the order of their sending a history is easier to follow, and what is left out moves less of the rest; not
     // every failure shows in it.
-    private Finding Shrink(Scenario scenario, ulong seed)
+    private Counterexample Shrink(Scenario scenario, ulong seed)
     {
         var recorded = new RecordedFaults(new DrawnFaults(seed, scenario.Rates));
         Run(scenario, seed, recorded);
@@ -112,8 +112,8 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
 
     private sealed class RecordedReceivers : IFaults
     {
-        public List<(PartKind To, int Turn)> Receivers { get; } = [];
+        public List<(ActorRole To, int Turn)> Receivers { get; } = [];
 
-        public void Decide(int turn, PartKind to, ICollection<Fault> faults) => Receivers.Add((to, turn));
+        public void Decide(int turn, ActorRole to, ICollection<Fault> faults) => Receivers.Add((to, turn));
     }
 }

@@ -69,7 +69,7 @@ public sealed class Models(Reference reference)
             Optimizer = optimizer ?? new OptimizerSpec { LearningRate = 0.3 },
             Training = new TrainingSpec { Epochs = epochs, Update = update },
         };
-        var random = new AddressedRandom(99, RandomPurpose.Simulation, 2);
+        var random = new CounterRandom(99, RandomPurpose.Simulation, 2);
         double[] inputs = [.. Enumerable.Range(0, rows * features).Select(k => 2 * random.Unit((ulong)k) - 1)];
         return (spec, units[^1] == 1
             ? Table.OfTargets(features, inputs, 1, [.. Enumerable.Range(0, rows).Select(r => random.Unit(1000 + (ulong)r))])

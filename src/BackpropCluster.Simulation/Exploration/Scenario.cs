@@ -6,7 +6,7 @@ namespace BackpropCluster.Simulation.Exploration;
 /// <summary>How a model is trained, and how much goes wrong.</summary>
 /// <param name="Model">Which of <see cref="Models"/>.</param>
 /// <param name="Cut">How it is cut.</param>
-/// <param name="Silos">Silos with a relay each at the beginning; 0 carries every message by itself.</param>
+/// <param name="Silos">Silos with an exchange each at the beginning; 0 carries every message by itself.</param>
 /// <param name="Placement">How parts are laid on them.</param>
 /// <param name="SaveEvery">Steps from checkpoint to checkpoint; 0 saves nothing.</param>
 /// <param name="Keep">How many of the newest checkpoints are kept; 0 keeps all.</param>
@@ -43,7 +43,7 @@ public sealed record Scenario(
     /// <summary>The scenario that a seed names.</summary>
     public static Scenario Of(ulong seed)
     {
-        var chance = new AddressedRandom(seed, RandomPurpose.Simulation, 3);
+        var chance = new CounterRandom(seed, RandomPurpose.Simulation, 3);
         var faults = 20 + chance.Below(chance.Below(8, 0) == 0 ? 1500 : 400, 1);
         return new Scenario(
             models[chance.Below(models.Length, 2)],
@@ -63,7 +63,7 @@ public sealed record Scenario(
         var carried = Silos == 0 ? "message by message" : $"{Silos} silos, {Placement}";
         var saved = SaveEvery == 0 ? "never saved" : $"saved every {SaveEvery} steps, {(Keep == 0 ? "all" : Keep)} kept";
         var order = Window == 1 ? "in order" : Window == int.MaxValue ? "in any order" : $"{Window} at a time in any order";
-        return $"model '{Models.SpecOf(Model).Name}' ({layers}) in {Cut} slices, {carried}, {saved}, delivered {order}";
+        return $"model '{Models.SpecOf(Model).Name}' ({layers}) in {Cut} shards, {carried}, {saved}, delivered {order}";
     }
 }
 
@@ -77,7 +77,7 @@ public sealed record FaultRates(double Loss, double Repeat, double Delay, double
 {
     public static FaultRates None { get; } = new(0, 0, 0, 0, 0);
 
-    internal static FaultRates Of(AddressedRandom chance, int turns)
+    internal static FaultRates Of(CounterRandom chance, int turns)
     {
         // Powers: a run in which a third of all messages is lost gets nowhere before the faults stop; those that lose a few get far.
         // Products alone, which every machine rounds alike: the C library's pow may differ, and a seed must name one history.
@@ -96,13 +96,13 @@ internal sealed class DrawnFaults(ulong seed, FaultRates rates) : IFaults
         FaultKind.ObjectSilo, FaultKind.AcceptSilo, FaultKind.DamageScores,
     ];
 
-    private readonly AddressedRandom chance = new(seed, RandomPurpose.Simulation, 4);
+    private readonly CounterRandom chance = new(seed, RandomPurpose.Simulation, 4);
 
-    public void Decide(int turn, PartKind to, ICollection<Fault> faults)
+    public void Decide(int turn, ActorRole to, ICollection<Fault> faults)
     {
         var bits = chance.Bits((ulong)turn);
         var (message, world) = ((uint)bits / (double)(1UL << 32), (bits >> 32) / (double)(1UL << 32));
-        if (to == PartKind.Store && message < rates.Store) faults.Add(new(turn, message < rates.Store / 2 ? FaultKind.RefuseRequest : FaultKind.TearWrite));
+        if (to == ActorRole.Store && message < rates.Store) faults.Add(new(turn, message < rates.Store / 2 ? FaultKind.RefuseRequest : FaultKind.TearWrite));
         else if (message < rates.Loss) faults.Add(new(turn, FaultKind.Lose));
         else if (message < rates.Loss + rates.Repeat) faults.Add(new(turn, turn % 2 == 0 ? FaultKind.Repeat : FaultKind.RepeatLate));
         else if (message < rates.Loss + rates.Repeat + rates.Delay) faults.Add(new(turn, turn % 2 == 0 ? FaultKind.Delay : FaultKind.Overtake));
@@ -117,7 +117,7 @@ internal sealed class RecordedFaults(IFaults others) : IFaults
 {
     public List<Fault> Faults { get; } = [];
 
-    public void Decide(int turn, PartKind to, ICollection<Fault> faults)
+    public void Decide(int turn, ActorRole to, ICollection<Fault> faults)
     {
         var before = faults.Count;
         others.Decide(turn, to, faults);

@@ -48,8 +48,8 @@ internal sealed class Container(Fabric fabric, string space, string host, string
         using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(250));
         while (await Complaint() is { } complaint)
         {
-            Assert.True(Process.IsRunning, $"{host} ended; it said: {Process.Output}{Process.Talk}");
-            Assert.False(bound.IsCancellationRequested, $"{host} was not healthy within {Bound.TotalSeconds} s: {complaint}; it said: {Process.Output}{Process.Talk}");
+            Assert.True(Process.IsRunning, $"{host} ended; it said: {Process.Output}{Process.Diagnostics}");
+            Assert.False(bound.IsCancellationRequested, $"{host} was not healthy within {Bound.TotalSeconds} s: {complaint}; it said: {Process.Output}{Process.Diagnostics}");
             await pause.WaitForNextTickAsync(CancellationToken.None);
         }
     }
@@ -59,7 +59,7 @@ internal sealed class Container(Fabric fabric, string space, string host, string
     {
         // bwrap passes no signal on.
         var first = (await File.ReadAllTextAsync($"/proc/{Number(Process.Id)}/task/{Number(Process.Id)}/children")).Trim();
-        Assert.True(first.Length > 0, $"{host} has ended; it said: {Process.Output}{Process.Talk}");
+        Assert.True(first.Length > 0, $"{host} has ended; it said: {Process.Output}{Process.Diagnostics}");
         Child.Signal("TERM", int.Parse(first, CultureInfo.InvariantCulture));
         return await Process.Ends();
     }

@@ -29,7 +29,7 @@ internal sealed class Fabric : IAsyncDisposable
     public static string DotNet { get; } = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "../../.."));
 
     /// <summary>All that any container and any check has said.</summary>
-    public string Said => string.Concat(children.Select(child => child.Output + child.Talk));
+    public string Said => string.Concat(children.Select(child => child.Output + child.Diagnostics));
 
     /// <summary>Skips the test where no sandbox can be made. In CI the tools have to be there; the kernel may still refuse.</summary>
     public static async Task Need()

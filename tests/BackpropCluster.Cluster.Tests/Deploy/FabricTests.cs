@@ -14,7 +14,7 @@ public sealed class FabricTests
     [Theory, MemberData(nameof(Files)), Trait("length", "long")]
     public async Task TheFilesOwnCommandsMakeAClusterThatTrainsAndStops(string file)
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         await Fabric.Need();
         await using var app = new PublishedApp();
         await app.InitializeAsync();
@@ -44,7 +44,7 @@ public sealed class FabricTests
     [Theory, MemberData(nameof(Files)), Trait("length", "long")]
     public async Task ASandboxIsAsClosedAsTheFilesSay(string file)
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         await Fabric.Need();
         // Any folder that everybody may read does for /app.
         await using var fabric = await Fabric.Start(file, Fabric.DotNet, "0123456789abcdef");
@@ -101,7 +101,7 @@ public sealed class FabricTests
         train.Start(Longer);
         await train.Process.Says("step ");
         await Stops(silo);
-        Assert.True(train.Process.IsRunning, $"the training was over before the silo: {train.Process.Talk}");
+        Assert.True(train.Process.IsRunning, $"the training was over before the silo: {train.Process.Diagnostics}");
         var weights = await WeightsAtTheEnd(train, fabric, before);
         // It gave its parts away, and nothing was lost.
         Assert.Contains("recoveries 0,", train.Process.Output, StringComparison.Ordinal);

@@ -46,7 +46,7 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
         Assert.Equal(Math.Min(write + 1, WritesOfASave), crashing.Writes);
 
         var store = runs.Store(new FolderStorage(folder));
-        var (_, id, checkpoint, warnings) = await store.Lead(runs.Plan, 0);
+        var (_, id, checkpoint, warnings) = await store.AcquireLeadership(runs.Plan, 0);
         Assert.True(warnings.IsEmpty, $"{where}: {string.Join("; ", warnings)}");
         var truth = runs.Known.Single(k => k.Key.Version == 6).Value;
         var isNew = id!.Version == NewVersion;
@@ -55,7 +55,7 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
         Assert.Equal(isNew ? NewVersion : 6, checkpoint!.Losses.Length);
 
         await Save(new FolderStorage(folder));
-        Assert.Equal(NewVersion, (await store.Lead(runs.Plan, 0)).Id!.Version);
+        Assert.Equal(NewVersion, (await store.AcquireLeadership(runs.Plan, 0)).Id!.Version);
         return isNew;
     }
 
@@ -73,7 +73,7 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
                 var store = runs.Store(new FailingFolder(folder.FullName, _ => writes++ == failing));
                 await Assert.ThrowsAsync<IOException>(() => Save(store));
                 await Save(store);
-                Assert.Equal(NewVersion, (await runs.Store(new FolderStorage(folder.FullName)).Lead(runs.Plan, 0)).Id!.Version);
+                Assert.Equal(NewVersion, (await runs.Store(new FolderStorage(folder.FullName)).AcquireLeadership(runs.Plan, 0)).Id!.Version);
             }
             finally
             {
@@ -87,9 +87,9 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
     // The newest checkpoint's parts, once more as those of two steps later.
     private async Task Save(CheckpointStore store)
     {
-        var (term, _, checkpoint, _) = await store.Lead(runs.Plan, 0);
+        var (term, _, checkpoint, _) = await store.AcquireLeadership(runs.Plan, 0);
         var digests = ImmutableArray.CreateBuilder<string>();
-        foreach (var part in await runs.Parts(runs.Known.Keys.Single(k => k.Version == 6), NewVersion, term)) digests.Add(await store.Save(runs.Plan.Run, part));
-        await store.MoveHead(runs.Plan, term, checkpoint! with { Version = NewVersion, Parts = digests.ToImmutable(), Losses = [.. checkpoint.Losses.Take(6), new Score(0.5, null, 4), new Score(0.25, null, 4)] });
+        foreach (var part in await runs.Actors(runs.Known.Keys.Single(k => k.Version == 6), NewVersion, term)) digests.Add(await store.Save(runs.Plan.Run, part));
+        await store.CommitCheckpoint(runs.Plan, term, checkpoint! with { Version = NewVersion, Parts = digests.ToImmutable(), Losses = [.. checkpoint.Losses.Take(6), new BatchMetrics(0.5, null, 4), new BatchMetrics(0.25, null, 4)] });
     }
 }

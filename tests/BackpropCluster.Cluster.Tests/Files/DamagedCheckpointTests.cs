@@ -24,7 +24,7 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
     [Fact, Trait("length", "long")]
     public async Task EveryByteAndBitOfALongRunsScoresToo()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         await Truncate(scoresStride: 1);
         await Flip(scoresStride: 1);
     }
@@ -67,8 +67,8 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
     [Fact]
     public async Task WithoutAnyHeadNothingIsLoaded()
     {
-        var files = runs.Files.RemoveRange(runs.Files.Keys.Where(IsHead));
-        Assert.Equal((1, null, null), await runs.Store(new Shelf(files)).Lead(runs.Plan, 0) is var led ? (led.Term, led.Id, led.Checkpoint) : default);
+        var files = runs.Files.RemoveRange(runs.Files.Keys.Where(IsManifest));
+        Assert.Equal((1, null, null), await runs.Store(new InMemoryGrainStorage(files)).AcquireLeadership(runs.Plan, 0) is var led ? (led.Term, led.Id, led.Checkpoint) : default);
     }
 
     /// <summary>Every file in the place of every other, of this run and of another one of the same shape; and every two exchanged.</summary>
@@ -93,8 +93,8 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
     public async Task AHeadInTheOtherOnesPlaceIsNamedAndTheOneBeforeIsUsed(int from, int to)
     {
         var (source, target) = (Head(from), Head(to));
-        var isNewest = (await Load(new Shelf(runs.Files.Remove(target)), $"{target} removed")).Id?.Version == 6;
-        var shelf = new Shelf(runs.Files.SetItem(target, runs.Files[source]));
+        var isNewest = (await Load(new InMemoryGrainStorage(runs.Files.Remove(target)), $"{target} removed")).Id?.Version == 6;
+        var shelf = new InMemoryGrainStorage(runs.Files.SetItem(target, runs.Files[source]));
         var (loaded, said) = await Load(shelf, $"{source} copied over {target}");
         Assert.Contains(said, w => w.StartsWith($"{target} holds what was written as {source}", StringComparison.Ordinal));
         Assert.Equal(isNewest ? 6 : 4, loaded?.Version);
@@ -106,7 +106,7 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
     [Fact]
     public async Task ExchangedHeadsAreNamedUsedAndPutInOrder()
     {
-        var shelf = new Shelf(runs.Files.SetItem(Head(0), runs.Files[Head(1)]).SetItem(Head(1), runs.Files[Head(0)]));
+        var shelf = new InMemoryGrainStorage(runs.Files.SetItem(Head(0), runs.Files[Head(1)]).SetItem(Head(1), runs.Files[Head(0)]));
         var (loaded, said) = await Load(shelf, "heads exchanged");
         Assert.Equal(2, said.Count(w => w.Contains("it was put there", StringComparison.Ordinal)));
         Assert.Equal(6, loaded?.Version);
@@ -120,7 +120,7 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
     public async Task AMisplacedHeadCountsBesideABrokenOne(int from)
     {
         var (source, target) = (Head(from), Head(1 - from));
-        var (loaded, said) = await Load(new Shelf(runs.Files.SetItem(target, runs.Files[source]).SetItem(source, [])), $"{source} copied over {target} and emptied");
+        var (loaded, said) = await Load(new InMemoryGrainStorage(runs.Files.SetItem(target, runs.Files[source]).SetItem(source, [])), $"{source} copied over {target} and emptied");
         Assert.NotNull(loaded);
         Assert.All(new[] { source, target }, name => Assert.Contains(said, w => w.StartsWith(name, StringComparison.Ordinal)));
     }
@@ -128,8 +128,8 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
     [Fact]
     public async Task AnotherRunsHeadsAreRefused()
     {
-        var files = runs.Files.SetItems(runs.Files.Keys.Where(IsHead).Select(n => KeyValuePair.Create(n, runs.Files[OfOther(n)])));
-        await Assert.ThrowsAsync<RunTakenException>(() => runs.Store(new Shelf(files)).Lead(runs.Plan, 0));
+        var files = runs.Files.SetItems(runs.Files.Keys.Where(IsManifest).Select(n => KeyValuePair.Create(n, runs.Files[OfOther(n)])));
+        await Assert.ThrowsAsync<RunTakenException>(() => runs.Store(new InMemoryGrainStorage(files)).AcquireLeadership(runs.Plan, 0));
     }
 
     /// <summary>Scores that are damaged with their copy break every checkpoint that names them. The very store that wrote them must find that
@@ -137,30 +137,30 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
     [Theory, InlineData(true), InlineData(false)]
     public async Task DamagedScoresAreWrittenAgainByTheStoreThatWroteThem(bool copyToo)
     {
-        var shelf = new Shelf(runs.Files);
+        var shelf = new InMemoryGrainStorage(runs.Files);
         var store = runs.Store(shelf);
         await runs.SaveLonger(store);
-        var saved = (await store.Lead(runs.Plan, 0)).Id!;
+        var saved = (await store.AcquireLeadership(runs.Plan, 0)).Id!;
         shelf.Flip($"{runs.Plan.Run}/checkpoints/scores-0");
         if (copyToo) shelf.Flip($"{runs.Plan.Run}/checkpoints/scores-0-copy");
 
-        var (_, id, _, warnings) = await store.Lead(runs.Plan, 0);
+        var (_, id, _, warnings) = await store.AcquireLeadership(runs.Plan, 0);
         Assert.Equal(copyToo ? 6 : saved.Version, id!.Version);
         Assert.Contains(warnings, w => w.Contains("scores-0", StringComparison.Ordinal));
         await SaveAgain(store, saved.Version);
-        var (_, mended, _, none) = await store.Lead(runs.Plan, 0);
+        var (_, mended, _, none) = await store.AcquireLeadership(runs.Plan, 0);
         Assert.Equal((saved.Version, 0), (mended!.Version, none.Length));
     }
 
     // As a run that goes on from where it can: to the version that was saved before, with the scores that it had.
     private async Task SaveAgain(CheckpointStore store, int version)
     {
-        var (term, id, _, _) = await store.Lead(runs.Plan, 0);
+        var (term, id, _, _) = await store.AcquireLeadership(runs.Plan, 0);
         var digests = ImmutableArray.CreateBuilder<string>();
-        foreach (var part in await runs.Parts(runs.Known.Keys.Single(k => k.Version == 6), version, term)) digests.Add(await store.Save(runs.Plan.Run, part));
+        foreach (var part in await runs.Actors(runs.Known.Keys.Single(k => k.Version == 6), version, term)) digests.Add(await store.Save(runs.Plan.Run, part));
         var losses = runs.Known.Single(k => k.Key.Version == version).Value.Losses;
         var checkpoint = new Checkpoint(version, runs.Plan.Granularity, digests.ToImmutable(), losses, [], []);
-        await store.MoveHead(runs.Plan, term, checkpoint);
+        await store.CommitCheckpoint(runs.Plan, term, checkpoint);
     }
 
     /// <summary>The same on a real folder, for one damage to each file.</summary>
@@ -204,24 +204,24 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
 
     private string Head(int slot) => $"{runs.Plan.Run}/checkpoints/head-{slot}";
 
-    private bool IsHead(string name) => name.StartsWith($"{runs.Plan.Run}/checkpoints/head-", StringComparison.Ordinal);
+    private bool IsManifest(string name) => name.StartsWith($"{runs.Plan.Run}/checkpoints/head-", StringComparison.Ordinal);
 
     private string OfOther(string name) => runs.Other.Run + name[runs.Plan.Run.Length..];
 
     private Task AssertSaid(ImmutableDictionary<string, byte[]> files, string name, byte[]? bytes, string damage) =>
-        AssertSaid(new Shelf(bytes is null ? files.Remove(name) : files.SetItem(name, bytes)), files, name, damage);
+        AssertSaid(new InMemoryGrainStorage(bytes is null ? files.Remove(name) : files.SetItem(name, bytes)), files, name, damage);
 
     private async Task AssertSaid(IGrainStorage storage, ImmutableDictionary<string, byte[]> files, string name, string damage)
     {
         var where = $"{name}, {damage}";
         var newest = files == runs.Files ? 6 : 6 + 4100;
         var (loaded, said) = await Load(storage, where);
-        var hits = IsHead(name) || name.Contains($"/step-{newest}-", StringComparison.Ordinal) || IsScores(name);
+        var hits = IsManifest(name) || name.Contains($"/step-{newest}-", StringComparison.Ordinal) || IsScores(name);
         if (hits) Assert.True(said.Any(w => w.Contains(name, StringComparison.Ordinal)), $"{where}: no warning names it: {string.Join("; ", said)}");
         else Assert.True(said.IsEmpty, $"{where}: {string.Join("; ", said)}");
         // Of scores there is a copy: every later checkpoint needs them.
         if (!hits || IsScores(name)) Assert.Equal(newest, loaded?.Version);
-        else if (!IsHead(name)) Assert.Equal(newest == 6 ? 4 : 6, loaded?.Version);
+        else if (!IsManifest(name)) Assert.Equal(newest == 6 ? 4 : 6, loaded?.Version);
         Count(loaded?.Version == newest ? "newest" : loaded is null ? "none" : "an earlier one");
     }
 
@@ -229,7 +229,7 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
     {
         try
         {
-            var (loaded, said) = await Load(new Shelf(files), where);
+            var (loaded, said) = await Load(new InMemoryGrainStorage(files), where);
             Assert.True(loaded?.Version == 6 || !said.IsEmpty, $"{where}: {loaded?.ToString() ?? "nothing"} is loaded, and nothing is said");
             Count(loaded?.Version == 6 ? "newest" : loaded is null ? "none" : "an earlier one");
         }
@@ -243,7 +243,7 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
     private async Task<(CheckpointId? Id, ImmutableArray<string> Warnings)> Load(IGrainStorage storage, string where)
     {
         var store = runs.Store(storage);
-        var (_, id, checkpoint, warnings) = await store.Lead(runs.Plan, 0);
+        var (_, id, checkpoint, warnings) = await store.AcquireLeadership(runs.Plan, 0);
         if (id is null) return (null, warnings);
         Assert.True(runs.Known.TryGetValue(id, out var truth), $"{where}: {id} was never saved");
         Assert.True(truth.Losses.SequenceEqual(checkpoint!.Losses), $"{where}: other losses than were saved at step {id.Version}");

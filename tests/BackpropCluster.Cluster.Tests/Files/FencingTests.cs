@@ -16,16 +16,16 @@ public sealed class FencingTests(SavedRuns runs) : IClassFixture<SavedRuns>, IDi
     public async Task ACoordinatorOfAnEarlierTermMovesNoHead()
     {
         var store = runs.Store(Restored());
-        var (earlier, id, checkpoint, _) = await store.Lead(runs.Plan, 0);
-        var (later, _, _, _) = await store.Lead(runs.Plan, 0);
+        var (earlier, id, checkpoint, _) = await store.AcquireLeadership(runs.Plan, 0);
+        var (later, _, _, _) = await store.AcquireLeadership(runs.Plan, 0);
         Assert.Equal(earlier + 1, later);
         var before = await store.List(runs.Plan.Run);
 
-        await Assert.ThrowsAsync<InconsistentStateException>(() => store.MoveHead(runs.Plan, earlier, checkpoint! with { Version = checkpoint.Version + 2 }));
+        await Assert.ThrowsAsync<InconsistentStateException>(() => store.CommitCheckpoint(runs.Plan, earlier, checkpoint! with { Version = checkpoint.Version + 2 }));
         Assert.Equal(before!.Value.Ids, (await store.List(runs.Plan.Run))!.Value.Ids);
 
         // The one that leads may, and what counts then is its own.
-        await store.MoveHead(runs.Plan, later, checkpoint! with { Version = checkpoint.Version + 2 });
+        await store.CommitCheckpoint(runs.Plan, later, checkpoint! with { Version = checkpoint.Version + 2 });
         Assert.Equal((id!.Version + 2, later), (await store.List(runs.Plan.Run))!.Value.Ids[^1] is var newest ? (newest.Version, newest.Term) : default);
     }
 
@@ -36,10 +36,10 @@ public sealed class FencingTests(SavedRuns runs) : IClassFixture<SavedRuns>, IDi
         var records = runs.Records(Restored());
         var name = $"{runs.Plan.Run}/checkpoints/head-0";
         var (one, other) = (await records.Read(name), await records.Read(name));
-        var head = records.Open<RunHead>(one);
+        var head = records.Open<RunManifest>(one);
         await records.Replace(name, one, head with { Term = 8 });
         await Assert.ThrowsAsync<InconsistentStateException>(() => records.Replace(name, other, head with { Term = 9 }));
-        Assert.Equal(8, records.Open<RunHead>(await records.Read(name)).Term);
+        Assert.Equal(8, records.Open<RunManifest>(await records.Read(name)).Term);
     }
 
     [Fact]
@@ -50,7 +50,7 @@ public sealed class FencingTests(SavedRuns runs) : IClassFixture<SavedRuns>, IDi
         {
             try
             {
-                return (await runs.Store(storage).Lead(runs.Plan, 0)).Term;
+                return (await runs.Store(storage).AcquireLeadership(runs.Plan, 0)).Term;
             }
             catch (InconsistentStateException)
             {

@@ -16,7 +16,7 @@ public sealed class RunCatalogTests(SavedRuns runs) : IClassFixture<SavedRuns>
     [Fact]
     public async Task ABrokenIndexIsMadeAnewFromTheRunsOwnRecords()
     {
-        var shelf = new Shelf(ImmutableDictionary<string, byte[]>.Empty);
+        var shelf = new InMemoryGrainStorage(ImmutableDictionary<string, byte[]>.Empty);
         var catalog = Catalog(shelf, shelf);
         await catalog.Enter(Record("b", 1, RunStatus.Completed));
         await catalog.Enter(Record("a", 2, RunStatus.Training));
@@ -31,7 +31,7 @@ public sealed class RunCatalogTests(SavedRuns runs) : IClassFixture<SavedRuns>
     [Fact]
     public async Task ARunCanBeEnteredThoughTheIndexIsBroken()
     {
-        var shelf = new Shelf(ImmutableDictionary<string, byte[]>.Empty);
+        var shelf = new InMemoryGrainStorage(ImmutableDictionary<string, byte[]>.Empty);
         var catalog = Catalog(shelf, shelf);
         await catalog.Enter(Record("a", 1, RunStatus.Completed));
         shelf.Flip(Index);
@@ -42,7 +42,7 @@ public sealed class RunCatalogTests(SavedRuns runs) : IClassFixture<SavedRuns>
     [Fact]
     public async Task OneBrokenRunIsNamedAndTheOthersAreListed()
     {
-        var shelf = new Shelf(ImmutableDictionary<string, byte[]>.Empty);
+        var shelf = new InMemoryGrainStorage(ImmutableDictionary<string, byte[]>.Empty);
         var catalog = Catalog(shelf, shelf);
         await catalog.Enter(Record("a", 1, RunStatus.Completed));
         await catalog.Enter(Record("b", 2, RunStatus.Completed));
@@ -57,7 +57,7 @@ public sealed class RunCatalogTests(SavedRuns runs) : IClassFixture<SavedRuns>
     [Fact]
     public async Task ARunWhoseIdIsTakenIsRefusedAndTheFirstOnesRecordStays()
     {
-        var shelf = new Shelf(ImmutableDictionary<string, byte[]>.Empty);
+        var shelf = new InMemoryGrainStorage(ImmutableDictionary<string, byte[]>.Empty);
         var catalog = Catalog(shelf, shelf);
         var first = Record("same", 1, RunStatus.Completed);
         await catalog.Enter(first);

@@ -56,7 +56,7 @@ public sealed class SavedRuns : IAsyncLifetime
         builder.ConfigureSilo((_, silo) =>
         {
             silo.Services.AddCheckpoints(_ => storage);
-            silo.Services.AddSingleton(storage as IRunNames ?? new Shelf(ImmutableDictionary<string, byte[]>.Empty));
+            silo.Services.AddSingleton(storage as IRunNames ?? new InMemoryGrainStorage(ImmutableDictionary<string, byte[]>.Empty));
             silo.AddBackprop();
             if (keepsRuns) silo.AddRuns();
         });
@@ -77,7 +77,7 @@ public sealed class SavedRuns : IAsyncLifetime
         }
 
         Files = Read();
-        await Learn(new Shelf(Files));
+        await Learn(new InMemoryGrainStorage(Files));
         var storage = new FolderStorage(Folder);
         await SaveLonger(storage);
         LongFiles = Read();
@@ -92,14 +92,14 @@ public sealed class SavedRuns : IAsyncLifetime
     }
 
     /// <summary>The parts of a checkpoint, to be saved again.</summary>
-    internal async Task<ImmutableArray<SavePart>> Parts(CheckpointId id, int version, int term)
+    internal async Task<ImmutableArray<SaveShard>> Actors(CheckpointId id, int version, int term)
     {
-        var records = Records(new Shelf(Files));
-        var parts = ImmutableArray.CreateBuilder<SavePart>();
-        foreach (var slice in Enumerable.Range(1, Plan.Depth).SelectMany(layer => Plan.SlicesOf(layer)))
+        var records = Records(new InMemoryGrainStorage(Files));
+        var parts = ImmutableArray.CreateBuilder<SaveShard>();
+        foreach (var shard in Enumerable.Range(1, Plan.Depth).SelectMany(layer => Plan.ShardsOf(layer)))
         {
-            var record = await records.Read($"{Plan.Run}/checkpoints/step-{id.Version}-term-{id.Term}/layer-{slice.Layer}-part-{slice.Index}");
-            parts.Add(new SavePart(new MessageKey(Plan.Fingerprint, term, version, Phase.Save, 0, PartId.Coordinator, default), slice, records.Open<SlicePart>(record)));
+            var record = await records.Read($"{Plan.Run}/checkpoints/step-{id.Version}-term-{id.Term}/layer-{shard.Layer}-part-{shard.Index}");
+            parts.Add(new SaveShard(new MessageKey(Plan.Fingerprint, term, version, Phase.Save, 0, ActorId.Coordinator, default), shard, records.Open<ShardSnapshot>(record)));
         }
 
         return parts.ToImmutable();
@@ -110,13 +110,13 @@ public sealed class SavedRuns : IAsyncLifetime
 
     internal async Task SaveLonger(CheckpointStore store)
     {
-        var (term, id, checkpoint, _) = await store.Lead(Plan, 0);
+        var (term, id, checkpoint, _) = await store.AcquireLeadership(Plan, 0);
         var version = checkpoint!.Version + Block + 4;
         var digests = ImmutableArray.CreateBuilder<string>();
-        foreach (var part in await Parts(id!, version, term)) digests.Add(await store.Save(Plan.Run, part));
-        await store.MoveHead(Plan, term, checkpoint with
+        foreach (var part in await Actors(id!, version, term)) digests.Add(await store.Save(Plan.Run, part));
+        await store.CommitCheckpoint(Plan, term, checkpoint with
         {
-            Version = version, Parts = digests.ToImmutable(), Losses = [.. checkpoint.Losses, .. Enumerable.Range(0, Block + 4).Select(s => new Score(1.0 / (s + 1), null, 4))],
+            Version = version, Parts = digests.ToImmutable(), Losses = [.. checkpoint.Losses, .. Enumerable.Range(0, Block + 4).Select(s => new BatchMetrics(1.0 / (s + 1), null, 4))],
         });
     }
 
@@ -135,5 +135,5 @@ public sealed class SavedRuns : IAsyncLifetime
 
     /// <param name="Sha256">Over all parameters and the optimizer's state.</param>
     /// <param name="Losses">Since the first step.</param>
-    internal sealed record Truth(string Sha256, ImmutableArray<Score> Losses);
+    internal sealed record Truth(string Sha256, ImmutableArray<BatchMetrics> Losses);
 }

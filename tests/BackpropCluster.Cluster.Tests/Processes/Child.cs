@@ -34,7 +34,7 @@ internal sealed class Child : IAsyncDisposable
     public string Output => Text(output);
 
     /// <summary>Standard error so far.</summary>
-    public string Talk => Text(talk);
+    public string Diagnostics => Text(talk);
 
     public static Child Start(string program, string folder, params IEnumerable<string> arguments)
     {
@@ -61,10 +61,10 @@ internal sealed class Child : IAsyncDisposable
                 next = news.Task;
             }
 
-            Assert.False(ended.IsCompleted, $"'{command}' ended without saying '{text}'; it said: {Output}{Talk}");
+            Assert.False(ended.IsCompleted, $"'{command}' ended without saying '{text}'; it said: {Output}{Diagnostics}");
             Task either = Task.WhenAny(next, ended);
             await either.WaitAsync(bound.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            Assert.False(bound.IsCancellationRequested, $"'{command}' did not say '{text}' within {Bound.TotalSeconds} s; it said: {Output}{Talk}");
+            Assert.False(bound.IsCancellationRequested, $"'{command}' did not say '{text}' within {Bound.TotalSeconds} s; it said: {Output}{Diagnostics}");
         }
     }
 
@@ -74,8 +74,8 @@ internal sealed class Child : IAsyncDisposable
         var began = Stopwatch.GetTimestamp();
         using var bound = new CancellationTokenSource(Bound);
         await ended.WaitAsync(bound.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        Assert.True(ended.IsCompleted, $"'{command}' did not end within {Bound.TotalSeconds} s; it said: {Output}{Talk}");
-        return new Ended(process.ExitCode, Output, Talk, Stopwatch.GetElapsedTime(began));
+        Assert.True(ended.IsCompleted, $"'{command}' did not end within {Bound.TotalSeconds} s; it said: {Output}{Diagnostics}");
+        return new Ended(process.ExitCode, Output, Diagnostics, Stopwatch.GetElapsedTime(began));
     }
 
     /// <summary>Sends a signal, such as TERM, STOP or CONT.</summary>

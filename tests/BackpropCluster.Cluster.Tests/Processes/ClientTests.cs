@@ -104,8 +104,8 @@ public sealed partial class ClientTests : IDisposable
         Assert.Equal(cluster.Redis.Shown(), json.GetProperty("cluster").GetString());
         var silos = json.GetProperty("silos").EnumerateArray().ToList();
         Assert.Equal(cluster.Silos.Select(s => s.Name).Order(StringComparer.Ordinal), silos.Select(s => s.GetProperty("name").GetString()));
-        // Slices, the Loss, and a Source on each silo that holds some of layer 1.
-        Assert.InRange(silos.Sum(s => s.GetProperty("slices").GetProperty(run).GetInt32()), 4 + 3 + 1 + 2, 4 + 3 + 1 + 1 + 3);
+        // Shards, the Loss, and a Source on each silo that holds some of layer 1.
+        Assert.InRange(silos.Sum(s => s.GetProperty("shards").GetProperty(run).GetInt32()), 4 + 3 + 1 + 2, 4 + 3 + 1 + 1 + 3);
         Assert.All(silos, s => Assert.True(s.GetProperty("memoryBytes").GetInt64() > 10_000_000, s.ToString()));
         var row = json.GetProperty("runs").EnumerateArray().Single(r => r.GetProperty("run").GetString() == run);
         Assert.Equal("training", row.GetProperty("status").GetString());

@@ -82,16 +82,16 @@ internal sealed class EndlessRun : IAsyncDisposable
 
     private async Task<IEnumerable<LayerParameters>> Parameters(RunProgress last)
     {
-        var key = new MessageKey(plan.Fingerprint, last.Term, last.CommittedSteps, Phase.Evaluate, 0, PartId.Coordinator, default);
-        var slices = new Dictionary<SliceRange, SliceParameters>();
-        foreach (var slice in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.SlicesOf(layer)))
+        var key = new MessageKey(plan.Fingerprint, last.Term, last.CommittedSteps, Phase.Evaluate, 0, ActorId.Coordinator, default);
+        var shards = new Dictionary<ShardRange, ShardParameters>();
+        foreach (var shard in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.ShardsOf(layer)))
         {
-            var silo = last.Placement!.SiloOf(plan.OrdinalOf(PartId.Slice(slice.Layer, slice.Index)));
-            var name = string.Create(CultureInfo.InvariantCulture, $"{plan.Run}/layer-{slice.Layer}/units-{slice.First}-{slice.Last}/{slice.Index}/{silo}");
-            slices[slice] = await Answer(() => grains.GetGrain<ISliceGrain>(name).Read(key, 0, slice.Units)) ?? throw new InvalidOperationException($"{slice} does not have version {last.CommittedSteps}");
+            var silo = last.Placement!.SiloOf(plan.OrdinalOf(ActorId.Shard(shard.Layer, shard.Index)));
+            var name = string.Create(CultureInfo.InvariantCulture, $"{plan.Run}/layer-{shard.Layer}/units-{shard.First}-{shard.Last}/{shard.Index}/{silo}");
+            shards[shard] = await Answer(() => grains.GetGrain<IShardGrain>(name).Read(key, 0, shard.Units)) ?? throw new InvalidOperationException($"{shard} does not have version {last.CommittedSteps}");
         }
 
-        return ParametersAssembly.Assemble(plan, slice => slices[slice]);
+        return ParametersAssembly.Assemble(plan, shard => shards[shard]);
     }
 
     // A question that went by way of a silo that was frozen or lost just then is never answered, and Orleans would wait for half a minute.

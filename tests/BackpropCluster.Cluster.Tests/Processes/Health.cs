@@ -21,7 +21,7 @@ internal static class Health
         using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         while (await GetIfAny(port, what) is var got && got != status)
         {
-            Assert.False(bound.IsCancellationRequested, $"/health/{what} did not become {status} within {Bound.TotalSeconds} s, it is {got}; the silo said: {silo.Talk}");
+            Assert.False(bound.IsCancellationRequested, $"/health/{what} did not become {status} within {Bound.TotalSeconds} s, it is {got}; the silo said: {silo.Diagnostics}");
             await pause.WaitForNextTickAsync(CancellationToken.None);
         }
     }

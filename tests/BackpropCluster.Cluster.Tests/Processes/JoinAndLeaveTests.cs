@@ -18,7 +18,7 @@ public sealed class JoinAndLeaveTests
     [Fact, Trait("length", "long")]
     public async Task TenTimesASiloJoinsAndAnotherLeavesAndNoStepIsComputedTwice()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         await JoinAndLeave(times: 10);
     }
 

@@ -6,14 +6,14 @@ using BackpropCluster.Grains;
 namespace BackpropCluster.Tests.Processes;
 
 /// <summary>What is longer than a message by default: 112 MB of parameters in one part, activations of as much, a history of many pages.</summary>
-[Trait("length", "long"), Collection(Reliability.Alone.Name)]
+[Trait("length", "long"), Collection(Reliability.SerialTests.Name)]
 public sealed class LargeTests : IDisposable
 {
     private readonly Backprop backprop = new();
 
     public LargeTests()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         RedisServer.Need();
     }
 
@@ -52,7 +52,7 @@ public sealed class LargeTests : IDisposable
         await using var silos = new OneSilo();
         await silos.InitializeAsync();
         var plan = Tables.Plan(spec, Granularity.Layer, "pages");
-        var told = new List<Score>();
+        var told = new List<BatchMetrics>();
         var outcome = await TrainingClient.Train(silos.Grains, plan, TimeSpan.FromSeconds(20), progress => told.AddRange(progress.NewLosses), cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(outcome.Result!.Steps, told);
 

@@ -16,7 +16,7 @@ public sealed class ManyGrainsTests
     private static readonly TimeSpan FirstStep = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan StepDeadline = TimeSpan.FromSeconds(30);
 
-    public ManyGrainsTests() => LongTime.Need();
+    public ManyGrainsTests() => RequiresLongTests.Need();
 
     [Fact]
     public async Task TheyStandOnTwoSiloProcessesInTenSecondsAndTrainToTheReference()
@@ -45,7 +45,7 @@ public sealed class ManyGrainsTests
             // Asked first, for the reason that a run without a result has.
             Assert.True(outcome.Result is not null, $"the run failed: {outcome.Last.Failure?.Reason}");
             Assert.True(firstStep < FirstStep, $"the first of {outcome.Last.Steps} steps was seen after {firstStep.TotalSeconds:0.0} s");
-            Assert.Equal(Neurons, outcome.Plan.PartCount - 2);
+            Assert.Equal(Neurons, outcome.Plan.ActorCount - 2);
             Assert.All(outcome.Last.Placement!.Silos, silo => Assert.True(outcome.Last.Placement.Uses(silo)));
             // One loop without a grain or a message; what it is itself held to are PyTorch's numbers.
             Assert.Equal(ReferenceTrainer.Train(spec, data).WeightsSha256, outcome.Result.WeightsSha256);

@@ -32,7 +32,7 @@ public sealed class OrleansDashboardTests : IDisposable
         ProcessRuns.Write(backprop.Folder);
         var run = (await backprop.Run("train", "seven.yaml", "--set", "cluster.silos=1", "--cluster", url, "--json")).Json;
         Assert.Equal(ProcessRuns.Reference(RunFileLoader.Load(Path.Combine(backprop.Folder, "seven.yaml"), null)).WeightsSha256, run.GetProperty("weightsSha256").GetString());
-        await Shows("/orleans/TopGrainMethods", "SliceGrain", silo);
+        await Shows("/orleans/TopGrainMethods", "ShardGrain", silo);
         await Shows("/orleans/DashboardCounters", "BackpropCluster.Grains.CoordinatorGrain", silo);
 
         Assert.Equal(HttpStatusCode.Forbidden, (await Get("/orleans/Trace")).Status);
@@ -152,7 +152,7 @@ public sealed class OrleansDashboardTests : IDisposable
         using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
         while (await Get(path, at: at) is var got && !got.Text.Contains(text, StringComparison.Ordinal))
         {
-            Assert.False(bound.IsCancellationRequested, $"{path} did not show '{text}' within {Bound.TotalSeconds} s, it is {got.Status}: {got.Text}; the silo said: {silo.Process.Talk}");
+            Assert.False(bound.IsCancellationRequested, $"{path} did not show '{text}' within {Bound.TotalSeconds} s, it is {got.Status}: {got.Text}; the silo said: {silo.Process.Diagnostics}");
             await pause.WaitForNextTickAsync(CancellationToken.None);
         }
     }

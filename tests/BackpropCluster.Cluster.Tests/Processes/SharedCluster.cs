@@ -67,7 +67,7 @@ public sealed class SharedCluster : IAsyncLifetime
                 // Asked by way of a silo that has just left: the next one is asked.
             }
 
-            Assert.False(bound.IsCancellationRequested, $"{silo.Name} did not say within 30 s how placements name it; it said: {silo.Process.Talk}");
+            Assert.False(bound.IsCancellationRequested, $"{silo.Name} did not say within 30 s how placements name it; it said: {silo.Process.Diagnostics}");
             await pause.WaitForNextTickAsync(CancellationToken.None);
         }
     }

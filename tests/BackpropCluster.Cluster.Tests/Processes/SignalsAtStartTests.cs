@@ -27,7 +27,7 @@ public sealed class SignalsAtStartTests
     [Fact, Trait("length", "long")]
     public Task ASignalEndsTheStartOfACommandInGoodOrderAtEveryMoment()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         return AtEach(TimeSpan.FromMilliseconds(100), _ => ["INT", "TERM"]);
     }
 

@@ -40,25 +40,25 @@ public sealed class TrafficTests
                 count.EvaluatedChunk(Math.Min(EvaluationRows.ChunkRows, evaluation.Score.Rows - row));
 
         Assert.Equal(count.Traffic, outcome.Traffic);
-        Assert.Equal(plan.MessagesPerStep * outcome.Last.Steps + plan.PartCount, count.Traffic.Local + count.Traffic.Remote - count.Evaluation);
+        Assert.Equal(plan.MessagesPerStep * outcome.Last.Steps + plan.ActorCount, count.Traffic.Local + count.Traffic.Remote - count.Evaluation);
     }
 
     /// <summary>Counts message by message who tells whom, and where both stand.</summary>
     private sealed class HandCount
     {
-        private readonly (int Silo, int Units)[][] layers; // the Source, the slices of layer 1, 2, …, the Loss
+        private readonly (int Silo, int Units)[][] layers; // the Source, the shards of layer 1, 2, …, the Loss
         private readonly int coordinator;
         private readonly RunPlan plan;
 
         public HandCount(RunPlan plan, Placement placement)
         {
             this.plan = plan;
-            (int, int) Standing(PartId part) => (placement.SiloOfPart[plan.OrdinalOf(part)], plan.UnitsOf(part));
+            (int, int) Standing(ActorId part) => (placement.SiloOfPart[plan.OrdinalOf(part)], plan.UnitsOf(part));
             layers =
             [
-                [Standing(PartId.Source)],
-                .. Enumerable.Range(1, plan.Depth).Select(layer => plan.SlicesOf(layer).Select(s => Standing(PartId.Slice(layer, s.Index))).ToArray()),
-                [Standing(PartId.Loss)],
+                [Standing(ActorId.Source)],
+                .. Enumerable.Range(1, plan.Depth).Select(layer => plan.ShardsOf(layer).Select(s => Standing(ActorId.Shard(layer, s.Index))).ToArray()),
+                [Standing(ActorId.Loss)],
             ];
             coordinator = placement.Silos.IndexOf(placement.CoordinatorSilo);
         }
@@ -93,7 +93,7 @@ public sealed class TrafficTests
         {
             foreach (var (silo, units) in layers[from])
             {
-                // Rows cross nowhere: each silo has the data, and reads for its slices of layer 1 what a step takes.
+                // Rows cross nowhere: each silo has the data, and reads for its shards of layer 1 what a step takes.
                 var receivers = layers[to].Select(receiver => from == 0 ? silo : receiver.Silo).ToList();
                 var local = receivers.Count(other => other == silo);
                 var crossings = receivers.Where(other => other != silo).Distinct().Count();

@@ -16,7 +16,7 @@ public sealed class WaitingTests : IDisposable
     [Fact, Trait("length", "long")]
     public async Task TooFewSilosAreNamedAndTheWaitForMoreIsBounded()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         await using var redis = await RedisServer.Start();
         await using var alone = await SiloProcess.Start(redis.Url(), "alone", backprop.Folder);
         ProcessRuns.Write(backprop.Folder);

@@ -8,7 +8,7 @@ namespace BackpropCluster.Tests.Reliability;
 /// <summary>A client stays with its run while random silos are killed and started again.</summary>
 /// <remarks>BACKPROP_ATTACHED_SECONDS says how long silos are killed, 300 where the whole promise is asked for; BACKPROP_ATTACHED_TIMES how many
 /// times in a row, 20 there.</remarks>
-[Collection(Alone.Name), Trait("length", "long")]
+[Collection(SerialTests.Name), Trait("length", "long")]
 public sealed class AttachedClientTests : IDisposable
 {
     private static readonly int Times = Setting("BACKPROP_ATTACHED_TIMES", 1);
@@ -18,7 +18,7 @@ public sealed class AttachedClientTests : IDisposable
 
     public AttachedClientTests()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         RedisServer.Need();
     }
 

@@ -43,7 +43,7 @@ internal static class Faults
     /// <summary>Waits for the end of a process that takes longer than a command does.</summary>
     public static async Task<Ended> EndsWithin(Child child, TimeSpan bound)
     {
-        Assert.True(await ComesAbout(() => !child.IsRunning, bound), $"it did not end within {bound.TotalSeconds} s; it said: {child.Output}{child.Talk}");
+        Assert.True(await ComesAbout(() => !child.IsRunning, bound), $"it did not end within {bound.TotalSeconds} s; it said: {child.Output}{child.Diagnostics}");
         return await child.Ends();
     }
 

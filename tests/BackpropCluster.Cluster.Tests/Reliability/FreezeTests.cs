@@ -4,7 +4,7 @@ using BackpropCluster.Tests.Processes;
 namespace BackpropCluster.Tests.Reliability;
 
 /// <summary>A silo that is stopped by SIGSTOP in the middle of a run and wakes up ten seconds later, with all that it believed then.</summary>
-[Collection(Alone.Name), Trait("length", "long")]
+[Collection(SerialTests.Name), Trait("length", "long")]
 public sealed class FreezeTests
 {
     private static readonly TimeSpan Frozen = TimeSpan.FromSeconds(10);
@@ -13,7 +13,7 @@ public sealed class FreezeTests
 
     public FreezeTests()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         RedisServer.Need();
     }
 
@@ -24,7 +24,7 @@ public sealed class FreezeTests
     public async Task AnotherSiloThatFreezesAndWakesChangesNoBit() => await Freeze(leads: false, "20s");
 
     /// <summary>The others do not wait for it: the run is led in higher terms meanwhile, and what the silo says when it wakes up is late.
-    /// How much of that meets the coordinator, and how much its own relay has dropped by then, is chance: none to a few were counted.</summary>
+    /// How much of that meets the coordinator, and how much its own exchange has dropped by then, is chance: none to a few were counted.</summary>
     [Fact]
     public async Task ASiloThatSleptThroughRecoveriesChangesNoBit()
     {
@@ -74,7 +74,7 @@ public sealed class FreezeTests
 
         Faults.Tell($"{victim.Name} ({(leads ? "leads" : "does not lead")}) frozen for {Frozen.TotalSeconds} s: {last.CommittedSteps} steps, longest time without a new one {pace.Longest.TotalSeconds:0.0} s, term {last.Term}, {last.StaleMessages} stale messages, {run.Watched.ReplayedSteps} steps computed again");
         Faults.Tell($"when it woke up: {asleep}; at the end: {run.Watched.History}; the silo {(ended ? "ended" : "went on")}");
-        Faults.Tell($"{victim.Process.Talk}");
+        Faults.Tell($"{victim.Process.Diagnostics}");
         if (ended)
         {
             var end = await victim.Process.Ends();

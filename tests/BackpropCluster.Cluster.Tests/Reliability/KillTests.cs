@@ -6,7 +6,7 @@ using BackpropCluster.Tests.Processes;
 namespace BackpropCluster.Tests.Reliability;
 
 /// <summary>Silo processes that die by SIGKILL at random moments of a run and are started again.</summary>
-[Collection(Alone.Name), Trait("length", "long")]
+[Collection(SerialTests.Name), Trait("length", "long")]
 public sealed partial class KillTests : IDisposable
 {
     private static readonly string[] Digits = ["chaos", Path.Combine(Backprop.Root, "examples", "digits.yaml"), "--json"];
@@ -14,7 +14,7 @@ public sealed partial class KillTests : IDisposable
 
     public KillTests()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         RedisServer.Need();
     }
 
@@ -30,7 +30,7 @@ public sealed partial class KillTests : IDisposable
     {
         await using var chaos = Child.Backprop(backprop.Folder, [.. Digits, "--kills", $"{kills}", "--seed", $"{seed}"]);
         // How long three silos take to start is not what is bounded here.
-        Assert.True(await Faults.ComesAbout(() => !chaos.IsRunning || chaos.Talk.Contains("kill 1:", StringComparison.Ordinal), bound), $"nobody was killed within {bound.TotalMinutes} minutes: {chaos.Talk}");
+        Assert.True(await Faults.ComesAbout(() => !chaos.IsRunning || chaos.Diagnostics.Contains("kill 1:", StringComparison.Ordinal), bound), $"nobody was killed within {bound.TotalMinutes} minutes: {chaos.Diagnostics}");
         var began = Stopwatch.GetTimestamp();
         var ended = await Faults.EndsWithin(chaos, bound);
         Faults.Tell($"{kills} kills: {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s from the first one to the end of the run");

@@ -41,7 +41,7 @@ public sealed class LostStoreTests : IDisposable
         var second = (await backprop.Run(train)).Json.GetProperty("run").GetString();
         var listed = (await backprop.Run("runs", "list", "--cluster", redis.Url(), "--json")).Json.GetProperty("runs");
         Assert.Equal(new[] { first, second }.Order(StringComparer.Ordinal), listed.EnumerateArray().Select(r => r.GetProperty("run").GetString()).Order(StringComparer.Ordinal));
-        Assert.Contains("the list of runs, .cluster/runs, is broken", silo.Process.Talk, StringComparison.Ordinal);
+        Assert.Contains("the list of runs, .cluster/runs, is broken", silo.Process.Diagnostics, StringComparison.Ordinal);
     }
 
     private static async Task Flip(StackExchange.Redis.IDatabase redis, string key)

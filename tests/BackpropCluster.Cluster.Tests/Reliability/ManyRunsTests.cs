@@ -7,7 +7,7 @@ using Orleans.Runtime;
 namespace BackpropCluster.Tests.Reliability;
 
 /// <summary>Runs of ten different run files, one after the other, on one cluster: what the last leaves behind is what the tenth left.</summary>
-[Collection(Alone.Name), Trait("length", "long")]
+[Collection(SerialTests.Name), Trait("length", "long")]
 public sealed class ManyRunsTests : IDisposable
 {
     private const int Runs = 100;
@@ -21,7 +21,7 @@ public sealed class ManyRunsTests : IDisposable
 
     public ManyRunsTests()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         RedisServer.Need();
     }
 

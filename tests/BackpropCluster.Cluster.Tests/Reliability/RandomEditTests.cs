@@ -8,7 +8,7 @@ namespace BackpropCluster.Tests.Reliability;
 
 /// <summary>Three silos that live long, runs one after the other, a data file that is edited, deleted and put back at random moments, and silos
 /// that die: a run ends in the hash of the rows that it was planned with, or says which silo lacks which file.</summary>
-[Collection(Alone.Name)]
+[Collection(SerialTests.Name)]
 public sealed class RandomEditTests : IDisposable
 {
     private static readonly TimeSpan RunBound = TimeSpan.FromMinutes(3);
@@ -28,7 +28,7 @@ public sealed class RandomEditTests : IDisposable
     [Fact, Trait("length", "long")]
     public async Task ManyRunsAmongEditsAndKillsAreRightOrRefused()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         await EditAndKill(runs: int.TryParse(Environment.GetEnvironmentVariable("BACKPROP_EDITED_RUNS"), out var runs) ? runs : 12, seed: Environment.TickCount);
         // A few runs may all come to one end by chance.
         Assert.True(finished + refused < 30 || (finished > 0 && refused > 0), $"{finished} runs were finished and {refused} refused: one of the two was never tried");

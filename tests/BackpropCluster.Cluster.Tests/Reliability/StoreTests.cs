@@ -7,7 +7,7 @@ using BackpropCluster.Tests.Processes;
 namespace BackpropCluster.Tests.Reliability;
 
 /// <summary>The store goes away for twenty seconds in the middle of a run that saves often.</summary>
-[Collection(Alone.Name), Trait("length", "long")]
+[Collection(SerialTests.Name), Trait("length", "long")]
 public sealed class StoreTests
 {
     private const string SavesOften = "training.checkpoint_every=20";
@@ -20,7 +20,7 @@ public sealed class StoreTests
 
     public StoreTests()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         RedisServer.Need();
     }
 
@@ -64,7 +64,7 @@ public sealed class StoreTests
         await Faults.Hold(Away);
         var rate = (Lines(cluster) - lines) / Stopwatch.GetElapsedTime(before).TotalSeconds;
         await interruption.CancelAsync();
-        foreach (var silo in cluster.Silos) Faults.Tell($"{silo.Name}, {(silo.Process.IsRunning ? "running" : "ended")}: {Tail(silo.Process.Talk)}");
+        foreach (var silo in cluster.Silos) Faults.Tell($"{silo.Name}, {(silo.Process.IsRunning ? "running" : "ended")}: {Tail(silo.Process.Diagnostics)}");
         Faults.Tell($"paused: {pause}");
         Faults.Tell($"{took.TotalSeconds:0.0} s after the store came back empty the run is {last?.Status} at step {last?.CommittedSteps}, {last?.Failure?.Kind}: {last?.Failure?.Reason}; {rate:0.0} lines a second");
         Assert.True(over, $"{EndBound.TotalSeconds} s after the store came back the run has neither gone on nor ended");
@@ -101,10 +101,10 @@ public sealed class StoreTests
 
         Faults.Tell($"paused at step {stepsThen}: {paused}");
         Faults.Tell($"the store was away for {Stopwatch.GetElapsedTime(gone, back).TotalSeconds:0.0} s; 40 steps later {again.TotalSeconds:0.0} s after it came back; {last.Recoveries} recoveries, {last.StaleMessages} stale messages, {last.CommittedSteps} steps; {run.Watched.History}");
-        foreach (var silo in cluster.Silos) Faults.Tell($"{silo.Name}: {Tail(silo.Process.Talk)}");
+        foreach (var silo in cluster.Silos) Faults.Tell($"{silo.Name}: {Tail(silo.Process.Diagnostics)}");
         Assert.Contains("the store does not answer", paused, StringComparison.Ordinal);
         Assert.True(again < WordBound, $"it went on {again.TotalSeconds:0.0} s after the store had come back");
-        Assert.All(cluster.Silos, silo => Assert.True(silo.Process.IsRunning, $"{silo.Name} ended: {silo.Process.Talk}"));
+        Assert.All(cluster.Silos, silo => Assert.True(silo.Process.IsRunning, $"{silo.Name} ended: {silo.Process.Diagnostics}"));
     }
 
     // The server says it; it is a folder of this test's own.
@@ -115,7 +115,7 @@ public sealed class StoreTests
         return Path.Combine(((string[])answer!)[1], "appendonlydir");
     }
 
-    private static int Lines(SharedCluster cluster) => cluster.Silos.Sum(silo => silo.Process.Talk.Count(c => c == '\n'));
+    private static int Lines(SharedCluster cluster) => cluster.Silos.Sum(silo => silo.Process.Diagnostics.Count(c => c == '\n'));
 
     private static string Tail(string talk) => string.Join('\n', talk.Split('\n').TakeLast(12).Select(line => line[..Math.Min(line.Length, 300)]));
 }

@@ -9,14 +9,14 @@ using Orleans.Serialization;
 namespace BackpropCluster.Tests.Reliability;
 
 /// <summary>Two clients that start one run at the same moment.</summary>
-[Collection(Alone.Name), Trait("length", "long")]
+[Collection(SerialTests.Name), Trait("length", "long")]
 public sealed class TwoClientsTests
 {
     private const int Times = 50;
 
     public TwoClientsTests()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         RedisServer.Need();
     }
 

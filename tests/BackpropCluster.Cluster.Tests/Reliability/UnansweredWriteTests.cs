@@ -4,7 +4,7 @@ using BackpropCluster.Tests.Processes;
 namespace BackpropCluster.Tests.Reliability;
 
 /// <summary>A fault of its own: the store has written, and its answer never comes. Whoever asked cannot know, and asks again.</summary>
-[Collection(Alone.Name), Trait("length", "long")]
+[Collection(SerialTests.Name), Trait("length", "long")]
 public sealed class UnansweredWriteTests : IDisposable
 {
     private const int Cuts = 5;
@@ -13,7 +13,7 @@ public sealed class UnansweredWriteTests : IDisposable
 
     public UnansweredWriteTests()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         RedisServer.Need();
     }
 

@@ -33,7 +33,7 @@ public sealed class CollectorTests : IDisposable
     [Fact, Trait("length", "soak")]
     public async Task WhatWaitsForAHangingCollectorIsBounded()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         await using var answering = await OtlpReceiver.Start();
         await using var hanging = await OtlpReceiver.Start(Collector.Hangs);
         var (peak, all) = await Peak(answering);
@@ -48,7 +48,7 @@ public sealed class CollectorTests : IDisposable
     [Fact, Trait("length", "soak")]
     public async Task ACollectorThatDoesNotDoItsPartCostsNoMoreThanThreePercentOfAStep()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         const int Turns = 11;
         await using var answering = await OtlpReceiver.Start();
         await using var hanging = await OtlpReceiver.Start(Collector.Hangs);

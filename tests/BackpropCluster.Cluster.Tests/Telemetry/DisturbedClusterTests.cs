@@ -10,7 +10,7 @@ public sealed class DisturbedClusterTests
     [Fact, Trait("length", "long")]
     public async Task AfterALostCoordinatorTheFirstStepTellsOfTheNewOne()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         RedisServer.Need();
         await using var redis = await RedisServer.Start();
         await using var cluster = new TracedCluster(redis.Url());
@@ -20,7 +20,7 @@ public sealed class DisturbedClusterTests
         await using var client = Child.Backprop(
             cluster.Backprop.Folder, "train", "seven.yaml", "--cluster", cluster.Url, "--set", "training.epochs=1000000", "--set", "training.checkpoint_every=500", "--set", "training.log_every=100", "--set", "trace.first=0", "--set", "trace.every=0");
         await client.Says("step 1,000/");
-        var leader = cluster.Silos.Single(s => Regex.Count(s.Talk, "is led here") > (s.Talk.Contains(cluster.Run.Run, StringComparison.Ordinal) ? 1 : 0));
+        var leader = cluster.Silos.Single(s => Regex.Count(s.Diagnostics, "is led here") > (s.Diagnostics.Contains(cluster.Run.Run, StringComparison.Ordinal) ? 1 : 0));
         await leader.Kill();
         await cluster.Receiver.Until(() => cluster.Receiver.Points.Any(p => p.Name == "backprop.takeovers" && p.Value == 1), "one takeover");
         // The root is ended last, and may come with the next batch of spans.
@@ -33,7 +33,7 @@ public sealed class DisturbedClusterTests
     [Fact, Trait("length", "long")]
     public async Task EveryMetricArrivesAndTheLeaderSaysWhatHappened()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         await using var cluster = new TracedCluster();
         await cluster.InitializeAsync();
         ProcessRuns.Write(cluster.Backprop.Folder);
@@ -41,8 +41,8 @@ public sealed class DisturbedClusterTests
             cluster.Backprop.Folder, "train", "seven.yaml", "--cluster", cluster.Url, "--set", "training.epochs=1000000", "--set", "training.checkpoint_every=500", "--set", "training.log_every=100", "--set", "trace.first=0");
         await client.Says("step 100/");
         var receiver = cluster.Receiver;
-        var run = cluster.Silos.SelectMany(s => Regex.Matches(s.Talk, "run ([a-z0-9-]+) is led here")).Select(m => m.Groups[1].Value).Single(r => r != cluster.Run.Run);
-        var leader = cluster.Silos.Single(s => s.Talk.Contains($"run {run} is led here", StringComparison.Ordinal));
+        var run = cluster.Silos.SelectMany(s => Regex.Matches(s.Diagnostics, "run ([a-z0-9-]+) is led here")).Select(m => m.Groups[1].Value).Single(r => r != cluster.Run.Run);
+        var leader = cluster.Silos.Single(s => s.Diagnostics.Contains($"run {run} is led here", StringComparison.Ordinal));
 
         await using var fourth = await cluster.StartSilo("fourth");
         await Arrives("backprop.moves");
@@ -58,12 +58,12 @@ public sealed class DisturbedClusterTests
         MetricNames.CheckLabels(receiver.Points, run);
         Says($@"info: \S+\[0\] run {run} moves its parts at step \d+: silos came or left$");
         Says($@"warn: \S+\[0\] run {run} recovers from step \d+, ");
-        Assert.Equal(3, Regex.Count(leader.Talk, $"run {run} is led here in term"));
+        Assert.Equal(3, Regex.Count(leader.Diagnostics, $"run {run} is led here in term"));
 
         // One line an event. Of others only what Orleans calls an error.
-        Assert.All(leader.Talk.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1), line => Assert.Matches(@"^\d\d:\d\d:\d\d ((info|warn): BackpropCluster\.\S+\[0\] run [a-z0-9-]+ |fail: Orleans\.)", line));
+        Assert.All(leader.Diagnostics.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1), line => Assert.Matches(@"^\d\d:\d\d:\d\d ((info|warn): BackpropCluster\.\S+\[0\] run [a-z0-9-]+ |fail: Orleans\.)", line));
 
-        void Says(string line) => Assert.True(Regex.IsMatch(leader.Talk, $@"(?m)^\S+ {line}"), $"no line of '{line}' in: {leader.Talk}");
+        void Says(string line) => Assert.True(Regex.IsMatch(leader.Diagnostics, $@"(?m)^\S+ {line}"), $"no line of '{line}' in: {leader.Diagnostics}");
 
         Task Arrives(string name) => receiver.Until(() => receiver.Points.Any(p => p.Name == name && p.Value > 0), $"{name} above 0");
 

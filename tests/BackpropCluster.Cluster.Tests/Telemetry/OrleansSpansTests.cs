@@ -19,8 +19,8 @@ public sealed class OrleansSpansTests : IDisposable
         Assert.All(receiver.Spans.GroupBy(s => s.TraceId), trace => Assert.Contains(trace, IsOrleans));
         // Both ends of a call, and calls between silos too.
         Assert.Contains(receiver.Spans, s => IsOrleans(s) && s.Kind == TraceSpanKind.Client);
-        Assert.Contains(receiver.Spans, s => IsOrleans(s) && s.Kind == TraceSpanKind.Server && s.Name.StartsWith("IRelayGrain/", StringComparison.Ordinal));
-        Assert.Contains(receiver.Spans, s => IsOrleans(s) && s.Kind == TraceSpanKind.Server && s.Name.StartsWith("ISliceGrain/", StringComparison.Ordinal));
+        Assert.Contains(receiver.Spans, s => IsOrleans(s) && s.Kind == TraceSpanKind.Server && s.Name.StartsWith("IExchangeGrain/", StringComparison.Ordinal));
+        Assert.Contains(receiver.Spans, s => IsOrleans(s) && s.Kind == TraceSpanKind.Server && s.Name.StartsWith("IShardGrain/", StringComparison.Ordinal));
         // What the run's own file tells is told to the collector too, the same.
         WholeTrace.CheckSame(run.Spans, receiver.Spans.Where(s => !IsOrleans(s)));
     }

@@ -43,7 +43,7 @@ public sealed class SampledTraceTests : IDisposable
         {
             WholeTrace.Check(trace);
             Assert.InRange(trace.Count, 9, 20);
-            var forward = trace.Single(s => s.Name == "forward layer 1 (4 slices in 4 microbatches)");
+            var forward = trace.Single(s => s.Name == "forward layer 1 (4 shards in 4 microbatches)");
             Assert.Equal(4 * 4, WholeTrace.Whole(forward, "backprop.rolled_up.count"));
             Assert.Equal(forward.SpanId, Assert.Single(trace.Single(s => s.Name.StartsWith("backward layer 1", StringComparison.Ordinal)).Links).SpanId);
         }
@@ -52,7 +52,7 @@ public sealed class SampledTraceTests : IDisposable
     [Fact, Trait("length", "long")]
     public async Task FiveThousandNeuronsKeepToTwoThousandSpansAndEveryOneIsCounted()
     {
-        LongTime.Need();
+        RequiresLongTests.Need();
         await TrainWide(hidden: 4999, maxSpans: 2000);
     }
 
@@ -61,7 +61,7 @@ public sealed class SampledTraceTests : IDisposable
         await using var receiver = await OtlpReceiver.Start();
         var run = await TracedRun.Train(
             backprop, receiver.Variables, "xor", $"model.layers[0].units={hidden}", $"trace.max_spans={maxSpans}", "training.epochs=2", "trace.first=2", "cluster.granularity=neuron", "cluster.silos=3", "cluster.step_deadline=30s");
-        Assert.Equal(hidden + 1, run.Result.GetProperty("slices").GetInt32());
+        Assert.Equal(hidden + 1, run.Result.GetProperty("shards").GetInt32());
         var traces = WholeTrace.Steps(receiver.Spans);
         Assert.Equal([1, 2], traces.Select(t => WholeTrace.Check(t).Step));
         foreach (var trace in traces)
@@ -69,14 +69,14 @@ public sealed class SampledTraceTests : IDisposable
             Assert.InRange(trace.Count, 5, maxSpans);
             foreach (var verb in (string[])["forward ", "backward ", "update "])
                 Assert.Equal(hidden + 1, trace.Where(s => s.Name.StartsWith(verb, StringComparison.Ordinal)).Sum(s => s.Find("backprop.rolled_up.count")?.Whole ?? 1));
-            var rolled = trace.Single(s => s.Name == $"forward layer 1 ({hidden} slices)");
+            var rolled = trace.Single(s => s.Name == $"forward layer 1 ({hidden} shards)");
             Assert.InRange(WholeTrace.Whole(rolled, "backprop.rolled_up.min_ns"), 0, WholeTrace.Whole(rolled, "backprop.rolled_up.max_ns"));
             Assert.InRange(WholeTrace.Whole(rolled, "backprop.rolled_up.max_ns"), 1, rolled.DurationNano);
         }
 
         WholeTrace.CheckSame(run.Spans, receiver.Spans);
         var fates = receiver.Points.Where(p => p.Name == "backprop.spans").GroupBy(p => p.Label("fate")!).ToDictionary(g => g.Key, g => g.Max(p => p.Value));
-        // In each step three spans of every slice, and one of the loss.
+        // In each step three spans of every shard, and one of the loss.
         Assert.Equal(2 * ((3 * (hidden + 1)) + 1), fates["kept"] + fates["rolled_up"]);
         Assert.Equal(2 * 3 * hidden, fates["rolled_up"]);
         Assert.Equal(0, QueueOverflow(receiver));

@@ -15,21 +15,21 @@ public sealed partial class ThreeProcessTraceTests(TracedCluster cluster) : ICla
         WholeTrace.CheckTutorial(traces[0]);
         foreach (var trace in traces)
         {
-            var slices = trace.Where(s => s.Find("backprop.units") is not null).ToList();
-            Assert.Equal(12, slices.Count);
-            Assert.Equal(TracedCluster.Names, slices.Select(s => WholeTrace.Text(s, "backprop.silo")).Distinct().Order());
+            var shards = trace.Where(s => s.Find("backprop.units") is not null).ToList();
+            Assert.Equal(12, shards.Count);
+            Assert.Equal(TracedCluster.Names, shards.Select(s => WholeTrace.Text(s, "backprop.silo")).Distinct().Order());
             Assert.Equal(3, WholeTrace.Whole(trace.Single(s => s.ParentSpanId is null), "backprop.silos"));
             // Whoever leads the run puts its traces together and sends them.
             Assert.Contains(Assert.Single(trace.Select(s => s.Resource.Instance).Distinct()), TracedCluster.Names);
         }
     }
 
-    /// <summary>A slice stands on one silo in all phases and steps.</summary>
+    /// <summary>A shard stands on one silo in all phases and steps.</summary>
     [Fact]
-    public void ASlicesSpansAreAllOfOneSilo()
+    public void AShardsSpansAreAllOfOneSilo()
     {
-        foreach (var slice in cluster.Exported.Where(s => s.Find("backprop.units") is not null).GroupBy(s => s.Name.Split(' ')[^1]))
-            Assert.Single(slice.Select(s => WholeTrace.Text(s, "backprop.silo")).Distinct());
+        foreach (var shard in cluster.Exported.Where(s => s.Find("backprop.units") is not null).GroupBy(s => s.Name.Split(' ')[^1]))
+            Assert.Single(shard.Select(s => WholeTrace.Text(s, "backprop.silo")).Distinct());
     }
 
     [Fact]
@@ -67,7 +67,7 @@ public sealed partial class ThreeProcessTraceTests(TracedCluster cluster) : ICla
     [Fact]
     public void ASiloSaysInOneLineEachThatARunIsLedSavedAndCompleted()
     {
-        var lines = cluster.Silos.SelectMany(s => s.Talk.Split('\n')).Where(l => l.Contains(cluster.Run.Run, StringComparison.Ordinal)).ToList();
+        var lines = cluster.Silos.SelectMany(s => s.Diagnostics.Split('\n')).Where(l => l.Contains(cluster.Run.Run, StringComparison.Ordinal)).ToList();
         Assert.All(lines, line => Assert.Matches(Line(), line));
         foreach (var said in new[] { $"info: .* run {cluster.Run.Run} is led here in term 1, from step 0 on 3 silos$", $"info: .* run {cluster.Run.Run} is saved at step 4$", $"info: .* run {cluster.Run.Run} is Completed after 4 steps$" })
             Assert.Single(lines, line => Regex.IsMatch(line, said));

@@ -47,7 +47,7 @@ public sealed class TutorialTraceTests(TutorialRun tutorial) : IClassFixture<Tut
 
     /// <summary>A neuron of the output layer waits for two arrays of one number, and says which came last.</summary>
     [Fact]
-    public void ASliceTellsWhatItWaitedFor()
+    public void AShardTellsWhatItWaitedFor()
     {
         var output = tutorial.Exported.Single(s => s.Name == "forward o1");
         Assert.Equal((2, 16, 1), (WholeTrace.Whole(output, "backprop.messages"), WholeTrace.Whole(output, "backprop.bytes"), WholeTrace.Whole(output, "backprop.rows")));

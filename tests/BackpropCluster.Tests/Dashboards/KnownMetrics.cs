@@ -60,7 +60,7 @@ internal static class KnownMetrics
         Our("backprop.moves", MetricKind.Counter, "{move}"),
         Our("backprop.messages.stale", MetricKind.Counter, "{message}"),
         Our("backprop.spans", MetricKind.Counter, "{span}", "fate:kept,rolled_up?"),
-        Our(Metrics.Parts, MetricKind.Gauge, "{part}"),
+        Our(Metrics.Actors, MetricKind.Gauge, "{part}"),
         Our(Metrics.Silos, MetricKind.Gauge, "{silo}"),
     ];
 

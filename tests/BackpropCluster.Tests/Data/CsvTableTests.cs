@@ -124,7 +124,7 @@ public sealed class CsvTableTests : IDisposable
     public void LargeTablesAreRead()
     {
         var text = new StringBuilder("x,t\n");
-        for (var row = 0; text.Length < UnpackedStream.Unsuspected * 5 / 4; row++) text.Append(System.Globalization.CultureInfo.InvariantCulture, $"{row * 0.37},{row % 7}\n");
+        for (var row = 0; text.Length < BoundedGZipStream.Unsuspected * 5 / 4; row++) text.Append(System.Globalization.CultureInfo.InvariantCulture, $"{row * 0.37},{row % 7}\n");
         using var packed = new MemoryStream();
         using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true)) gzip.Write(Encoding.UTF8.GetBytes(text.ToString()));
         packed.Position = 0;

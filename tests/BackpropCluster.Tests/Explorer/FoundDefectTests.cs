@@ -11,7 +11,7 @@ public class FoundDefectTests
     [Fact]
     public void ACoordinatorWhoseOwnLateRequestRaisedTheTermLeadsAgain()
     {
-        var run = LedRun.After(steps: 2);
+        var run = CoordinatorHarness.After(steps: 2);
         run.Receive(Given(run, attempt: 1, term: 7));
         Assert.Equal((8, 1), (run.Outbox.Only<Restore>().Key.Term, run.Coordinator.Recoveries));
     }
@@ -19,7 +19,7 @@ public class FoundDefectTests
     [Fact]
     public void ALateAnswerThatNamesALowerTermChangesNothing()
     {
-        var run = LedRun.After(steps: 2);
+        var run = CoordinatorHarness.After(steps: 2);
         run.Receive(Given(run, attempt: 1, term: 1));
         run.Outbox.AssertSilent();
         Assert.Equal((RunStatus.Training, 1), (run.Coordinator.Status, run.Coordinator.Term));
@@ -31,14 +31,14 @@ public class FoundDefectTests
     [InlineData(false)]
     public void WhatTheStoreRefusesOfBeforeARecoveryDoesNotEndTheRun(bool isFenced)
     {
-        var run = LedRun.After(steps: 2);
+        var run = CoordinatorHarness.After(steps: 2);
         var asked = new List<Message>();
         run.Outbox.Store = asked.Add;
         run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
-        run.Coordinator.Tick(LedRun.Deadline, run.Outbox);
+        run.Coordinator.Tick(CoordinatorHarness.Deadline, run.Outbox);
         Assert.Equal(RunStatus.Leading, run.Coordinator.Status);
 
-        run.Receive(new StoreFailed(run.Key(2, Phase.Save, PartId.Store), isFenced ? StoreFault.Fenced : StoreFault.Refused, "term 2 leads the run"));
+        run.Receive(new StoreFailed(run.Key(2, Phase.Save, ActorId.Store), isFenced ? StoreFault.Fenced : StoreFault.Refused, "term 2 leads the run"));
         Assert.Null(run.Coordinator.Failure);
         run.Receive(Given(run, attempt: asked.Single().Key.Step, term: 2));
         Assert.Equal(2, run.Outbox.Only<Restore>().Key.Term);
@@ -48,14 +48,14 @@ public class FoundDefectTests
     [Fact]
     public void ARefusedRequestToLeadEndsTheRunStill()
     {
-        var run = LedRun.After(steps: 2);
+        var run = CoordinatorHarness.After(steps: 2);
         var asked = new List<Message>();
         run.Outbox.Store = asked.Add;
-        run.Receive(new NeedRestore(run.Key(3, Phase.Forward, PartId.Loss)));
-        run.Receive(new StoreFailed(asked.Single().Key with { From = PartId.Store }, StoreFault.Fenced, "somebody else leads"));
+        run.Receive(new NeedRestore(run.Key(3, Phase.Forward, ActorId.Loss)));
+        run.Receive(new StoreFailed(asked.Single().Key with { From = ActorId.Store }, StoreFault.Fenced, "somebody else leads"));
         Assert.Equal(FailureKind.Fenced, run.Coordinator.Failure?.Kind);
     }
 
-    private static Led Given(LedRun run, int attempt, int term) =>
-        new(run.Key(attempt, Phase.Forward, PartId.Store) with { Term = term }, null, null, []);
+    private static LeadershipGranted Given(CoordinatorHarness run, int attempt, int term) =>
+        new(run.Key(attempt, Phase.Forward, ActorId.Store) with { Term = term }, null, null, []);
 }

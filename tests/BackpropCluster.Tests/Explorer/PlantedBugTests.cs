@@ -15,17 +15,17 @@ public class PlantedBugTests
     {
         ["no term check"] = With((id, data, store) => id.Kind switch
         {
-            PartKind.Source => new WithoutTerms.Source(_ => data),
-            PartKind.Loss => new WithoutTerms.Loss(_ => data),
-            PartKind.Slice => new WithoutTerms.Slice(id, store.Open),
-            _ => new WithoutTerms.Relay($"silo-{id.Index + 1}"),
+            ActorRole.Source => new WithoutTerms.Source(_ => data),
+            ActorRole.Loss => new WithoutTerms.Loss(_ => data),
+            ActorRole.Shard => new WithoutTerms.Shard(id, store.Open),
+            _ => new WithoutTerms.Exchange($"silo-{id.Index + 1}"),
         }),
-        ["sum by arrival"] = WithSlices((id, store) => new SliceThatSumsByArrival(id, store.Open)),
-        ["update before commit"] = WithSlices((id, store) => new SliceThatUpdatesBeforeTheCommit(id, store.Open)),
-        ["applied twice"] = WithSlices((id, store) => new SliceThatUpdatesTwice(id, store.Open)),
+        ["sum by arrival"] = WithShards((id, store) => new ShardThatSumsByArrival(id, store.Open)),
+        ["update before commit"] = WithShards((id, store) => new ShardThatUpdatesBeforeTheCommit(id, store.Open)),
+        ["applied twice"] = WithShards((id, store) => new ShardThatUpdatesTwice(id, store.Open)),
         ["stale checkpoint chosen"] = Machines.Product with { Store = _ => new StoreThatChoosesAStaleCheckpoint() },
-        ["position not saved"] = With((id, data, store) => id.Kind == PartKind.Source ? new SourceThatForgetsItsPosition(data) : null),
-        ["randomness drawn, not addressed"] = With((id, data, store) => id.Kind == PartKind.Source ? new SourceThatDrawsItsOrder(data) : null),
+        ["position not saved"] = With((id, data, store) => id.Kind == ActorRole.Source ? new SourceThatForgetsItsPosition(data) : null),
+        ["randomness drawn, not addressed"] = With((id, data, store) => id.Kind == ActorRole.Source ? new SourceThatDrawsItsOrder(data) : null),
         ["scores known for ever"] = Machines.Product with { Store = _ => new StoreThatKnowsItsBlocksForEver() },
         ["part file counted as whole"] = Machines.Product with { Store = _ => new StoreThatCountsEveryPartAsWhole() },
     };
@@ -36,7 +36,7 @@ public class PlantedBugTests
     public void IsCaught(string bug)
     {
         var explorer = new BackpropCluster.Simulation.Exploration.Explorer(ReferenceTrainer.Train, bugs[bug]);
-        Finding? finding = null;
+        Counterexample? finding = null;
         ulong seed = 0;
         while (finding is null && seed < Seeds) finding = explorer.Explore(seed++, new Tally());
         Assert.True(finding is not null, $"'{bug}' is not caught within {Seeds} seeds");
@@ -48,11 +48,11 @@ public class PlantedBugTests
         Assert.Null(new BackpropCluster.Simulation.Exploration.Explorer(ReferenceTrainer.Train).Replay(finding.Scenario, finding.Seed, printed));
     }
 
-    private static Machines WithSlices(Func<PartId, MemoryStore, PartState> create) =>
-        With((id, data, store) => id.Kind == PartKind.Slice ? create(id, store) : null);
+    private static Machines WithShards(Func<ActorId, MemoryStore, Actor> create) =>
+        With((id, data, store) => id.Kind == ActorRole.Shard ? create(id, store) : null);
 
-    private static Machines With(Func<PartId, Dataset, MemoryStore, PartState?> create) => Machines.Product with
+    private static Machines With(Func<ActorId, Dataset, MemoryStore, Actor?> create) => Machines.Product with
     {
-        Parts = (data, store) => id => create(id, data, store) ?? SeededCarrier.Parts(_ => data, store)(id),
+        Parts = (data, store) => id => create(id, data, store) ?? DeterministicSimulator.Actors(_ => data, store)(id),
     };
 }

@@ -10,29 +10,29 @@ internal static class WithoutTerms
     public static Message Raised(Message message, int term) =>
         message is Restore || message.Key.Term >= term ? message : message with { Key = message.Key with { Term = term } };
 
-    public sealed class Source(Func<RunPlan, Dataset> open) : SourceState(open)
+    public sealed class Source(Func<RunPlan, Dataset> open) : SourceActor(open)
     {
         public override void Receive(Message message, IOutbox outbox) => base.Receive(Raised(message, Term), outbox);
     }
 
-    public sealed class Slice(PartId id, Func<RunPlan, CheckpointId, SavedModel> open) : SliceState(id, open)
+    public sealed class Shard(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open) : ShardActor(id, open)
     {
         public override void Receive(Message message, IOutbox outbox) => base.Receive(Raised(message, Term), outbox);
     }
 
-    public sealed class Loss(Func<RunPlan, Dataset> open) : LossState(open)
+    public sealed class Loss(Func<RunPlan, Dataset> open) : LossActor(open)
     {
         public override void Receive(Message message, IOutbox outbox) => base.Receive(Raised(message, Term), outbox);
     }
 
-    public sealed class Relay(string silo) : RelayState(silo)
+    public sealed class Exchange(string silo) : Core.Protocol.Exchange(silo)
     {
         public override void Receive(Message message, IOutbox outbox) => base.Receive(Raised(message, Term), outbox);
     }
 }
 
 /// <summary>Sum by arrival: z is summed over the senders as they came, with the right weights.</summary>
-internal sealed class SliceThatSumsByArrival(PartId id, Func<RunPlan, CheckpointId, SavedModel> open) : SliceState(id, open)
+internal sealed class ShardThatSumsByArrival(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open) : ShardActor(id, open)
 {
     private readonly Dictionary<(Phase Phase, int Microbatch), List<int>> arrived = [];
 
@@ -50,7 +50,7 @@ internal sealed class SliceThatSumsByArrival(PartId id, Func<RunPlan, Checkpoint
 
     protected override void Handle(Message message, IOutbox outbox)
     {
-        if (message is Activations { Key.From.Kind: PartKind.Slice } y)
+        if (message is Activations { Key.From.Kind: ActorRole.Shard } y)
         {
             if (!arrived.TryGetValue((y.Key.Phase, y.Key.Microbatch), out var senders)) arrived.Add((y.Key.Phase, y.Key.Microbatch), senders = []);
             if (!senders.Contains(y.Key.From.Index)) senders.Add(y.Key.From.Index);
@@ -59,15 +59,15 @@ internal sealed class SliceThatSumsByArrival(PartId id, Func<RunPlan, Checkpoint
         base.Handle(message, outbox);
     }
 
-    protected override void Nets(DenseSlice own, Slots inputs, MessageKey key, double[] z)
+    protected override void PreActivations(DenseShard own, InputBuffer inputs, MessageKey key, double[] z)
     {
         if (!arrived.TryGetValue((key.Phase, key.Microbatch), out var senders))
         {
-            base.Nets(own, inputs, key, z);
+            base.PreActivations(own, inputs, key, z);
             return;
         }
 
-        var (below, rows) = (Plan.SlicesOf(Id.Layer - 1), inputs.Rows);
+        var (below, rows) = (Plan.ShardsOf(Id.Layer - 1), inputs.Rows);
         for (var o = 0; o < own.Units; o++)
             for (var r = 0; r < rows; r++)
             {
@@ -80,14 +80,14 @@ internal sealed class SliceThatSumsByArrival(PartId id, Func<RunPlan, Checkpoint
     }
 }
 
-/// <summary>Update before commit: the update takes effect with the slice's own Ready.</summary>
-internal sealed class SliceThatUpdatesBeforeTheCommit(PartId id, Func<RunPlan, CheckpointId, SavedModel> open) : SliceState(id, open)
+/// <summary>Update before commit: the update takes effect with the shard's own Ready.</summary>
+internal sealed class ShardThatUpdatesBeforeTheCommit(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open) : ShardActor(id, open)
 {
     protected override void Handle(Message message, IOutbox outbox)
     {
         var ear = new Ear(outbox);
         base.Handle(message, ear);
-        if (ear.Ready is { } ready) Receive(new Advance(ready.Key with { Step = Version + 2, Phase = Phase.Forward, From = PartId.Coordinator }), outbox);
+        if (ear.Ready is { } ready) Receive(new Advance(ready.Key with { Step = Version + 2, Phase = Phase.Forward, From = ActorId.Coordinator }), outbox);
     }
 
     private sealed class Ear(IOutbox outbox) : IOutbox
@@ -105,7 +105,7 @@ internal sealed class SliceThatUpdatesBeforeTheCommit(PartId id, Func<RunPlan, C
 }
 
 /// <summary>Applied twice: a repeat of the last delta counts for another update.</summary>
-internal sealed class SliceThatUpdatesTwice(PartId id, Func<RunPlan, CheckpointId, SavedModel> open) : SliceState(id, open)
+internal sealed class ShardThatUpdatesTwice(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open) : ShardActor(id, open)
 {
     private MessageKey last;
     private bool again;
@@ -127,7 +127,7 @@ internal sealed class SliceThatUpdatesTwice(PartId id, Func<RunPlan, CheckpointI
         base.Load(restore);
     }
 
-    protected override void Commit(DenseSlice own)
+    protected override void Commit(DenseShard own)
     {
         ParameterBlock[] blocks = [own.Weights, own.Biases, own.Outgoing];
         double[][] before = [.. blocks.Select(block => block.Values.ToArray())];
@@ -140,7 +140,7 @@ internal sealed class SliceThatUpdatesTwice(PartId id, Func<RunPlan, CheckpointI
 }
 
 /// <summary>A Source that sends the rows of another step than it is asked for.</summary>
-internal abstract class SourceOfOtherRows(Dataset data) : SourceState(_ => data)
+internal abstract class SourceOfOtherRows(Dataset data) : SourceActor(_ => data)
 {
     private Dataset Data => data;
 

@@ -16,7 +16,7 @@ public class RandomFaultTests
     internal static void Explore(ulong first, int seeds)
     {
         var explorer = new BackpropCluster.Simulation.Exploration.Explorer(ReferenceTrainer.Train);
-        var (tally, findings, start) = (new Tally(), new List<Finding>(), Stopwatch.GetTimestamp());
+        var (tally, findings, start) = (new Tally(), new List<Counterexample>(), Stopwatch.GetTimestamp());
         for (var seed = first; seed < first + (ulong)seeds && findings.Count < 5; seed++)
             if (explorer.Explore(seed, tally) is { } finding) findings.Add(finding);
         var took = Stopwatch.GetElapsedTime(start);

@@ -7,7 +7,7 @@ namespace BackpropCluster.Tests.Explorer;
 /// <summary>Promise R1, exhaustively: any single fault at any message of a small run costs time, never a bit.</summary>
 public class SingleFaultTests
 {
-    // Message by message, and through the relays of two and three silos.
+    // Message by message, and through the exchanges of two and three silos.
     [Fact]
     public void EveryMessageMeetsEveryFaultAndTheBitsStayTheSame()
     {

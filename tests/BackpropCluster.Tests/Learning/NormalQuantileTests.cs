@@ -40,7 +40,7 @@ public class NormalQuantileTests
     }
 
     /// <summary>The address whose 64 bits are <paramref name="bits"/>.</summary>
-    private static (AddressedRandom Random, ulong Index) AddressOf(ulong bits)
+    private static (CounterRandom Random, ulong Index) AddressOf(ulong bits)
     {
         var (c0, c1, c2, c3) = ((uint)bits, (uint)(bits >> 32), 0u, 0u);
         for (var round = 9; round >= 0; round--)
@@ -51,7 +51,7 @@ public class NormalQuantileTests
             (c0, c1, c2, c3) = (before0, c0 ^ (uint)(p1 >> 32) ^ k0, before2, c2 ^ (uint)(p0 >> 32) ^ k1);
         }
 
-        return (new AddressedRandom(Seed, (RandomPurpose)c3, c2), c0 | ((ulong)c1 << 32));
+        return (new CounterRandom(Seed, (RandomPurpose)c3, c2), c0 | ((ulong)c1 << 32));
     }
 
     // x·a = 1 modulo 2³² by Newton: each pass doubles the number of right bits, five pass 32.

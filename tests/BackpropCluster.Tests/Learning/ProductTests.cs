@@ -151,7 +151,7 @@ public class ProductTests
     // Over thirty powers of two, so that regrouping a sum changes its bits.
     private static double[] Numbers(int count, uint group)
     {
-        var random = new AddressedRandom(1, RandomPurpose.Simulation, group);
+        var random = new CounterRandom(1, RandomPurpose.Simulation, group);
         return [.. Enumerable.Range(0, count).Select(i => Math.ScaleB(random.Normal((ulong)i), random.Below(30, (ulong)i)))];
     }
 }

@@ -46,7 +46,7 @@ public class VectorKernelsTests
 
     private static void OfEveryLength(Action<Core.Learning.Vectors.VectorKernels, double[], double[]> check)
     {
-        var random = new AddressedRandom(5, RandomPurpose.Simulation, 1);
+        var random = new CounterRandom(5, RandomPurpose.Simulation, 1);
         foreach (var kernels in Kernels.Supported)
             for (var length = 0; length <= 30; length++)
                 check(

@@ -37,10 +37,10 @@ public class WeightInitTests
     public void BothEndsOfAWeightMakeTheSameNumberHoweverTheLayersAreCut()
     {
         var spec = Runs.Uneven(batch: 5);
-        var above = new DenseSlice(spec, features: 7, layer: 2, first: 0, units: 11);
+        var above = new DenseShard(spec, features: 7, layer: 2, first: 0, units: 11);
         for (var first = 0; first < 13; first += 4)
         {
-            var below = new DenseSlice(spec, features: 7, layer: 1, first, units: Math.Min(4, 13 - first));
+            var below = new DenseShard(spec, features: 7, layer: 1, first, units: Math.Min(4, 13 - first));
             for (var o = 0; o < 11; o++)
                 for (var h = 0; h < below.Units; h++)
                     Assert.Equal(above.Weights.Values[o * 13 + first + h], below.Outgoing.Values[o * below.Units + h]);

@@ -24,10 +24,10 @@ public class WeightsHashTests
     public void TheOrderFreeSumIsTheSameHoweverTheMatrixIsCut()
     {
         var w = Matrix();
-        var whole = WeightsHash.OrderFree(w, 4, 4, 0, 0);
-        var rows = WeightsHash.OrderFree(w.AsSpan(8), 4, 4, 2, 0) + WeightsHash.OrderFree(w.AsSpan(0, 8), 4, 4, 0, 0);
-        var left = WeightsHash.OrderFree(Columns(w, 0, 3), 3, 4, 0, 0);
-        var right = WeightsHash.OrderFree(Columns(w, 3, 1), 1, 4, 0, 3);
+        var whole = WeightsHash.CommutativeChecksum(w, 4, 4, 0, 0);
+        var rows = WeightsHash.CommutativeChecksum(w.AsSpan(8), 4, 4, 2, 0) + WeightsHash.CommutativeChecksum(w.AsSpan(0, 8), 4, 4, 0, 0);
+        var left = WeightsHash.CommutativeChecksum(Columns(w, 0, 3), 3, 4, 0, 0);
+        var right = WeightsHash.CommutativeChecksum(Columns(w, 3, 1), 1, 4, 0, 3);
         Assert.Equal(whole, rows);
         Assert.Equal(whole, left + right);
     }
@@ -37,7 +37,7 @@ public class WeightsHashTests
     {
         var (w, swapped) = (Matrix(), Matrix());
         (swapped[3], swapped[4]) = (swapped[4], swapped[3]);
-        Assert.NotEqual(WeightsHash.OrderFree(w, 4, 4, 0, 0), WeightsHash.OrderFree(swapped, 4, 4, 0, 0));
+        Assert.NotEqual(WeightsHash.CommutativeChecksum(w, 4, 4, 0, 0), WeightsHash.CommutativeChecksum(swapped, 4, 4, 0, 0));
     }
 
     private static string Hash(double[][] arrays) => WeightsHash.Sha256([(arrays[0], arrays[1]), (arrays[2], arrays[3])]);

@@ -37,9 +37,9 @@ public class WorkersTests
     [Fact]
     public void ARateOfZeroLeavesTheWeights()
     {
-        var slice = new DenseSlice(Spec with { Optimizer = new OptimizerSpec { LearningRate = 0 } }, features: 3, layer: 1, first: 0, units: 5);
-        Assert.True(slice.PrepareWeights([1, 2, 3], [1, 2, 3, 4, 5], 1, 1));
-        Assert.Equal(slice.Weights.Values, slice.Weights.Pending);
+        var shard = new DenseShard(Spec with { Optimizer = new OptimizerSpec { LearningRate = 0 } }, features: 3, layer: 1, first: 0, units: 5);
+        Assert.True(shard.PrepareWeights([1, 2, 3], [1, 2, 3, 4, 5], 1, 1));
+        Assert.Equal(shard.Weights.Values, shard.Weights.Pending);
     }
 
     [Fact]
@@ -69,25 +69,25 @@ public class WorkersTests
 
     private static double[][] Step(IWorkers workers)
     {
-        var slice = new DenseSlice(Spec, features: 310, layer: 1, first: 0, units: 203, workers: workers);
+        var shard = new DenseShard(Spec, features: 310, layer: 1, first: 0, units: 203, workers: workers);
         // All different, or a piece that took another's biases would not be found.
-        Numbers(203, 3).CopyTo(slice.Biases.Values, 0);
+        Numbers(203, 3).CopyTo(shard.Biases.Values, 0);
         double[] x = Numbers(310 * Rows, 1), above = Numbers(190 * Rows, 2), z = new double[203 * Rows], s = new double[203 * Rows];
-        slice.Nets(x, Rows, z);
+        shard.PreActivations(x, Rows, z);
         double[] y = [.. z];
-        slice.Activate(y);
-        slice.OutputSlopes(above, Rows, s);
-        double[] gradients = [.. slice.WeightGradients(x, s, Rows)];
-        Assert.True(slice.PrepareWeights(x, s, Rows, 1));
+        shard.Activate(y);
+        shard.OutputGradients(above, Rows, s);
+        double[] gradients = [.. shard.WeightGradients(x, s, Rows)];
+        Assert.True(shard.PrepareWeights(x, s, Rows, 1));
         // One pass with the product, and the gradients first and their update then: the same.
-        var expected = gradients.Zip(slice.Weights.Values, (g, w) => Math.FusedMultiplyAdd(-0.1, g, w)).ToArray();
-        Assert.Equal(expected, slice.Weights.Pending);
-        return [z, y, s, gradients, slice.Weights.Pending];
+        var expected = gradients.Zip(shard.Weights.Values, (g, w) => Math.FusedMultiplyAdd(-0.1, g, w)).ToArray();
+        Assert.Equal(expected, shard.Weights.Pending);
+        return [z, y, s, gradients, shard.Weights.Pending];
     }
 
     private static double[] Numbers(int count, uint group)
     {
-        var random = new AddressedRandom(1, RandomPurpose.Simulation, group);
+        var random = new CounterRandom(1, RandomPurpose.Simulation, group);
         return [.. Enumerable.Range(0, count).Select(i => random.Normal((ulong)i))];
     }
 

@@ -10,36 +10,36 @@ public class CoordinatorTests
     [Fact]
     public void ItBeginsWithARestoreOfTermOneToEveryone()
     {
-        var run = LedRun.Started();
+        var run = CoordinatorHarness.Started();
         Assert.Equal(Recipients.Everyone, run.Outbox.Sent[0].To);
         var restore = run.Outbox.Only<Restore>();
         Assert.Equal((1, run.Plan), (restore.Key.Term, restore.Plan));
-        Assert.Equal(run.Plan.PartCount, restore.Placement.SiloOfPart.Length);
+        Assert.Equal(run.Plan.ActorCount, restore.Placement.SiloOfPart.Length);
         Assert.Equal(RunStatus.Restoring, run.Coordinator.Status);
     }
 
-    // Otherwise a message of step 1 could meet a slice that is still loading.
+    // Otherwise a message of step 1 could meet a shard that is still loading.
     [Fact]
     public void TheFirstStepWaitsForTheLastAnswer()
     {
-        var run = LedRun.Started();
+        var run = CoordinatorHarness.Started();
         run.Outbox.Sent.Clear();
-        foreach (var part in run.Plan.Parts.SkipLast(1))
+        foreach (var part in run.Plan.Actors.SkipLast(1))
         {
             run.Receive(new Restored(run.Key(1, Phase.Forward, part)));
             run.Receive(new Restored(run.Key(1, Phase.Forward, part)));
         }
 
         run.Outbox.AssertSilent();
-        run.Receive(new Restored(run.Key(1, Phase.Forward, PartId.Loss)));
+        run.Receive(new Restored(run.Key(1, Phase.Forward, ActorId.Loss)));
         Assert.Equal(1, run.Outbox.Only<Advance>().Key.Step);
         Assert.Equal(RunStatus.Training, run.Coordinator.Status);
     }
 
     [Fact]
-    public void AStepIsCommittedWhenEverySliceIsReadyAndTheLossReported()
+    public void AStepIsCommittedWhenEveryShardIsReadyAndTheLossReported()
     {
-        var run = LedRun.After(steps: 0);
+        var run = CoordinatorHarness.After(steps: 0);
         run.AnswerReady(1);
         run.Outbox.AssertSilent();
         Assert.Equal(0, run.Coordinator.CommittedSteps);
@@ -51,7 +51,7 @@ public class CoordinatorTests
     [Fact]
     public void TheReportMayComeFirst()
     {
-        var run = LedRun.After(steps: 0);
+        var run = CoordinatorHarness.After(steps: 0);
         run.ReportLoss(1, 0.5);
         run.Outbox.AssertSilent();
         run.AnswerReady(1);
@@ -59,23 +59,23 @@ public class CoordinatorTests
     }
 
     [Fact]
-    public void ASliceThatIsReadyTwiceCountsOnce()
+    public void AShardThatIsReadyTwiceCountsOnce()
     {
-        var run = LedRun.After(steps: 0);
+        var run = CoordinatorHarness.After(steps: 0);
         run.ReportLoss(1, 0.5);
-        for (var i = 0; i < run.Plan.SliceCount; i++) run.Receive(new Ready(run.Key(1, Phase.Backward, PartId.Slice(1, 0))));
+        for (var i = 0; i < run.Plan.ShardCount; i++) run.Receive(new Ready(run.Key(1, Phase.Backward, ActorId.Shard(1, 0))));
         run.Outbox.AssertSilent();
         Assert.Equal(0, run.Coordinator.CommittedSteps);
     }
 
     [Fact]
-    public void AReadyOfAnotherStepOrAnUnknownSliceCountsNothing()
+    public void AReadyOfAnotherStepOrAnUnknownShardCountsNothing()
     {
-        var run = LedRun.After(steps: 1);
+        var run = CoordinatorHarness.After(steps: 1);
         run.ReportLoss(2, 0.5);
         run.AnswerReady(1);
         run.AnswerReady(3);
-        for (var i = 0; i < 4; i++) run.Receive(new Ready(run.Key(2, Phase.Backward, PartId.Slice(3, i))));
+        for (var i = 0; i < 4; i++) run.Receive(new Ready(run.Key(2, Phase.Backward, ActorId.Shard(3, i))));
         run.Outbox.AssertSilent();
         Assert.Equal(1, run.Coordinator.CommittedSteps);
     }
@@ -83,18 +83,18 @@ public class CoordinatorTests
     [Fact]
     public void AfterTheLastStepItEvaluatesAndIsComplete()
     {
-        var run = LedRun.After(steps: 2, rounds: 2);
+        var run = CoordinatorHarness.After(steps: 2, rounds: 2);
         Assert.Equal(RunStatus.Evaluating, run.Coordinator.Status);
         run.ReportEvaluation(2, 0.25);
         Assert.Equal(RunStatus.Completed, run.Coordinator.Status);
-        Assert.Equal([new EvaluationScore(2, new Score(0.25, null, 1))], run.Coordinator.Evaluations);
+        Assert.Equal([new EvaluationMetrics(2, new BatchMetrics(0.25, null, 1))], run.Coordinator.Evaluations);
         Assert.Equal([1.0, 0.5], run.Coordinator.Losses.Select(l => l.Loss));
     }
 
     [Fact]
     public void TheEvaluationAsksTheSourceForTheCommittedVersion()
     {
-        var run = LedRun.After(steps: 1, rounds: 2);
+        var run = CoordinatorHarness.After(steps: 1, rounds: 2);
         run.CompleteStep(2);
         Assert.Equal(Recipients.Source, run.Outbox.Sent[0].To);
         Assert.Equal((2, Phase.Evaluate), run.Outbox.Only<Evaluate>() is var e ? (e.Key.Step, e.Key.Phase) : default);
@@ -103,10 +103,10 @@ public class CoordinatorTests
     [Fact]
     public void AfterTheEndEverythingIsIgnored()
     {
-        var run = LedRun.After(steps: 2, rounds: 2);
+        var run = CoordinatorHarness.After(steps: 2, rounds: 2);
         run.ReportEvaluation(2, 0.25);
-        run.Receive(new Failure(run.Key(2, Phase.Forward, PartId.Loss), FailureKind.Defect, "too late"));
-        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, PartId.Loss)));
+        run.Receive(new Failure(run.Key(2, Phase.Forward, ActorId.Loss), FailureKind.Defect, "too late"));
+        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, ActorId.Loss)));
         run.CompleteStep(3);
         run.Coordinator.MembersChanged(["b"], [], run.Outbox);
         run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
@@ -119,8 +119,8 @@ public class CoordinatorTests
     [Fact]
     public void AFailureOfAPartEndsTheRunWithItsReason()
     {
-        var run = LedRun.After(steps: 1);
-        run.Receive(new Failure(run.Key(2, Phase.Forward, PartId.Slice(1, 0)), FailureKind.NotFinite, "a net is NaN"));
+        var run = CoordinatorHarness.After(steps: 1);
+        run.Receive(new Failure(run.Key(2, Phase.Forward, ActorId.Shard(1, 0)), FailureKind.NotFinite, "a net is NaN"));
         Assert.Equal(RunStatus.Failed, run.Coordinator.Status);
         Assert.Equal((FailureKind.NotFinite, "a net is NaN"), (run.Coordinator.Failure!.Kind, run.Coordinator.Failure.Reason));
         run.Outbox.AssertSilent();

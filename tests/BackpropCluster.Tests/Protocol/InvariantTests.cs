@@ -8,7 +8,7 @@ namespace BackpropCluster.Tests.Protocol;
 /// <summary>The invariants can fail.</summary>
 public class InvariantTests
 {
-    private static readonly MessageKey Key = new(42, 3, 5, Phase.Forward, 0, PartId.Source, default);
+    private static readonly MessageKey Key = new(42, 3, 5, Phase.Forward, 0, ActorId.Source, default);
 
     [Fact]
     public void ASumTakesOneTermAndOneStep()
@@ -38,27 +38,27 @@ public class InvariantTests
     [Fact]
     public void ALossThatTakesAMessageOfAnotherStepIsStopped()
     {
-        var letters = new Letters(Plan);
+        var letters = new TestMessages(Plan);
         var loss = new LossOfAnotherStep(_ => Runs.BuiltIn(Plan.Spec));
         var outbox = new RecordingOutbox();
         loss.Receive(letters.Restore(), outbox);
-        Assert.Throws<InvariantViolationException>(() => loss.Receive(letters.Activation(1, PartId.Slice(2, 0), 0.5), outbox));
+        Assert.Throws<InvariantViolationException>(() => loss.Receive(letters.Activation(1, ActorId.Shard(2, 0), 0.5), outbox));
     }
 
     [Fact]
-    public void ARelayThatGathersAMessageOfAnotherStepIsStopped()
+    public void AnExchangeThatGathersAMessageOfAnotherStepIsStopped()
     {
-        var letters = new Letters(Plan);
-        var relay = new RelayOfAnotherStep("a");
+        var letters = new TestMessages(Plan);
+        var exchange = new ExchangeOfAnotherStep("a");
         var outbox = new RecordingOutbox();
-        relay.Receive(letters.Restore(), outbox);
-        Assert.Throws<InvariantViolationException>(() => relay.Receive(letters.Activation(1, PartId.Slice(1, 0), 0.5), outbox));
+        exchange.Receive(letters.Restore(), outbox);
+        Assert.Throws<InvariantViolationException>(() => exchange.Receive(letters.Activation(1, ActorId.Shard(1, 0), 0.5), outbox));
     }
 
     [Fact]
     public void AVersionThatGrowsWithinItsCommitIsStopped()
     {
-        var letters = new Letters(Plan);
+        var letters = new TestMessages(Plan);
         var loss = new LossThatCommitsTwice(_ => Runs.BuiltIn(Plan.Spec));
         var outbox = new RecordingOutbox();
         loss.Receive(letters.Restore(), outbox);
@@ -68,31 +68,31 @@ public class InvariantTests
     [Fact]
     public void AnUpdateThatTookEffectBeforeItsCommitIsStopped()
     {
-        var letters = new Letters(Plan);
-        var slice = new SliceThatCommitsAtOnce(PartId.Slice(2, 0));
+        var letters = new TestMessages(Plan);
+        var shard = new ShardThatCommitsAtOnce(ActorId.Shard(2, 0));
         var outbox = new RecordingOutbox();
-        slice.Receive(letters.Restore(), outbox);
-        foreach (var message in (Message[])[letters.Advance(1), letters.Activation(1, PartId.Slice(1, 0), 0.6), letters.Activation(1, PartId.Slice(1, 1), 0.5), letters.Slopes(1)])
-            slice.Receive(message, outbox);
-        slice.CommitNow();
-        Assert.Throws<InvariantViolationException>(() => slice.Receive(letters.Advance(2), outbox));
+        shard.Receive(letters.Restore(), outbox);
+        foreach (var message in (Message[])[letters.Advance(1), letters.Activation(1, ActorId.Shard(1, 0), 0.6), letters.Activation(1, ActorId.Shard(1, 1), 0.5), letters.Slopes(1)])
+            shard.Receive(message, outbox);
+        shard.CommitNow();
+        Assert.Throws<InvariantViolationException>(() => shard.Receive(letters.Advance(2), outbox));
     }
 
     private static RunPlan Plan { get; } = Runs.Mazur(10, UpdateOrder.AfterBackward) is var spec ? Runs.Plan(spec, Runs.BuiltIn(spec), Granularity.Neuron) : null!;
 
     private static Message Later(Message message) => message with { Key = message.Key with { Step = message.Key.Step + 1 } };
 
-    private sealed class LossOfAnotherStep(Func<RunPlan, Dataset> open) : LossState(open)
+    private sealed class LossOfAnotherStep(Func<RunPlan, Dataset> open) : LossActor(open)
     {
         protected override void Handle(Message message, IOutbox outbox) => base.Handle(Later(message), outbox);
     }
 
-    private sealed class RelayOfAnotherStep(string silo) : RelayState(silo)
+    private sealed class ExchangeOfAnotherStep(string silo) : Exchange(silo)
     {
         protected override void Handle(Message message, IOutbox outbox) => base.Handle(Later(message), outbox);
     }
 
-    private sealed class LossThatCommitsTwice(Func<RunPlan, Dataset> open) : LossState(open)
+    private sealed class LossThatCommitsTwice(Func<RunPlan, Dataset> open) : LossActor(open)
     {
         private bool again;
 
@@ -100,17 +100,17 @@ public class InvariantTests
         {
             var first = !again;
             again = true;
-            if (first) Receive(new Advance(new MessageKey(Plan.Fingerprint, Term, Version + 2, Phase.Forward, 0, PartId.Coordinator, default)), outbox);
+            if (first) Receive(new Advance(new MessageKey(Plan.Fingerprint, Term, Version + 2, Phase.Forward, 0, ActorId.Coordinator, default)), outbox);
             return base.TryCommit(outbox);
         }
     }
 
-    private sealed class SliceThatCommitsAtOnce(PartId id) : SliceState(id, (_, from) => throw new InvalidOperationException($"{from} was never saved"))
+    private sealed class ShardThatCommitsAtOnce(ActorId id) : ShardActor(id, (_, from) => throw new InvalidOperationException($"{from} was never saved"))
     {
-        private DenseSlice? slice;
+        private DenseShard? shard;
 
-        public void CommitNow() => slice!.Commit();
+        public void CommitNow() => shard!.Commit();
 
-        protected override void Nets(DenseSlice own, Slots inputs, MessageKey key, double[] z) => base.Nets(slice = own, inputs, key, z);
+        protected override void PreActivations(DenseShard own, InputBuffer inputs, MessageKey key, double[] z) => base.PreActivations(shard = own, inputs, key, z);
     }
 }

@@ -9,7 +9,7 @@ public class OwnSiloTests
     [Fact]
     public void AnotherSiloThatLeavesGivesItsPartsAwayAndTheRunIsLedOn()
     {
-        var run = LedRun.From("own", "b", "c");
+        var run = CoordinatorHarness.From("own", "b", "c");
         run.AnswerRestored();
         run.Coordinator.Leave("b", run.Outbox);
         SaveStep(run, 1);
@@ -23,21 +23,21 @@ public class OwnSiloTests
     [Fact]
     public void ItsOwnSiloThatLeavesEndsTheLeadershipAtTheNextStep()
     {
-        var run = LedRun.From("own", "b", "c");
+        var run = CoordinatorHarness.From("own", "b", "c");
         run.AnswerRestored();
         run.Coordinator.Leave("own", run.Outbox);
         Assert.False(run.Coordinator.IsRidOf("own"));
         SaveStep(run, 1);
         Assert.Equal(RunStatus.HandedOver, run.Coordinator.Status);
         Assert.True(run.Coordinator.IsRidOf("own"));
-        Assert.True(CoordinatorState.IsVacant(run.Coordinator));
+        Assert.True(CoordinatorActor.IsVacant(run.Coordinator));
     }
 
     // A silo that is gone a moment after it was given parts costs a recovery; one that asks to be rid of them, a term.
     [Fact]
     public void TheNextLeaderBeginsWithoutTheSiloThatLeaves()
     {
-        var run = LedRun.From("own", "own", "b");
+        var run = CoordinatorHarness.From("own", "own", "b");
         run.AnswerRestored();
         run.Coordinator.Leave("own", run.Outbox);
         SaveStep(run, 1);
@@ -54,31 +54,31 @@ public class OwnSiloTests
     [Fact]
     public void ASiloThatIsAskedForWhileARunIsSavedHandsItOverOneStepLater()
     {
-        var run = LedRun.From("own", "own", "b");
+        var run = CoordinatorHarness.From("own", "own", "b");
         run.AnswerRestored();
         run.CompleteStep(1);
         run.Outbox.Store = _ => { };
         run.AnswerSaved(1);
         run.Coordinator.Leave("own", run.Outbox);
-        run.Receive(new HeadMoved(run.Key(1, Phase.Save, PartId.Store)));
+        run.Receive(new CheckpointCommitted(run.Key(1, Phase.Save, ActorId.Store)));
         Assert.Equal((RunStatus.Training, 2), (run.Coordinator.Status, run.Coordinator.Step));
         run.CompleteStep(2);
         run.AnswerSaved(2);
-        run.Receive(new HeadMoved(run.Key(2, Phase.Save, PartId.Store)));
+        run.Receive(new CheckpointCommitted(run.Key(2, Phase.Save, ActorId.Store)));
         Assert.Equal(RunStatus.HandedOver, run.Coordinator.Status);
     }
 
     [Fact]
     public void APlacementNamesTheCoordinatorsSiloThoughItHoldsNothing()
     {
-        var placement = LedRun.From("own", "b", "c").Coordinator.Placement!;
+        var placement = CoordinatorHarness.From("own", "b", "c").Coordinator.Placement!;
         Assert.Equal(("own", false), (placement.CoordinatorSilo, placement.Uses("own")));
     }
 
     [Fact]
     public void WithoutASiloThatCanHoldPartsTheRunWaitsSaysWhyAndGoesOn()
     {
-        var run = LedRun.From("own");
+        var run = CoordinatorHarness.From("own");
         run.Coordinator.MembersChanged([], ["silo own cannot read d.csv"], run.Outbox);
         run.Outbox.AssertSilent();
         Assert.Equal("no silo of the cluster can hold its parts (silo own cannot read d.csv)", run.Coordinator.Paused);
@@ -90,7 +90,7 @@ public class OwnSiloTests
     [Fact]
     public void AWaitingRunIsGivenUpWithTheReasonAfterItsTime()
     {
-        var run = LedRun.From("own");
+        var run = CoordinatorHarness.From("own");
         run.Coordinator.MembersChanged([], ["silo own cannot read d.csv"], run.Outbox);
         run.Coordinator.Tick(run.Plan.GiveUpAfter, run.Outbox);
         Assert.Null(run.Coordinator.Failure);
@@ -105,7 +105,7 @@ public class OwnSiloTests
     [InlineData(false, RunStatus.HandedOver)]
     public void AWaitingRunCanBeEnded(bool interrupts, RunStatus expected)
     {
-        var run = LedRun.From("own");
+        var run = CoordinatorHarness.From("own");
         if (interrupts) run.Coordinator.Interrupt();
         else run.Coordinator.Leave("own", run.Outbox);
         run.Coordinator.Tick(TimeSpan.FromSeconds(1), run.Outbox);
@@ -116,12 +116,12 @@ public class OwnSiloTests
     [Fact]
     public void ATermThatIsGivenWhenNobodyIsLeftRestoresNobody()
     {
-        var run = LedRun.After(steps: 1);
+        var run = CoordinatorHarness.After(steps: 1);
         var asked = new List<Message>();
         run.Outbox.Store = asked.Add;
-        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, PartId.Loss)));
+        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, ActorId.Loss)));
         run.Coordinator.MembersChanged([], [], run.Outbox);
-        run.Receive(new Led(asked[0].Key with { Term = 2, From = PartId.Store }, null, null, []));
+        run.Receive(new LeadershipGranted(asked[0].Key with { Term = 2, From = ActorId.Store }, null, null, []));
         Assert.DoesNotContain(run.Outbox.Sent, sent => sent.Message is Restore);
         Assert.NotNull(run.Coordinator.Paused);
     }
@@ -129,29 +129,29 @@ public class OwnSiloTests
     [Fact]
     public void ASiloThatRefusesToBringTheRowsIsDoneWithout()
     {
-        var run = LedRun.From("own", "b", "c");
+        var run = CoordinatorHarness.From("own", "b", "c");
         run.AnswerRestored();
         run.Outbox.Sent.Clear();
         run.Receive(Refusal(run, "b"));
         var restore = run.Outbox.Only<Restore>();
         Assert.Equal((2, false), (restore.Key.Term, restore.Placement.Uses("b")));
         // Of the term before: it is asked again, if it has a part.
-        run.Receive(Refusal(run, "c") with { Key = run.Key(1, Phase.Forward, PartId.Relay(1)) with { Term = 1 } });
+        run.Receive(Refusal(run, "c") with { Key = run.Key(1, Phase.Forward, ActorId.Exchange(1)) with { Term = 1 } });
         Assert.Equal(RunStatus.Restoring, run.Coordinator.Status);
     }
 
     [Fact]
     public void ARunWhoseRowsNoSiloHasEndsWithTheLastRefusal()
     {
-        var run = LedRun.From("own", "b");
+        var run = CoordinatorHarness.From("own", "b");
         run.Receive(Refusal(run, "b"));
         Assert.Equal((FailureKind.Data, "silo b: d.csv: other rows"), (run.Coordinator.Failure!.Kind, run.Coordinator.Failure.Reason));
     }
 
-    private static Failure Refusal(LedRun run, string silo) =>
-        new(run.Key(1, Phase.Forward, PartId.Relay(0)), FailureKind.Data, $"silo {silo}: d.csv: other rows") { Silo = silo };
+    private static Failure Refusal(CoordinatorHarness run, string silo) =>
+        new(run.Key(1, Phase.Forward, ActorId.Exchange(0)), FailureKind.Data, $"silo {silo}: d.csv: other rows") { Silo = silo };
 
-    private static void SaveStep(LedRun run, int step)
+    private static void SaveStep(CoordinatorHarness run, int step)
     {
         run.Outbox.Sent.Clear();
         run.CompleteStep(step);

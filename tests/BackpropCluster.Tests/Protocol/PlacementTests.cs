@@ -17,7 +17,7 @@ public class PlacementTests
         Gen.Select(Plans, Silos).Sample((plan, silos) =>
         {
             var load = Load(plan, Placement.Of(plan, silos));
-            return load.Max() - load.Min() <= plan.Parts.Max(plan.MultiplyAddsOf);
+            return load.Max() - load.Min() <= plan.Actors.Max(plan.MultiplyAddsOf);
         });
 
     [Fact]
@@ -25,7 +25,7 @@ public class PlacementTests
         Gen.Select(Plans, Silos).Sample((plan, silos) =>
         {
             var (first, second) = (Placement.Of(plan, silos), Placement.Of(plan, silos));
-            return first.SiloOfPart.Length == plan.PartCount
+            return first.SiloOfPart.Length == plan.ActorCount
                 && first.SiloOfPart.All(s => s >= 0 && s < silos.Length)
                 && first.SiloOfPart.SequenceEqual(second.SiloOfPart);
         });
@@ -37,7 +37,7 @@ public class PlacementTests
             var before = Placement.Of(plan, silos);
             ImmutableArray<string> members = [.. silos.Where((_, i) => i != lost).Reverse(), .. joins || silos.Length == 1 ? ["new"] : Array.Empty<string>()];
             var after = Placement.Of(plan, members, before);
-            return Enumerable.Range(0, plan.PartCount).All(p =>
+            return Enumerable.Range(0, plan.ActorCount).All(p =>
                 members.Contains(after.SiloOf(p)) && (after.SiloOf(p) == before.SiloOf(p) || !members.Contains(before.SiloOf(p))));
         });
 
@@ -48,11 +48,11 @@ public class PlacementTests
     private static long[] Load(RunPlan plan, Placement placement)
     {
         var load = new long[placement.Silos.Length];
-        foreach (var (ordinal, part) in plan.Parts.Index()) load[placement.SiloOfPart[ordinal]] += plan.MultiplyAddsOf(part);
+        foreach (var (ordinal, part) in plan.Actors.Index()) load[placement.SiloOfPart[ordinal]] += plan.MultiplyAddsOf(part);
         return load;
     }
 
-    private static RunPlan Plan(int[] layers, int unitsPerSlice, int features) => new()
+    private static RunPlan Plan(int[] layers, int unitsPerShard, int features) => new()
     {
         Run = "test-placement",
         Fingerprint = 1,
@@ -60,7 +60,7 @@ public class PlacementTests
         {
             Model = new ModelSpec { Layers = [.. layers.Select(units => Runs.Layer(units, Core.Learning.Activation.Tanh))], Loss = Core.Learning.LossKind.HalfSquaredError },
         },
-        Granularity = new(unitsPerSlice),
+        Granularity = new(unitsPerShard),
         Features = features,
         TrainingRows = 10,
         TestRows = 0,

@@ -9,8 +9,8 @@ public class RecoveryTests
     [Fact]
     public void APartThatNeedsAStateRaisesTheTermAndRestoresEveryone()
     {
-        var run = LedRun.After(steps: 2);
-        run.Receive(new NeedRestore(run.Key(3, Phase.Forward, PartId.Slice(2, 1))));
+        var run = CoordinatorHarness.After(steps: 2);
+        run.Receive(new NeedRestore(run.Key(3, Phase.Forward, ActorId.Shard(2, 1))));
         Assert.Equal(Recipients.Everyone, run.Outbox.Sent[0].To);
         Assert.Equal(2, run.Outbox.Only<Restore>().Key.Term);
         Assert.Equal((RunStatus.Restoring, 1), (run.Coordinator.Status, run.Coordinator.Recoveries));
@@ -43,10 +43,10 @@ public class RecoveryTests
     public void AReplayedEvaluationThatDiffersEndsTheRunAsWell()
     {
         // Recovered in the moment between the evaluation after epoch 1 and the end of the only step of epoch 2.
-        var run = LedRun.EvaluatingEachEpoch(epochs: 2);
+        var run = CoordinatorHarness.EvaluatingEachEpoch(epochs: 2);
         run.CompleteStep(1);
         run.ReportEvaluation(1, 0.25);
-        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, PartId.Loss)));
+        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, ActorId.Loss)));
         run.AnswerRestored();
         run.CompleteStep(1);
         run.ReportEvaluation(1, 0.26);
@@ -58,8 +58,8 @@ public class RecoveryTests
     [Fact]
     public void WhatBelongsToTheOldTermIsDroppedAndCounted()
     {
-        var run = LedRun.After(steps: 0);
-        var old = run.Key(1, Phase.Backward, PartId.Slice(1, 0));
+        var run = CoordinatorHarness.After(steps: 0);
+        var old = run.Key(1, Phase.Backward, ActorId.Shard(1, 0));
         run.Receive(new NeedRestore(old));
         run.Outbox.Sent.Clear();
         run.Receive(new NeedRestore(old));
@@ -72,8 +72,8 @@ public class RecoveryTests
     [Fact]
     public void AMessageOfAnotherRunIsDroppedAndCounted()
     {
-        var run = LedRun.After(steps: 0);
-        run.Receive(new NeedRestore(run.Key(1, Phase.Forward, PartId.Loss) with { Run = 43 }));
+        var run = CoordinatorHarness.After(steps: 0);
+        run.Receive(new NeedRestore(run.Key(1, Phase.Forward, ActorId.Loss) with { Run = 43 }));
         run.Outbox.AssertSilent();
         Assert.Equal(1, run.Coordinator.StaleMessages);
     }
@@ -81,17 +81,17 @@ public class RecoveryTests
     [Fact]
     public void FiveRecoveriesWithoutANewStepAreTriedAndTheSixthEndsTheRun()
     {
-        var run = LedRun.After(steps: 2);
+        var run = CoordinatorHarness.After(steps: 2);
         for (var recovery = 1; recovery <= 5; recovery++)
         {
-            run.Receive(new NeedRestore(run.Key(3, Phase.Forward, PartId.Loss)));
+            run.Receive(new NeedRestore(run.Key(3, Phase.Forward, ActorId.Loss)));
             Assert.Equal(1 + recovery, run.Outbox.Only<Restore>().Key.Term);
             run.AnswerRestored();
             run.CompleteStep(1); // replayed, so no progress in this sense
             run.Outbox.Sent.Clear();
         }
 
-        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, PartId.Loss)));
+        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, ActorId.Loss)));
         run.Outbox.AssertSilent();
         Assert.Equal((RunStatus.Failed, FailureKind.Lost), (run.Coordinator.Status, run.Coordinator.Failure!.Kind));
     }
@@ -101,7 +101,7 @@ public class RecoveryTests
     public void LostSilosAreNotCountedAsRecoveriesInVain()
     {
         string[] silos = [.. Enumerable.Range(0, 12).Select(i => $"silo-{i:00}")];
-        var run = LedRun.Started(rounds: 10, [.. silos]);
+        var run = CoordinatorHarness.Started(rounds: 10, [.. silos]);
         for (var lost = 1; lost <= 11; lost++) run.Coordinator.MembersChanged([.. silos[lost..]], [], run.Outbox);
         Assert.Equal(RunStatus.Restoring, run.Coordinator.Status);
         run.AnswerRestored();
@@ -112,7 +112,7 @@ public class RecoveryTests
     [Fact]
     public void EachRecoveryByTheDeadlineDoublesItAndTheRunIsGivenUpByTime()
     {
-        var run = LedRun.After(steps: 1);
+        var run = CoordinatorHarness.After(steps: 1);
         var recovered = new List<double>();
         for (var second = 0; run.Coordinator.Failure is null && second < 3600; second++)
         {
@@ -130,10 +130,10 @@ public class RecoveryTests
     [Fact]
     public void ANewStepForgivesTheRecoveriesBefore()
     {
-        var run = LedRun.After(steps: 0, rounds: 10);
+        var run = CoordinatorHarness.After(steps: 0, rounds: 10);
         for (var recovery = 1; recovery <= 7; recovery++)
         {
-            run.Receive(new NeedRestore(run.Key(run.Coordinator.Step, Phase.Forward, PartId.Loss)));
+            run.Receive(new NeedRestore(run.Key(run.Coordinator.Step, Phase.Forward, ActorId.Loss)));
             run.AnswerRestored();
             for (var step = 1; step <= recovery; step++) run.CompleteStep(step);
         }
@@ -144,15 +144,15 @@ public class RecoveryTests
     [Fact]
     public void ALostSiloRaisesTheTermAndOnlyItsPartsMove()
     {
-        var run = LedRun.After(steps: 1);
+        var run = CoordinatorHarness.After(steps: 1);
         var before = run.Coordinator.Placement!;
-        Assert.Equal(["a", "b", "c"], Enumerable.Range(0, run.Plan.PartCount).Select(before.SiloOf).Distinct().Order());
+        Assert.Equal(["a", "b", "c"], Enumerable.Range(0, run.Plan.ActorCount).Select(before.SiloOf).Distinct().Order());
 
         run.Coordinator.MembersChanged(["a", "c"], [], run.Outbox);
 
         var restore = run.Outbox.Only<Restore>();
         Assert.Equal(2, restore.Key.Term);
-        for (var part = 0; part < run.Plan.PartCount; part++)
+        for (var part = 0; part < run.Plan.ActorCount; part++)
             if (before.SiloOf(part) == "b") Assert.NotEqual("b", restore.Placement.SiloOf(part));
             else Assert.Equal(before.SiloOf(part), restore.Placement.SiloOf(part));
     }
@@ -160,7 +160,7 @@ public class RecoveryTests
     [Fact]
     public void ASiloThatHeldNothingMayLeaveAndANewOneMayCome()
     {
-        var run = LedRun.After(steps: 1);
+        var run = CoordinatorHarness.After(steps: 1);
         run.Coordinator.MembersChanged(["a", "b", "c", "d"], [], run.Outbox);
         run.Coordinator.MembersChanged(["c", "b", "a"], [], run.Outbox);
         run.Outbox.AssertSilent();
@@ -170,20 +170,20 @@ public class RecoveryTests
     [Fact]
     public void ASiloThatCameTakesPartsAtTheNextRecovery()
     {
-        var run = LedRun.After(steps: 1);
+        var run = CoordinatorHarness.After(steps: 1);
         run.Coordinator.MembersChanged(["a", "c", "d"], [], run.Outbox);
         var placement = run.Outbox.Only<Restore>().Placement;
-        Assert.Contains("d", Enumerable.Range(0, run.Plan.PartCount).Select(placement.SiloOf));
+        Assert.Contains("d", Enumerable.Range(0, run.Plan.ActorCount).Select(placement.SiloOf));
     }
 
     // Nothing can be placed then, but ticks go on; the run waits for a member or ends as lost, and no exception kills its leader.
     [Fact]
     public void WithoutAnySiloATickDoesNotThrow()
     {
-        var run = LedRun.After(steps: 1);
+        var run = CoordinatorHarness.After(steps: 1);
         run.Coordinator.MembersChanged([], [], run.Outbox);
         run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
-        run.Coordinator.Tick(LedRun.Deadline, run.Outbox);
+        run.Coordinator.Tick(CoordinatorHarness.Deadline, run.Outbox);
         run.Coordinator.MembersChanged(["d"], [], run.Outbox);
         Assert.Equal("d", run.Outbox.All<Restore>()[^1].Placement.SiloOf(0));
     }
@@ -191,35 +191,35 @@ public class RecoveryTests
     [Fact]
     public void WithoutProgressForTheDeadlineTheStepIsRecovered()
     {
-        var run = LedRun.After(steps: 1);
+        var run = CoordinatorHarness.After(steps: 1);
         var start = TimeSpan.FromHours(3);
         run.Coordinator.Tick(start, run.Outbox);
-        run.Coordinator.Tick(start + LedRun.Deadline - TimeSpan.FromTicks(1), run.Outbox);
+        run.Coordinator.Tick(start + CoordinatorHarness.Deadline - TimeSpan.FromTicks(1), run.Outbox);
         run.Outbox.AssertSilent();
-        run.Coordinator.Tick(start + LedRun.Deadline, run.Outbox);
+        run.Coordinator.Tick(start + CoordinatorHarness.Deadline, run.Outbox);
         Assert.Equal(2, run.Outbox.Only<Restore>().Key.Term);
     }
 
     [Fact]
     public void OneAnswerPutsTheDeadlineOff()
     {
-        var run = LedRun.After(steps: 1);
+        var run = CoordinatorHarness.After(steps: 1);
         run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
-        run.Receive(new Ready(run.Key(2, Phase.Backward, PartId.Slice(1, 0))));
-        run.Coordinator.Tick(LedRun.Deadline, run.Outbox);
-        run.Coordinator.Tick(2 * LedRun.Deadline - TimeSpan.FromTicks(1), run.Outbox);
+        run.Receive(new Ready(run.Key(2, Phase.Backward, ActorId.Shard(1, 0))));
+        run.Coordinator.Tick(CoordinatorHarness.Deadline, run.Outbox);
+        run.Coordinator.Tick(2 * CoordinatorHarness.Deadline - TimeSpan.FromTicks(1), run.Outbox);
         run.Outbox.AssertSilent();
-        run.Coordinator.Tick(2 * LedRun.Deadline, run.Outbox);
+        run.Coordinator.Tick(2 * CoordinatorHarness.Deadline, run.Outbox);
         run.Outbox.Only<Restore>();
     }
 
     [Fact]
     public void ARestoreThatNobodyAnswersIsRepeatedInAHigherTerm()
     {
-        var run = LedRun.Started();
+        var run = CoordinatorHarness.Started();
         run.Outbox.Sent.Clear();
         run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
-        run.Coordinator.Tick(LedRun.Deadline, run.Outbox);
+        run.Coordinator.Tick(CoordinatorHarness.Deadline, run.Outbox);
         Assert.Equal(2, run.Outbox.Only<Restore>().Key.Term);
     }
 
@@ -227,8 +227,8 @@ public class RecoveryTests
     [Fact]
     public void APartOfAHigherTermIsRestoredInAHigherOneStill()
     {
-        var run = LedRun.After(steps: 1);
-        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, PartId.Loss) with { Term = 7 }));
+        var run = CoordinatorHarness.After(steps: 1);
+        run.Receive(new NeedRestore(run.Key(2, Phase.Forward, ActorId.Loss) with { Term = 7 }));
         Assert.Equal(8, run.Outbox.Only<Restore>().Key.Term);
     }
 
@@ -237,14 +237,14 @@ public class RecoveryTests
     [Fact]
     public void ATermThatWasGivenToAnotherCoordinatorIsNotLedIn()
     {
-        var run = LedRun.Started();
+        var run = CoordinatorHarness.Started();
         var outbox = new RecordingOutbox();
-        var second = new CoordinatorState(run.Plan, term: 0, "b", ["b"], LedRun.Deadline, attempts: 1000);
+        var second = new CoordinatorActor(run.Plan, term: 0, "b", ["b"], CoordinatorHarness.Deadline, attempts: 1000);
         second.Start(outbox);
-        var asked = outbox.Only<Lead>();
-        second.Receive(new Led(run.Key(1, Phase.Forward, PartId.Store), null, null, []), outbox);
+        var asked = outbox.Only<AcquireLeadership>();
+        second.Receive(new LeadershipGranted(run.Key(1, Phase.Forward, ActorId.Store), null, null, []), outbox);
         outbox.AssertSilent();
-        second.Receive(new Led(asked.Key with { Term = 2, From = PartId.Store }, null, null, []), outbox);
+        second.Receive(new LeadershipGranted(asked.Key with { Term = 2, From = ActorId.Store }, null, null, []), outbox);
         Assert.Equal(2, outbox.Only<Restore>().Key.Term);
     }
 
@@ -252,32 +252,32 @@ public class RecoveryTests
     [Fact]
     public void ATermThatAnotherCoordinatorWasGivenIsNotOutbid()
     {
-        var run = LedRun.Started();
+        var run = CoordinatorHarness.Started();
         var outbox = new RecordingOutbox();
-        var second = new CoordinatorState(run.Plan, term: 0, "b", ["b"], LedRun.Deadline, attempts: 1000);
+        var second = new CoordinatorActor(run.Plan, term: 0, "b", ["b"], CoordinatorHarness.Deadline, attempts: 1000);
         second.Start(outbox);
-        second.Receive(new Led(outbox.Only<Lead>().Key with { Term = 2, From = PartId.Store }, null, null, []), outbox);
+        second.Receive(new LeadershipGranted(outbox.Only<AcquireLeadership>().Key with { Term = 2, From = ActorId.Store }, null, null, []), outbox);
         outbox.Sent.Clear();
-        second.Receive(new Led(run.Key(1, Phase.Forward, PartId.Store) with { Term = 3 }, null, null, []), outbox);
+        second.Receive(new LeadershipGranted(run.Key(1, Phase.Forward, ActorId.Store) with { Term = 3 }, null, null, []), outbox);
         outbox.AssertSilent();
         Assert.Equal((2, RunStatus.Restoring), (second.Term, second.Status));
     }
 
-    // It answers another leader's Advance; counted here, a step would be committed that this term's slices never computed.
+    // It answers another leader's Advance; counted here, a step would be committed that this term's shards never computed.
     [Fact]
     public void AReadyOfAHigherTermDoesNotCountForThisOne()
     {
-        var run = LedRun.After(steps: 0);
+        var run = CoordinatorHarness.After(steps: 0);
         run.ReportLoss(1, 0.5);
-        foreach (var slice in run.Plan.Parts.Where(p => p.Kind == PartKind.Slice))
-            run.Receive(new Ready(run.Key(1, Phase.Backward, slice) with { Term = 7 }));
+        foreach (var shard in run.Plan.Actors.Where(p => p.Kind == ActorRole.Shard))
+            run.Receive(new Ready(run.Key(1, Phase.Backward, shard) with { Term = 7 }));
         Assert.Equal(0, run.Coordinator.CommittedSteps);
     }
 
-    private static LedRun Recovering(int steps)
+    private static CoordinatorHarness Recovering(int steps)
     {
-        var run = LedRun.After(steps);
-        run.Receive(new NeedRestore(run.Key(steps + 1, Phase.Forward, PartId.Loss)));
+        var run = CoordinatorHarness.After(steps);
+        run.Receive(new NeedRestore(run.Key(steps + 1, Phase.Forward, ActorId.Loss)));
         run.Outbox.Sent.Clear();
         return run;
     }

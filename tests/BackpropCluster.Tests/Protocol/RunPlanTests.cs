@@ -8,21 +8,21 @@ namespace BackpropCluster.Tests.Protocol;
 public class RunPlanTests
 {
     [Fact]
-    public void ALayerIsCutIntoEqualSlicesAndTheLastTakesWhatIsLeft()
+    public void ALayerIsCutIntoEqualShardsAndTheLastTakesWhatIsLeft()
     {
         var plan = Plan(new(3));
-        Assert.Equal([(0, 3), (3, 3), (6, 3), (9, 3), (12, 1)], plan.SlicesOf(1).Select(s => (s.First, s.Units)));
-        Assert.Equal([(0, 3), (3, 3), (6, 3), (9, 2)], plan.SlicesOf(2).Select(s => (s.First, s.Units)));
-        Assert.Equal([(0, 3)], plan.SlicesOf(3).Select(s => (s.First, s.Units)));
-        Assert.Equal([0, 1, 2, 3, 4], plan.SlicesOf(1).Select(s => s.Index));
+        Assert.Equal([(0, 3), (3, 3), (6, 3), (9, 3), (12, 1)], plan.ShardsOf(1).Select(s => (s.First, s.Units)));
+        Assert.Equal([(0, 3), (3, 3), (6, 3), (9, 2)], plan.ShardsOf(2).Select(s => (s.First, s.Units)));
+        Assert.Equal([(0, 3)], plan.ShardsOf(3).Select(s => (s.First, s.Units)));
+        Assert.Equal([0, 1, 2, 3, 4], plan.ShardsOf(1).Select(s => s.Index));
     }
 
     [Fact]
-    public void ASliceIsANeuronOrALayerAtTheEndsOfTheScale()
+    public void AShardIsANeuronOrALayerAtTheEndsOfTheScale()
     {
-        Assert.Equal(13 + 11 + 3, Plan(Granularity.Neuron).SliceCount);
-        Assert.All(Plan(Granularity.Neuron).SlicesOf(2), s => Assert.Equal(1, s.Units));
-        Assert.Equal([13, 11, 3], Enumerable.Range(1, 3).Select(l => Assert.Single(Plan(Granularity.Layer).SlicesOf(l)).Units));
+        Assert.Equal(13 + 11 + 3, Plan(Granularity.Neuron).ShardCount);
+        Assert.All(Plan(Granularity.Neuron).ShardsOf(2), s => Assert.Equal(1, s.Units));
+        Assert.Equal([13, 11, 3], Enumerable.Range(1, 3).Select(l => Assert.Single(Plan(Granularity.Layer).ShardsOf(l)).Units));
     }
 
     [Theory]
@@ -32,9 +32,9 @@ public class RunPlanTests
     public void OrdinalsNumberThePartsInOrder(int units)
     {
         var plan = Plan(new(units));
-        Assert.Equal(plan.PartCount, plan.Parts.Count());
-        Assert.Equal(Enumerable.Range(0, plan.PartCount), plan.Parts.Select(plan.OrdinalOf));
-        Assert.Equal((PartId.Source, PartId.Loss), (plan.Parts.First(), plan.Parts.Last()));
+        Assert.Equal(plan.ActorCount, plan.Actors.Count());
+        Assert.Equal(Enumerable.Range(0, plan.ActorCount), plan.Actors.Select(plan.OrdinalOf));
+        Assert.Equal((ActorId.Source, ActorId.Loss), (plan.Actors.First(), plan.Actors.Last()));
     }
 
     [Theory]
@@ -45,8 +45,8 @@ public class RunPlanTests
     [InlineData(3, 1)]
     public void APartThatThePlanDoesNotHaveHasNoOrdinal(int layer, int index)
     {
-        Assert.Equal(-1, Plan(new(3)).OrdinalOf(PartId.Slice(layer, index)));
-        Assert.Equal(-1, Plan(new(3)).OrdinalOf(PartId.Coordinator));
+        Assert.Equal(-1, Plan(new(3)).OrdinalOf(ActorId.Shard(layer, index)));
+        Assert.Equal(-1, Plan(new(3)).OrdinalOf(ActorId.Coordinator));
     }
 
     [Theory]
@@ -60,12 +60,12 @@ public class RunPlanTests
         var spec = Runs.Uneven(batch: 5, microbatches: microbatches) is var s ? s with { Data = s.Data with { Test = 0 } } : s;
         var data = Dataset.Prepare(Runs.SevenFeatures(), spec.Data, spec.Seed, 3);
         var plan = Runs.Plan(spec, data, new(units));
-        var carrier = new SeededCarrier(plan, SeededCarrier.Parts(_ => data), Disturbance.None, 1);
+        var carrier = new DeterministicSimulator(plan, DeterministicSimulator.Actors(_ => data), Disturbance.None, 1);
         carrier.Run();
 
         // Lead and Led, and Restore and Restored once for each part, come before the first of the three steps.
         Assert.Equal(3, carrier.Coordinator.Steps);
-        Assert.Equal(2 + 2 * plan.PartCount + 3 * plan.MessagesPerStep, carrier.Delivered);
+        Assert.Equal(2 + 2 * plan.ActorCount + 3 * plan.MessagesPerStep, carrier.Delivered);
     }
 
     // z and ∂W: 2·13·7, and S and ∂V: 2·13·11, of the first layer, and so on; the Loss handles each value once. The Source only copies,
@@ -77,15 +77,15 @@ public class RunPlanTests
     public void TheMultiplyAddsAreThoseOfTheModelHoweverItIsCut(int units)
     {
         var plan = Plan(new(units));
-        Assert.Equal(2 * 13 * (7 + 11) + 2 * 11 * (13 + 3) + 2 * 3 * 11 + 3, plan.Parts.Sum(plan.MultiplyAddsOf));
+        Assert.Equal(2 * 13 * (7 + 11) + 2 * 11 * (13 + 3) + 2 * 3 * 11 + 3, plan.Actors.Sum(plan.MultiplyAddsOf));
     }
 
     [Fact]
     public void APlanWithAnotherGranularityIsCutAnew()
     {
         var neurons = Plan(Granularity.Neuron);
-        Assert.Equal(27, neurons.SliceCount);
-        Assert.Equal(3, (neurons with { Granularity = Granularity.Layer }).SliceCount);
+        Assert.Equal(27, neurons.ShardCount);
+        Assert.Equal(3, (neurons with { Granularity = Granularity.Layer }).ShardCount);
     }
 
     private static RunPlan Plan(Granularity granularity)

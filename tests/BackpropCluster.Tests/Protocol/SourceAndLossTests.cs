@@ -20,7 +20,7 @@ public class SourceAndLossTests
         Assert.Equal([2, 3], outbox.All<Activations>().Select(y => y.Values.Rows));
         Assert.Equal([0, 1], outbox.All<Activations>().Select(y => y.Key.Microbatch));
         Assert.All(outbox.All<Activations>(), y => Assert.Equal(data.Training.Inputs(order.RowsOf(1, y.Key.Microbatch)), y.Values.Values));
-        Assert.All(outbox.Sent, s => Assert.Equal(Recipients.SlicesOf(1), s.To));
+        Assert.All(outbox.Sent, s => Assert.Equal(Recipients.ShardsOf(1), s.To));
     }
 
     [Fact]
@@ -104,38 +104,38 @@ public class SourceAndLossTests
 
     private static RunSpec Chunked { get; } = Runs.Uneven(batch: 300) with { Data = Runs.Uneven(batch: 300).Data with { Test = 0.5 } };
 
-    private static void EvaluateChunk(LossState loss, Letters letters, int version, int chunk, RecordingOutbox outbox)
+    private static void EvaluateChunk(LossActor loss, TestMessages letters, int version, int chunk, RecordingOutbox outbox)
     {
         var rows = EvaluationRows.Chunk(letters.Plan, chunk).Length;
         loss.Receive(Outputs(letters, version, Phase.Evaluate, rows, new double[3 * rows], chunk), outbox);
     }
 
-    private void EvaluateChunk(LossState loss, Letters letters, int version, int chunk) => EvaluateChunk(loss, letters, version, chunk, outbox);
+    private void EvaluateChunk(LossActor loss, TestMessages letters, int version, int chunk) => EvaluateChunk(loss, letters, version, chunk, outbox);
 
-    private static Activations Outputs(Letters letters, int step, Phase phase, int rows, double[] y, int microbatch = 0) =>
-        new(letters.Key(step, phase, PartId.Slice(3, 0), microbatch), new Payload(3, rows, y));
+    private static Activations Outputs(TestMessages letters, int step, Phase phase, int rows, double[] y, int microbatch = 0) =>
+        new(letters.Key(step, phase, ActorId.Shard(3, 0), microbatch), new Payload(3, rows, y));
 
-    private (SourceState Source, Letters Letters, Dataset Data) Source(RunSpec spec)
+    private (SourceActor Source, TestMessages Letters, Dataset Data) Source(RunSpec spec)
     {
         var (letters, data) = Open(spec);
-        var source = new SourceState(_ => data);
+        var source = new SourceActor(_ => data);
         source.Receive(letters.Restore(), outbox);
         outbox.Sent.Clear();
         return (source, letters, data);
     }
 
-    private (LossState Loss, Letters Letters, Dataset Data) Loss(RunSpec spec)
+    private (LossActor Loss, TestMessages Letters, Dataset Data) Loss(RunSpec spec)
     {
         var (letters, data) = Open(spec);
-        var loss = new LossState(_ => data);
+        var loss = new LossActor(_ => data);
         loss.Receive(letters.Restore(), outbox);
         outbox.Sent.Clear();
         return (loss, letters, data);
     }
 
-    private static (Letters Letters, Dataset Data) Open(RunSpec spec)
+    private static (TestMessages Letters, Dataset Data) Open(RunSpec spec)
     {
         var data = Dataset.Prepare(Runs.SevenFeatures(spec.Data.Test == 0.5 ? 600 : 12), spec.Data, spec.Seed, 3);
-        return (new Letters(Runs.Plan(spec, data, Granularity.Layer)), data);
+        return (new TestMessages(Runs.Plan(spec, data, Granularity.Layer)), data);
     }
 }

@@ -8,16 +8,16 @@ internal sealed class TutorialSlice
 {
     private static readonly RunSpec Spec = Runs.Mazur(100, UpdateOrder.AfterBackward);
 
-    public TutorialSlice(RunSpec? spec = null) => Letters = new Letters(Runs.Plan(spec ?? Spec, Runs.BuiltIn(Spec), Granularity.Neuron));
+    public TutorialSlice(RunSpec? spec = null) => Letters = new TestMessages(Runs.Plan(spec ?? Spec, Runs.BuiltIn(Spec), Granularity.Neuron));
 
-    public static PartId H1 { get; } = PartId.Slice(1, 0);
+    public static ActorId H1 { get; } = ActorId.Shard(1, 0);
 
-    public static PartId H2 { get; } = PartId.Slice(1, 1);
+    public static ActorId H2 { get; } = ActorId.Shard(1, 1);
 
     /// <summary>Messages of term 1.</summary>
-    public Letters Letters { get; }
+    public TestMessages Letters { get; }
 
-    public SliceState State { get; } = new(PartId.Slice(2, 0), (_, id) => throw new InvalidOperationException($"nothing was saved, but {id} is opened"));
+    public ShardActor State { get; } = new(ActorId.Shard(2, 0), (_, id) => throw new InvalidOperationException($"nothing was saved, but {id} is opened"));
 
     public RecordingOutbox Outbox { get; } = new();
 
@@ -30,11 +30,11 @@ internal sealed class TutorialSlice
     /// <summary>Restored in term 1, with so many steps computed, the last of them not yet known to be committed.</summary>
     public static TutorialSlice After(int steps)
     {
-        var slice = new TutorialSlice();
-        slice.Receive(slice.Letters.Restore());
+        var shard = new TutorialSlice();
+        shard.Receive(shard.Letters.Restore());
         for (var step = 1; step <= steps; step++)
-            slice.Receive(slice.Letters.Advance(step), slice.Letters.Activation(step, H1, 0.6), slice.Letters.Activation(step, H2, 0.5), slice.Letters.Slopes(step));
-        slice.Outbox.Sent.Clear();
-        return slice;
+            shard.Receive(shard.Letters.Advance(step), shard.Letters.Activation(step, H1, 0.6), shard.Letters.Activation(step, H2, 0.5), shard.Letters.Slopes(step));
+        shard.Outbox.Sent.Clear();
+        return shard;
     }
 }

@@ -1,7 +1,7 @@
 namespace BackpropCluster.Tests.Reliability;
 
 /// <summary>Bad files at the real commands: one clear error with its exit code, at once, in little memory, and nothing is written.</summary>
-[Collection(nameof(Alone))]
+[Collection(nameof(SerialTests))]
 public sealed class BadFileTests
 {
     [Fact]
@@ -32,5 +32,5 @@ public sealed class BadFileTests
 }
 
 /// <summary>Tests that use what the process has only once: its standard streams and its memory.</summary>
-[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
-public sealed class Alone;
+[CollectionDefinition(nameof(SerialTests), DisableParallelization = true)]
+public sealed class SerialTests;

@@ -12,18 +12,18 @@ public class DivergingRunTests
     [Theory]
     [InlineData(1)]
     [InlineData(13)]
-    public void ALearningRateFarTooLargeEndsTheRunAndNamesLayerAndStep(int unitsPerSlice)
+    public void ALearningRateFarTooLargeEndsTheRunAndNamesLayerAndStep(int unitsPerShard)
     {
-        var failure = Fail(Spec(1e200, Activation.Relu, Activation.Logistic), unitsPerSlice);
+        var failure = Fail(Spec(1e200, Activation.Relu, Activation.Logistic), unitsPerShard);
         Assert.Equal(FailureKind.NotFinite, failure.Kind);
         Assert.Equal("a net of layer 2 is not a finite number at step 2", failure.Reason);
     }
 
-    // Nets of 1e160 are numbers, their squares are not. The Loss finds it, unless a slice that got its slopes speaks first.
+    // Nets of 1e160 are numbers, their squares are not. The Loss finds it, unless a shard that got its slopes speaks first.
     [Fact]
     public void ALossThatOverflowsEndsTheRunAndNamesTheStep()
     {
-        var failure = Fail(Spec(1e160, Activation.Tanh, Activation.Identity), unitsPerSlice: 13);
+        var failure = Fail(Spec(1e160, Activation.Tanh, Activation.Identity), unitsPerShard: 13);
         Assert.Equal(FailureKind.NotFinite, failure.Kind);
         Assert.EndsWith("at step 2", failure.Reason, StringComparison.Ordinal);
     }
@@ -38,16 +38,16 @@ public class DivergingRunTests
             Training = new TrainingSpec { Epochs = 1 },
         };
         var data = Dataset.Prepare(Table.OfTargets(1, [1e10], 1, [0]), spec.Data, spec.Seed, 1);
-        var carrier = new SeededCarrier(Runs.Plan(spec, data, Granularity.Layer), SeededCarrier.Parts(_ => data), Disturbance.None, 1);
+        var carrier = new DeterministicSimulator(Runs.Plan(spec, data, Granularity.Layer), DeterministicSimulator.Actors(_ => data), Disturbance.None, 1);
         var result = carrier.Run();
         Assert.True(carrier.Coordinator.Status == RunStatus.Failed, $"the run completed with the weight {result?.Parameters[0].Weights[0]}");
         Assert.Equal(FailureKind.NotFinite, carrier.Coordinator.Failure!.Kind);
     }
 
-    private static Failure Fail(RunSpec spec, int unitsPerSlice)
+    private static Failure Fail(RunSpec spec, int unitsPerShard)
     {
         var data = Data(spec);
-        var carrier = new SeededCarrier(Runs.Plan(spec, data, new(unitsPerSlice)), SeededCarrier.Parts(_ => data), Disturbance.None, 1);
+        var carrier = new DeterministicSimulator(Runs.Plan(spec, data, new(unitsPerShard)), DeterministicSimulator.Actors(_ => data), Disturbance.None, 1);
         Assert.Null(carrier.Run());
         Assert.Equal(RunStatus.Failed, carrier.Coordinator.Status);
         return carrier.Coordinator.Failure!;

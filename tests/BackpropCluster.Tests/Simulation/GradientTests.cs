@@ -5,7 +5,7 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Tests.Simulation;
 
-/// <summary>Every gradient that the slices computed against differences of E, where E is computed by plain formulas with the C library.</summary>
+/// <summary>Every gradient that the shards computed against differences of E, where E is computed by plain formulas with the C library.</summary>
 public class GradientTests
 {
     private const double H = 1e-3;
@@ -49,7 +49,7 @@ public class GradientTests
 
     private static Table Rows()
     {
-        var random = new AddressedRandom(8, RandomPurpose.Simulation, 25);
+        var random = new CounterRandom(8, RandomPurpose.Simulation, 25);
         return Table.OfTargets(4, [.. Enumerable.Range(0, 24).Select(i => random.Normal((ulong)i))], 2, [.. Enumerable.Range(24, 12).Select(i => random.Unit((ulong)i))]);
     }
 

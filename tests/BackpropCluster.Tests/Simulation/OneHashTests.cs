@@ -31,11 +31,11 @@ public class OneHashTests
         foreach (var granularity in (Granularity[])[Granularity.Neuron, new(3), Granularity.Layer])
             for (ulong seed = 0; seed < Histories; seed++)
             {
-                // Message by message, and through the relays of one, two or three silos.
-                var (relays, rule) = ((int)(seed % 4), (PlacementRule)(seed / 4 % 4));
+                // Message by message, and through the exchanges of one, two or three silos.
+                var (exchanges, rule) = ((int)(seed % 4), (PlacementRule)(seed / 4 % 4));
                 var plan = Runs.Plan(spec, data, granularity) with { Placement = rule };
-                var carrier = new SeededCarrier(plan, SeededCarrier.Parts(_ => data), new Disturbance(0.2, 2, 2), seed, relays: relays);
-                AssertSame(reference, carrier.Run(), $"{granularity} slices, {relays} relays, {rule}, history {seed}: {carrier.Coordinator.Failure?.Reason}");
+                var carrier = new DeterministicSimulator(plan, DeterministicSimulator.Actors(_ => data), new Disturbance(0.2, 2, 2), seed, exchanges: exchanges);
+                AssertSame(reference, carrier.Run(), $"{granularity} shards, {exchanges} exchanges, {rule}, history {seed}: {carrier.Coordinator.Failure?.Reason}");
                 faults.Add(carrier);
             }
 
@@ -48,7 +48,7 @@ public class OneHashTests
     {
         var spec = Runs.Uneven(batch: 5);
         var data = Data(spec);
-        var carrier = new SeededCarrier(Runs.Plan(spec, data, new(3)), SeededCarrier.Parts(_ => data), Disturbance.None, 1);
+        var carrier = new DeterministicSimulator(Runs.Plan(spec, data, new(3)), DeterministicSimulator.Actors(_ => data), Disturbance.None, 1);
         AssertSame(ReferenceTrainer.Train(spec, data), carrier.Run(), "undisturbed");
         Assert.Equal((0, 0, 0, 0, 0), (carrier.Lost, carrier.Repeated, carrier.Crashed, carrier.Coordinator.Recoveries, carrier.Coordinator.ReplayedSteps));
     }
@@ -60,7 +60,7 @@ public class OneHashTests
         var data = Data(spec);
         (int, int, int, int, int) History(ulong seed)
         {
-            var carrier = new SeededCarrier(Runs.Plan(spec, data, Granularity.Neuron), SeededCarrier.Parts(_ => data), new Disturbance(0.2, 2, 2), seed);
+            var carrier = new DeterministicSimulator(Runs.Plan(spec, data, Granularity.Neuron), DeterministicSimulator.Actors(_ => data), new Disturbance(0.2, 2, 2), seed);
             carrier.Run();
             return (carrier.Delivered, carrier.Lost, carrier.Repeated, carrier.Crashed, carrier.Coordinator.ReplayedSteps);
         }
@@ -94,7 +94,7 @@ public class OneHashTests
     [InlineData(1)]
     [InlineData(7)]
     [InlineData(40)]
-    public void AMicrobatchWithoutRowsAddsNothing(int unitsPerSlice)
+    public void AMicrobatchWithoutRowsAddsNothing(int unitsPerShard)
     {
         var spec = Runs.Uneven(batch: 4, microbatches: 3) with
         {
@@ -102,7 +102,7 @@ public class OneHashTests
         };
         var data = Dataset.Prepare(Runs.SevenFeatures(7), spec.Data, spec.Seed, 3);
         Assert.Equal(6, data.Training.Count);
-        var carrier = new SeededCarrier(Runs.Plan(spec, data, new(unitsPerSlice)), SeededCarrier.Parts(_ => data), Disturbance.None, 1);
+        var carrier = new DeterministicSimulator(Runs.Plan(spec, data, new(unitsPerShard)), DeterministicSimulator.Actors(_ => data), Disturbance.None, 1);
         AssertSame(ReferenceTrainer.Train(spec, data), carrier.Run(), "an empty microbatch");
     }
 
@@ -119,7 +119,7 @@ public class OneHashTests
         var reference = ReferenceTrainer.Train(spec, data);
         for (ulong seed = 0; seed < 20; seed++)
         {
-            var carrier = new SeededCarrier(Runs.Plan(spec, data, new(5)), SeededCarrier.Parts(_ => data), new Disturbance(0.2, 2, 2), seed);
+            var carrier = new DeterministicSimulator(Runs.Plan(spec, data, new(5)), DeterministicSimulator.Actors(_ => data), new Disturbance(0.2, 2, 2), seed);
             AssertSame(reference, carrier.Run(), $"history {seed}: {carrier.Coordinator.Failure?.Reason}");
         }
     }
@@ -141,7 +141,7 @@ public class OneHashTests
 
         public bool AllKindsHappened => lost > 0 && repeated > 0 && crashed > 0 && recovered > 0 && replayed > 0;
 
-        public void Add(SeededCarrier carrier)
+        public void Add(DeterministicSimulator carrier)
         {
             delivered += carrier.Delivered;
             lost += carrier.Lost;

@@ -29,26 +29,26 @@ public sealed class OptimizerTrajectoryTests
     }
 
     [Theory, MemberData(nameof(Names))]
-    public void SlicesMeetEveryMarkAndEveryBitOfTheReference(string name)
+    public void ShardsMeetEveryMarkAndEveryBitOfTheReference(string name)
     {
         var (oracle, spec, data) = Case(name);
         var reference = ReferenceTrainer.Train(spec, data);
         foreach (var granularity in new[] { Granularity.Neuron, new(2), Granularity.Layer })
         {
             var plan = Runs.Plan(spec, data, granularity);
-            var carrier = new SeededCarrier(plan, SeededCarrier.Parts(_ => data), Disturbance.None, 3);
+            var carrier = new DeterministicSimulator(plan, DeterministicSimulator.Actors(_ => data), Disturbance.None, 3);
             var result = carrier.Run();
             Assert.Equal(reference.WeightsSha256, result!.WeightsSha256);
             Assert.Equal(reference.Steps, result.Steps);
             foreach (var mark in oracle.Marks.Where(m => m > 0 && m < result.Steps.Length))
-                AssertClose(oracle.Parameters(mark), Updated(carrier, plan, mark), $"{name}, {granularity} slices, before step {mark + 1}");
-            AssertClose(oracle.Parameters(result.Steps.Length), [.. result.Parameters.SelectMany(l => l.Weights.Concat(l.Biases))], $"{name}, {granularity} slices, at the end");
+                AssertClose(oracle.Parameters(mark), Updated(carrier, plan, mark), $"{name}, {granularity} shards, before step {mark + 1}");
+            AssertClose(oracle.Parameters(result.Steps.Length), [.. result.Parameters.SelectMany(l => l.Weights.Concat(l.Biases))], $"{name}, {granularity} shards, at the end");
         }
     }
 
-    private static double[] Updated(SeededCarrier carrier, RunPlan plan, int step)
+    private static double[] Updated(DeterministicSimulator carrier, RunPlan plan, int step)
     {
-        var updates = carrier.Observations.OfType<SliceUpdated>().Where(o => o.Key.Step == step).OrderBy(o => o.Slice.First).ToLookup(o => o.Slice.Layer);
+        var updates = carrier.Observations.OfType<ShardUpdated>().Where(o => o.Key.Step == step).OrderBy(o => o.Shard.First).ToLookup(o => o.Shard.Layer);
         return [.. Enumerable.Range(1, plan.Depth).SelectMany(layer => updates[layer].SelectMany(o => o.Weights).Concat(updates[layer].SelectMany(o => o.Biases)))];
     }
 

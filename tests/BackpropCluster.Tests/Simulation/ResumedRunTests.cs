@@ -25,12 +25,12 @@ public class ResumedRunTests
         var (stops, resumed) = (0, 0);
         for (ulong seed = 0; seed < 30; seed++)
         {
-            var (store, chance) = (new MemoryStore(), new AddressedRandom(seed, RandomPurpose.Simulation, 5));
+            var (store, chance) = (new MemoryStore(), new CounterRandom(seed, RandomPurpose.Simulation, 5));
             TrainingResult? result = null;
             for (ulong life = 0; result is null; life++)
             {
                 var plan = Runs.Plan(spec, data, Cuts[chance.Below(Cuts.Length, 2 * life)]) with { Checkpoints = new CheckpointRule(every, TimeSpan.Zero) };
-                var carrier = new SeededCarrier(plan, SeededCarrier.Parts(_ => data, store), new Disturbance(0.1, 1, 1), seed * 100 + life, store, relays: (int)((seed + life) % 3));
+                var carrier = new DeterministicSimulator(plan, DeterministicSimulator.Actors(_ => data, store), new Disturbance(0.1, 1, 1), seed * 100 + life, store, exchanges: (int)((seed + life) % 3));
                 // Long lives in the end, or a history could have none that reaches the next checkpoint.
                 result = carrier.Run(life < 8 ? chance.Below((int)(6 * plan.MessagesPerStep), 2 * life + 1) : int.MaxValue);
                 Assert.True(carrier.Coordinator.Status != RunStatus.Failed, $"history {seed}, life {life}: {carrier.Coordinator.Failure?.Reason}");
@@ -55,7 +55,7 @@ public class ResumedRunTests
         {
             var store = new MemoryStore();
             var plan = Runs.Plan(spec, data, new(5)) with { Checkpoints = new CheckpointRule(2, TimeSpan.Zero) };
-            var carrier = new SeededCarrier(plan, SeededCarrier.Parts(_ => data, store), new Disturbance(0, 2, 2), seed, store);
+            var carrier = new DeterministicSimulator(plan, DeterministicSimulator.Actors(_ => data, store), new Disturbance(0, 2, 2), seed, store);
             AssertSame(reference, carrier.Run()!, $"history {seed}: {carrier.Coordinator.Failure?.Reason}");
             Assert.True(carrier.Coordinator.ReplayedSteps <= 2 * carrier.Coordinator.Recoveries, $"history {seed}: {carrier.Coordinator.ReplayedSteps} steps replayed in {carrier.Coordinator.Recoveries} recoveries");
             recoveries += carrier.Coordinator.Recoveries;
@@ -70,14 +70,14 @@ public class ResumedRunTests
         var (spec, data) = Run(OptimizerKind.RmsProp);
         var store = new MemoryStore();
         var plan = Runs.Plan(spec, data, Granularity.Neuron) with { Checkpoints = new CheckpointRule(100, TimeSpan.Zero) };
-        var carrier = new SeededCarrier(plan, SeededCarrier.Parts(_ => data, store), Disturbance.None, 1, store);
+        var carrier = new DeterministicSimulator(plan, DeterministicSimulator.Actors(_ => data, store), Disturbance.None, 1, store);
         carrier.Run(deliveries: 1500);
         carrier.Coordinator.Interrupt();
         Assert.Null(carrier.Run());
         Assert.Equal(RunStatus.Interrupted, carrier.Coordinator.Status);
         Assert.InRange(carrier.Coordinator.SavedVersion, 1, carrier.Coordinator.Steps - 1);
 
-        var resumed = new SeededCarrier(plan with { Granularity = Granularity.Layer }, SeededCarrier.Parts(_ => data, store), Disturbance.None, 2, store);
+        var resumed = new DeterministicSimulator(plan with { Granularity = Granularity.Layer }, DeterministicSimulator.Actors(_ => data, store), Disturbance.None, 2, store);
         AssertSame(ReferenceTrainer.Train(spec, data), resumed.Run()!, "resumed");
         Assert.Equal((carrier.Coordinator.SavedVersion, 0), (resumed.Coordinator.FirstVersion, resumed.Coordinator.ReplayedSteps));
         Assert.Equal([carrier.Coordinator.SavedVersion, resumed.Coordinator.Steps], store.Versions);
@@ -89,8 +89,8 @@ public class ResumedRunTests
         var (spec, data) = Run(OptimizerKind.Adam);
         var store = new MemoryStore();
         var plan = Runs.Plan(spec, data, new(3)) with { Checkpoints = new CheckpointRule(0, TimeSpan.FromHours(1)) };
-        var first = new SeededCarrier(plan, SeededCarrier.Parts(_ => data, store), Disturbance.None, 1, store).Run()!;
-        var again = new SeededCarrier(plan, SeededCarrier.Parts(_ => data, store), Disturbance.None, 2, store);
+        var first = new DeterministicSimulator(plan, DeterministicSimulator.Actors(_ => data, store), Disturbance.None, 1, store).Run()!;
+        var again = new DeterministicSimulator(plan, DeterministicSimulator.Actors(_ => data, store), Disturbance.None, 2, store);
         AssertSame(first, again.Run()!, "read again");
         Assert.Equal((again.Coordinator.Steps, 0, 3), (again.Coordinator.FirstVersion, again.Coordinator.ReplayedSteps, again.Coordinator.Silos.Length + 2));
     }

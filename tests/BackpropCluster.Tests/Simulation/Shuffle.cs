@@ -8,22 +8,22 @@ namespace BackpropCluster.Tests.Simulation;
 internal sealed class Shuffle : IOutbox
 {
     private readonly RunPlan plan;
-    private readonly AddressedRandom chance;
-    private readonly CoordinatorState coordinator;
-    private readonly List<(PartId To, Message Message)> underWay = [];
+    private readonly CounterRandom chance;
+    private readonly CoordinatorActor coordinator;
+    private readonly List<(ActorId To, Message Message)> underWay = [];
     private readonly MemoryStore store = new();
     private ulong draws;
 
-    public Shuffle(RunPlan plan, Func<PartId, PartState> create, ulong seed)
+    public Shuffle(RunPlan plan, Func<ActorId, Actor> create, ulong seed)
     {
-        (this.plan, chance) = (plan, new AddressedRandom(seed, RandomPurpose.Simulation, 7));
-        Parts = plan.Parts.ToDictionary(p => p, create);
-        coordinator = new CoordinatorState(plan, term: 0, "shuffle", ["shuffle"], TimeSpan.MaxValue);
+        (this.plan, chance) = (plan, new CounterRandom(seed, RandomPurpose.Simulation, 7));
+        Actors = plan.Actors.ToDictionary(p => p, create);
+        coordinator = new CoordinatorActor(plan, term: 0, "shuffle", ["shuffle"], TimeSpan.MaxValue);
     }
 
-    public Dictionary<PartId, PartState> Parts { get; }
+    public Dictionary<ActorId, Actor> Actors { get; }
 
-    public CoordinatorState Run()
+    public CoordinatorActor Run()
     {
         coordinator.Start(this);
         while (underWay.Count > 0)
@@ -32,9 +32,9 @@ internal sealed class Shuffle : IOutbox
             var (to, message) = underWay[index];
             (underWay[index], underWay[^1]) = (underWay[^1], underWay[index]);
             underWay.RemoveAt(underWay.Count - 1);
-            if (to == PartId.Coordinator) coordinator.Receive(message, this);
-            else if (to == PartId.Store) store.Receive(message, this);
-            else Parts[to].Receive(message, this);
+            if (to == ActorId.Coordinator) coordinator.Receive(message, this);
+            else if (to == ActorId.Store) store.Receive(message, this);
+            else Actors[to].Receive(message, this);
         }
 
         return coordinator;
@@ -42,14 +42,14 @@ internal sealed class Shuffle : IOutbox
 
     public void Send(Recipients to, Message message)
     {
-        PartId[] receivers = to.Kind switch
+        ActorId[] receivers = to.Kind switch
         {
-            RecipientKind.Coordinator => [PartId.Coordinator],
-            RecipientKind.Source => [PartId.Source],
-            RecipientKind.Store => [PartId.Store],
-            RecipientKind.Loss => [PartId.Loss],
-            RecipientKind.Layer => [.. plan.SlicesOf(to.Number).Select(s => PartId.Slice(s.Layer, s.Index))],
-            _ => [.. plan.Parts],
+            RecipientKind.Coordinator => [ActorId.Coordinator],
+            RecipientKind.Source => [ActorId.Source],
+            RecipientKind.Store => [ActorId.Store],
+            RecipientKind.Loss => [ActorId.Loss],
+            RecipientKind.Layer => [.. plan.ShardsOf(to.Number).Select(s => ActorId.Shard(s.Layer, s.Index))],
+            _ => [.. plan.Actors],
         };
         underWay.AddRange(receivers.Select(receiver => (receiver, message)));
     }

@@ -6,7 +6,7 @@ using BackpropCluster.Simulation;
 
 namespace BackpropCluster.Tests.Simulation;
 
-/// <summary>The suite can fail: a slice that adds in the order of arrival is found out, one that adds by position is not.</summary>
+/// <summary>The suite can fail: a shard that adds in the order of arrival is found out, one that adds by position is not.</summary>
 public class SumOrderTests
 {
     private const int Histories = 20;
@@ -27,13 +27,13 @@ public class SumOrderTests
     {
         var shuffle = new Shuffle(
             Runs.Plan(Spec, Data, Granularity.Neuron),
-            id => id.Kind == PartKind.Slice ? new NaiveSlice(id, order) : SeededCarrier.Parts(_ => Data)(id),
+            id => id.Kind == ActorRole.Shard ? new NaiveShard(id, order) : DeterministicSimulator.Actors(_ => Data)(id),
             seed);
         Assert.Equal(RunStatus.Completed, shuffle.Run().Status);
-        var slices = shuffle.Parts.Values.OfType<NaiveSlice>().OrderBy(s => s.First).Select(s => (s.Layer, Parameters: s.Finish())).ToArray();
+        var shards = shuffle.Actors.Values.OfType<NaiveShard>().OrderBy(s => s.First).Select(s => (s.Layer, Parameters: s.Finish())).ToArray();
         return WeightsHash.Sha256(Enumerable.Range(1, 3).Select(layer =>
         {
-            var parameters = slices.Where(s => s.Layer == layer).Select(s => s.Parameters).ToArray();
+            var parameters = shards.Where(s => s.Layer == layer).Select(s => s.Parameters).ToArray();
             return (parameters.SelectMany(p => p.Weights).ToArray(), parameters.SelectMany(p => p.Biases).ToArray());
         }));
     }

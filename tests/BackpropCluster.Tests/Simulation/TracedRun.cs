@@ -17,24 +17,24 @@ internal sealed class TracedRun
 
     public TracedRun(RunSpec spec, Core.Data.Dataset data, Granularity granularity, ulong seed)
     {
-        var carrier = new SeededCarrier(Runs.Plan(spec, data, granularity), SeededCarrier.Parts(_ => data), Disturbance.None, seed);
+        var carrier = new DeterministicSimulator(Runs.Plan(spec, data, granularity), DeterministicSimulator.Actors(_ => data), Disturbance.None, seed);
         Result = carrier.Run() ?? throw new InvalidOperationException(carrier.Coordinator.Failure!.Reason);
         observations = carrier.Observations.ToLookup(o => (o.GetType(), o.Key.Step, o.Key.Phase));
     }
 
     public TrainingResult Result { get; }
 
-    /// <summary>Something that the slices of a layer computed forward in one step, the slices laid end to end.</summary>
-    public double[] Forward(int step, int layer, Func<SliceForward, double[]> values, Phase phase = Phase.Forward) =>
-        [.. Of<SliceForward>(step, phase).Where(o => o.Slice.Layer == layer).OrderBy(o => o.Slice.First).SelectMany(values)];
+    /// <summary>Something that the shards of a layer computed forward in one step, the shards laid end to end.</summary>
+    public double[] Forward(int step, int layer, Func<ShardForward, double[]> values, Phase phase = Phase.Forward) =>
+        [.. Of<ShardForward>(step, phase).Where(o => o.Shard.Layer == layer).OrderBy(o => o.Shard.First).SelectMany(values)];
 
     /// <summary>The same of the backward pass.</summary>
-    public double[] Backward(int step, int layer, Func<SliceBackward, double[]> values) =>
-        [.. Of<SliceBackward>(step, Phase.Backward).Where(o => o.Slice.Layer == layer).OrderBy(o => o.Slice.First).SelectMany(values)];
+    public double[] Backward(int step, int layer, Func<ShardBackward, double[]> values) =>
+        [.. Of<ShardBackward>(step, Phase.Backward).Where(o => o.Shard.Layer == layer).OrderBy(o => o.Shard.First).SelectMany(values)];
 
     /// <summary>The same of the update that committed the step.</summary>
-    public double[] Updated(int step, int layer, Func<SliceUpdated, double[]> values) =>
-        [.. Of<SliceUpdated>(step, Phase.Backward).Where(o => o.Slice.Layer == layer).OrderBy(o => o.Slice.First).SelectMany(values)];
+    public double[] Updated(int step, int layer, Func<ShardUpdated, double[]> values) =>
+        [.. Of<ShardUpdated>(step, Phase.Backward).Where(o => o.Shard.Layer == layer).OrderBy(o => o.Shard.First).SelectMany(values)];
 
     public LossComputed Loss(int step) => Of<LossComputed>(step, Phase.Forward).Single();
 

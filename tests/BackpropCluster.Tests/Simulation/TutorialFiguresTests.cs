@@ -12,9 +12,9 @@ public class TutorialFiguresTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public void TheFiguresOfTheTextFollowItsRule(int unitsPerSlice)
+    public void TheFiguresOfTheTextFollowItsRule(int unitsPerShard)
     {
-        var run = new TracedRun(Runs.Mazur(2, UpdateOrder.AfterBackward), new Granularity(unitsPerSlice));
+        var run = new TracedRun(Runs.Mazur(2, UpdateOrder.AfterBackward), new Granularity(unitsPerShard));
         Assert.All(FirstForwardPass(run).Concat(FirstBackwardPass(run)).Concat(FirstUpdate(run)), figure =>
             Assert.True(figure.Printed == Print(figure.Value, figure.Printed), $"{figure.Name} is printed {figure.Printed} but is {figure.Value:R}"));
     }
@@ -22,10 +22,10 @@ public class TutorialFiguresTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public void OnePrintedFigureIsARoundingSlip(int unitsPerSlice)
+    public void OnePrintedFigureIsARoundingSlip(int unitsPerShard)
     {
         const string printed = "-0.019049119";
-        var run = new TracedRun(Runs.Mazur(2, UpdateOrder.AfterBackward), new Granularity(unitsPerSlice));
+        var run = new TracedRun(Runs.Mazur(2, UpdateOrder.AfterBackward), new Granularity(unitsPerShard));
         var slope = run.Backward(1, 2, o => o.Delta)[1] * run.Forward(1, 2, o => o.Weights)[2];
         Assert.Equal("-0.019049118", Print(slope, printed));
     }
@@ -33,10 +33,10 @@ public class TutorialFiguresTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public void TheErrorAfterOneUpdateIsTheOtherRules(int unitsPerSlice)
+    public void TheErrorAfterOneUpdateIsTheOtherRules(int unitsPerShard)
     {
         const string printed = "0.291027924";
-        string ErrorOfStep2(UpdateOrder update) => Print(new TracedRun(Runs.Mazur(2, update), new Granularity(unitsPerSlice)).Result.Steps[1].Loss, printed);
+        string ErrorOfStep2(UpdateOrder update) => Print(new TracedRun(Runs.Mazur(2, update), new Granularity(unitsPerShard)).Result.Steps[1].Loss, printed);
         Assert.Equal(printed, ErrorOfStep2(UpdateOrder.DuringBackward));
         Assert.Equal("0.291027774", ErrorOfStep2(UpdateOrder.AfterBackward));
     }
@@ -44,10 +44,10 @@ public class TutorialFiguresTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public void TheErrorOfRound10000IsTheTextsRuleInItsLastForwardPass(int unitsPerSlice)
+    public void TheErrorOfRound10000IsTheTextsRuleInItsLastForwardPass(int unitsPerShard)
     {
         const string printed = "0.0000351085";
-        var run = new TracedRun(Runs.Mazur(10_000, UpdateOrder.AfterBackward), new Granularity(unitsPerSlice));
+        var run = new TracedRun(Runs.Mazur(10_000, UpdateOrder.AfterBackward), new Granularity(unitsPerShard));
         Assert.Equal(printed, Print(run.Result.Steps[^1].Loss, printed));
         Assert.Equal("0.0000351019", Print(run.Result.Evaluations.Single().Score.Loss, printed));
     }
@@ -55,11 +55,11 @@ public class TutorialFiguresTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public void TheOutputsAfter10000RoundsAreTheOtherRules(int unitsPerSlice)
+    public void TheOutputsAfter10000RoundsAreTheOtherRules(int unitsPerShard)
     {
         string[] printed = ["0.015912196", "0.984065734"];
         string[] Outputs(UpdateOrder update) =>
-            [.. new TracedRun(Runs.Mazur(10_000, update), new Granularity(unitsPerSlice)).Forward(10_000, 2, o => o.Y, Phase.Evaluate).Select(y => Print(y, printed[0]))];
+            [.. new TracedRun(Runs.Mazur(10_000, update), new Granularity(unitsPerShard)).Forward(10_000, 2, o => o.Y, Phase.Evaluate).Select(y => Print(y, printed[0]))];
         Assert.Equal(printed, Outputs(UpdateOrder.DuringBackward));
         Assert.Equal(["0.015913620", "0.984064274"], Outputs(UpdateOrder.AfterBackward));
     }

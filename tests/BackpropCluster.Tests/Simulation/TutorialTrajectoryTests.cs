@@ -30,9 +30,9 @@ public class TutorialTrajectoryTests
     [InlineData(UpdateOrder.AfterBackward, 2)]
     [InlineData(UpdateOrder.DuringBackward, 1)]
     [InlineData(UpdateOrder.DuringBackward, 2)]
-    public void TheMessagesPassEveryMarkWhetherASliceIsANeuronOrALayer(UpdateOrder update, int unitsPerSlice)
+    public void TheMessagesPassEveryMarkWhetherAShardIsANeuronOrALayer(UpdateOrder update, int unitsPerShard)
     {
-        var run = new TracedRun(Runs.Mazur(Rounds, update), new Granularity(unitsPerSlice));
+        var run = new TracedRun(Runs.Mazur(Rounds, update), new Granularity(unitsPerShard));
         double[] errors = [.. run.Result.Steps.Select(s => s.Loss), run.Result.Evaluations.Single().Score.Loss];
         foreach (var mark in TutorialOracle.Trajectory(update))
         {

@@ -69,12 +69,12 @@ public sealed class StepTracerTests
         Assert.Equal(17, Assert.Single(run.Finish()).Count);
     }
 
-    /// <summary>The slices of a wide model apply a step's update while they are saved, which may take long as well.</summary>
+    /// <summary>The shards of a wide model apply a step's update while they are saved, which may take long as well.</summary>
     [Fact]
     public void AStepWhoseCheckpointTakesLongKeepsItsTrace()
     {
         var plan = Tutorial(silos: 2).Plan;
-        var run = new LedRun(plan with { Checkpoints = new CheckpointRule(1, TimeSpan.Zero) }, 2);
+        var run = new CoordinatorHarness(plan with { Checkpoints = new CheckpointRule(1, TimeSpan.Zero) }, 2);
         var step = run.Step;
         run.Tracer.Add(run.Tell(0, step));
         run.Commit();
@@ -82,7 +82,7 @@ public sealed class StepTracerTests
         Assert.Empty(run.Finish());
         run.Now += 60 * Second;
         Assert.Empty(run.Finish());
-        run.State.Receive(new StoreFailed(step with { From = PartId.Store, Phase = Phase.Save }, StoreFault.Refused, "the disk is full"), run);
+        run.State.Receive(new StoreFailed(step with { From = ActorId.Store, Phase = Phase.Save }, StoreFault.Refused, "the disk is full"), run);
         Assert.Equal(RunStatus.Training, run.State.Status);
         Assert.Empty(run.Finish());
         run.Tracer.Add(run.Tell(1, step));
@@ -158,17 +158,17 @@ public sealed class StepTracerTests
             Assert.Equal((root.SpanId, Second), (spans.Single(s => s.Name == name).ParentSpanId, spans.Single(s => s.Name == name).DurationNano));
     }
 
-    /// <summary>Whatever the model, the cut and the number of silos: no trace exceeds its bound, and each slice is counted once a phase.</summary>
+    /// <summary>Whatever the model, the cut and the number of silos: no trace exceeds its bound, and each shard is counted once a phase.</summary>
     [Fact]
-    public void ATraceKeepsToItsBoundAndCountsEverySlice() =>
+    public void ATraceKeepsToItsBoundAndCountsEveryShard() =>
         Gen.Select(Gen.OneOf(Gen.Int[1, 5], Gen.Int[1, 60]).Array[1, 4], Gen.Int[1, 4], Gen.Int[1, 3], Gen.Int[40, 200]).Sample((units, silos, microbatches, maxSpans) =>
         {
             var spec = Runs.Uneven(batch: 3, microbatches: microbatches) with { Trace = new TraceSpec(1, 0, TraceDetail.Times, maxSpans) };
             spec = spec with { Model = spec.Model with { Layers = [.. units.Select(u => Runs.Layer(u, Core.Learning.Activation.Tanh))] } };
             var plan = new RunPlan { Run = "wide", Fingerprint = 1, Spec = spec, Granularity = Granularity.Neuron, Features = 7, TrainingRows = 12, TestRows = 0, HasClasses = false };
-            var run = new LedRun(plan, silos);
+            var run = new CoordinatorHarness(plan, silos);
             for (var silo = 0; silo < silos; silo++)
-                if (run.State.Placement!.PartsOn(plan, silo).Any(p => p.Kind != PartKind.Source)) run.Tracer.Add(run.Tell(silo, run.Step));
+                if (run.State.Placement!.ActorsOn(plan, silo).Any(p => p.Kind != ActorRole.Source)) run.Tracer.Add(run.Tell(silo, run.Step));
             run.Commit();
             var spans = Assert.Single(run.Finish());
             WholeTrace.Check(spans);
@@ -177,10 +177,10 @@ public sealed class StepTracerTests
                 Assert.Equal(units.Sum() * times, spans.Where(s => s.Name.StartsWith(verb, StringComparison.Ordinal)).Sum(s => s.Find("backprop.rolled_up.count")?.Whole ?? 1));
         }, iter: 200);
 
-    private static LedRun Tutorial(int silos)
+    private static CoordinatorHarness Tutorial(int silos)
     {
         var spec = Runs.Mazur(10, UpdateOrder.AfterBackward) with { Trace = new TraceSpec(1, 0) };
-        return new LedRun(Runs.Plan(spec, Runs.BuiltIn(spec), Granularity.Neuron), silos);
+        return new CoordinatorHarness(Runs.Plan(spec, Runs.BuiltIn(spec), Granularity.Neuron), silos);
     }
 
     private static StepSpans Shifted(StepSpans told, long milliseconds)

@@ -27,7 +27,7 @@ internal static class WholeTrace
             Assert.Equal((root.Step, Text(root, "backprop.run"), Whole(root, "backprop.epoch")), (span.Step, Text(span, "backprop.run"), Whole(span, "backprop.epoch")));
         }
 
-        // The phases stand below the root, the slices below their phase.
+        // The phases stand below the root, the shards below their phase.
         string[] above = ["forward", "backward", "apply update"];
         foreach (var (verb, phase) in ((string[])["forward ", "backward ", "update "]).Zip(above))
             Assert.All(spans.Where(s => s.Name.StartsWith(verb, StringComparison.Ordinal)), s => Assert.Equal(phase, byId[s.ParentSpanId!].Name));

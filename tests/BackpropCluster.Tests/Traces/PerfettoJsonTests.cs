@@ -73,7 +73,7 @@ public sealed class PerfettoJsonTests
     {
         var events = Events(TutorialTrace.Spans);
         var names = events.Where(e => Phase(e) == "X" && Number(e, "pid") == 1 && Number(e, "tid") == 4).Select(e => Text(e, "name"));
-        Assert.Equal(["train step", "forward", "forward o1", "compute loss", "backward", "backward o1", "apply update", "apply update (4 slices)"], names);
+        Assert.Equal(["train step", "forward", "forward o1", "compute loss", "backward", "backward o1", "apply update", "apply update (4 shards)"], names);
         var forward = events.Single(e => Text(e, "name") == "forward h1");
         Assert.Equal((20.5, 40.7), (forward.GetProperty("ts").GetDouble(), forward.GetProperty("dur").GetDouble()));
         Assert.Equal(0.593269992, forward.GetProperty("args").GetProperty("backprop.output").GetDouble());

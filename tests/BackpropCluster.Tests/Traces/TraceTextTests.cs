@@ -40,7 +40,7 @@ public sealed class TraceTextTests
         │       delta 0.008771355  messages 2  16 bytes
         └─ apply update                 390 µs  22.3 µs  silo-1
            │ rolled up count 4  rolled up min 0.40 µs  rolled up max 2.25 µs
-           └─ apply update (4 slices)   391 µs  20.0 µs  silo-1
+           └─ apply update (4 shards)   391 µs  20.0 µs  silo-1
 
         """,
         Show(TutorialTrace.Spans, 80));

@@ -35,7 +35,7 @@ internal static class TutorialTrace
         Following(3, Neuron(11, 8, "backward h1", 280_000, 370_000, "silo-2", ("delta", 0.008771355))),
         Following(4, Neuron(12, 8, "backward h2", 275_500, 388_000, "silo-3", ("delta", 0.009954255))),
         Span(13, 1, "apply update", 390_000, 412_300, "silo-1", Whole("backprop.rolled_up.count", 4), Whole("backprop.rolled_up.min_ns", 400), Whole("backprop.rolled_up.max_ns", 2_250)),
-        Span(14, 13, "apply update (4 slices)", 391_000, 411_000, "silo-1"),
+        Span(14, 13, "apply update (4 shards)", 391_000, 411_000, "silo-1"),
     ];
 
     public static TraceSpan Evaluation { get; } = Span(15, 0, "evaluate", 500_000, 620_000, "silo-1") with { TraceId = EvaluationId };

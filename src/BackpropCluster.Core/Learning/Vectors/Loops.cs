@@ -134,23 +134,23 @@ internal sealed partial class VectorKernels<L, V>
 
     private readonly struct ExpOf : IFunction
     {
-        public static V Of(V x) => Exact.Exp<L, V>(x);
+        public static V Of(V x) => PortableMath.Exp<L, V>(x);
 
-        public static double Of(double x) => Exact.Exp(x);
+        public static double Of(double x) => PortableMath.Exp(x);
     }
 
     private readonly struct LogisticOf : IFunction
     {
-        public static V Of(V x) => Exact.Logistic<L, V>(x);
+        public static V Of(V x) => PortableMath.Logistic<L, V>(x);
 
-        public static double Of(double x) => Exact.Logistic(x);
+        public static double Of(double x) => PortableMath.Logistic(x);
     }
 
     private readonly struct TanhOf : IFunction
     {
-        public static V Of(V x) => Exact.Tanh<L, V>(x);
+        public static V Of(V x) => PortableMath.Tanh<L, V>(x);
 
-        public static double Of(double x) => Exact.Tanh(x);
+        public static double Of(double x) => PortableMath.Tanh(x);
     }
 
     private readonly struct ReluOf : IFunction

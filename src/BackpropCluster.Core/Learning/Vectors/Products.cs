@@ -75,7 +75,7 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
 
     /// <summary>Packs some columns of B into vectors. Those that lie side by side already are copied as such.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Pack(Strided b, int first, int depth, int column, int columns, int vectors, Span<double> panel)
+    private static void Pack(MatrixView b, int first, int depth, int column, int columns, int vectors, Span<double> panel)
     {
         if (b.ColumnStride != 1 || columns < vectors * L.Count)
         {

@@ -26,7 +26,7 @@ public abstract class VectorKernels
     /// <param name="n">Columns of B and C.</param>
     public void Product(
         ReadOnlySpan<double> a, int strideM, int strideK, ReadOnlySpan<double> b, ReadOnlySpan<double> start, Span<double> c, int m, int k, int n) =>
-        _ = Product(new Strided(a, strideM, strideK), new Strided(b, n, 1), start, c, m, k, n);
+        _ = Product(new MatrixView(a, strideM, strideK), new MatrixView(b, n, 1), start, c, m, k, n);
 
     /// <summary>C = A·Bᵀ: A is m × k, B is n × k, both row-major. A gradient's sum over rows.</summary>
     public void ProductOfTransposed(ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> c, int m, int k, int n) =>
@@ -46,14 +46,14 @@ public abstract class VectorKernels
         ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> c, int m, int k, int n, ReadOnlySpan<double> w, double rate)
     {
         // A single column, a neuron's outgoing gradients, lies in memory as a single row does; as a row it fills the lanes.
-        if (n == 1 && m > 1) return Product(new Strided(b, k, 1), new Strided(a, 1, k), [], c, 1, k, m, w, rate);
-        return Product(new Strided(a, k, 1), new Strided(b, 1, k), [], c, m, k, n, w, rate);
+        if (n == 1 && m > 1) return Product(new MatrixView(b, k, 1), new MatrixView(a, 1, k), [], c, 1, k, m, w, rate);
+        return Product(new MatrixView(a, k, 1), new MatrixView(b, 1, k), [], c, m, k, n, w, rate);
     }
 
     /// <summary>c[m] = Σₖ A[m,k], each sum in index order: A is m × k, row-major. A bias gradient's sum over rows.</summary>
     /// <remarks>A product with a matrix of ones: 1·a + sum is rounded as a + sum is, and eight sums run side by side.</remarks>
     public void RowSums(ReadOnlySpan<double> a, Span<double> c, int m, int k) =>
-        _ = Product(new Strided([1.0], 0, 0), new Strided(a, 1, k), [], c, 1, k, m);
+        _ = Product(new MatrixView([1.0], 0, 0), new MatrixView(a, 1, k), [], c, 1, k, m);
 
     /// <summary>y = φ(z), element by element; both may be one array.</summary>
     public abstract void Activate(Activation activation, ReadOnlySpan<double> z, Span<double> y);
@@ -82,7 +82,7 @@ public abstract class VectorKernels
     private protected abstract bool Multiply(in Product product);
 
     private bool Product(
-        Strided a, Strided b, ReadOnlySpan<double> start, Span<double> c, int m, int k, int n, ReadOnlySpan<double> w = default, double rate = 0)
+        MatrixView a, MatrixView b, ReadOnlySpan<double> start, Span<double> c, int m, int k, int n, ReadOnlySpan<double> w = default, double rate = 0)
     {
         // The kernels read and write by reference, without bounds checks: a wrong shape must stop here, or it would read a stranger's
         // memory.
@@ -95,8 +95,8 @@ public abstract class VectorKernels
 /// <summary>C[m,n] = start[m] + Σₖ A[m,k]·B[k,n]: factors, result and shape, already checked.</summary>
 internal readonly ref struct Product
 {
-    public required Strided A { get; init; }
-    public required Strided B { get; init; }
+    public required MatrixView A { get; init; }
+    public required MatrixView B { get; init; }
 
     /// <summary>What each of the m rows starts from; empty means 0.</summary>
     public ReadOnlySpan<double> Start { get; init; }

@@ -1,0 +1,58 @@
+using System.Collections.Concurrent;
+using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Telemetry;
+using Microsoft.Extensions.Logging;
+using Orleans.Runtime;
+
+namespace BackpropCluster.Grains;
+
+/// <summary>The exchanges of one silo, one for each run that has parts there.</summary>
+internal sealed class Exchanges : IDisposable
+{
+    private readonly ConcurrentDictionary<string, ExchangeHost> shells = new();
+    private readonly IGrainFactory grains;
+    private readonly ILocalSiloDetails silo;
+    private readonly DataCatalog data;
+    private readonly StoreShell store;
+    private readonly ISiloStatusOracle membership;
+    private readonly ILoggerFactory loggers;
+    private TrafficByKind gone; // of runs that were let go: a counter must not run backward
+    private readonly Lock gate = new();
+
+    public Exchanges(IGrainFactory grains, ILocalSiloDetails silo, DataCatalog data, StoreShell store, ISiloStatusOracle membership, ILoggerFactory loggers)
+    {
+        (this.grains, this.silo, this.data, this.store, this.membership, this.loggers) = (grains, silo, data, store, membership, loggers);
+        SiloMeasures.Add(this);
+    }
+
+    /// <summary>Runs that have parts on this silo, and how many.</summary>
+    public IReadOnlyDictionary<string, int> Actors => shells.ToDictionary(s => s.Key, s => s.Value.Actors.Length);
+
+    /// <summary>What the parts of all runs have sent, by what it was.</summary>
+    public TrafficByKind Traffic
+    {
+        get
+        {
+            lock (gate) return shells.Values.Aggregate(gone, (sum, shell) => sum + shell.TrafficByKind);
+        }
+    }
+
+    /// <summary>How many silos this one sees.</summary>
+    public int Members => membership.GetActiveSilos().Length;
+
+    public ExchangeHost Of(string run) => shells.GetOrAdd(
+        run, r => new ExchangeHost(r, silo.SiloAddress.ToParsableString(), silo.Name, grains, data, store, loggers.CreateLogger<ExchangeHost>()));
+
+    /// <summary>Lets go of everything that this silo holds of a run.</summary>
+    public void Release(string run)
+    {
+        lock (gate)
+        {
+            if (!shells.TryRemove(run, out var shell)) return;
+            gone += shell.TrafficByKind;
+            shell.Release();
+        }
+    }
+
+    public void Dispose() => SiloMeasures.Remove(this);
+}

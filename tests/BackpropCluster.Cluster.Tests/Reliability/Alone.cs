@@ -1,8 +1,0 @@
-namespace BackpropCluster.Tests.Reliability;
-
-/// <summary>Tests that break a cluster, one after the other and beside no other: what they bound is time.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class Alone
-{
-    public const string Name = "real faults";
-}
