@@ -27,6 +27,7 @@ public sealed partial class BoundedWaitTests
         ["WhenAny"] = "what ends a silo, its user's signal or the loss of its entry: it is to wait for these as long as it lives",
         ["ForEachAsync"] = "records that are deleted, whose awaits are looked at",
         ["ClearStateAsync"] = "as above",
+        ["Yield"] = "the scheduler",
         ["WhenAll"] = "tasks that are each looked at where they begin",
         ["UnsafeRegister"] = "a registration: nothing is waited for",
         ["measure"] = "a turn of the bench",
