@@ -10,7 +10,7 @@ internal static class ActorKeys
 
     public static string Loss(string run, string silo) => $"{run}/loss/{silo}";
 
-    public static string Exchange(string run, string silo) => $"{run}/relay/{silo}";
+    public static string Exchange(string run, string silo) => $"{run}/exchange/{silo}";
 
     public static string Slice(string run, ShardRange shard, string silo) =>
         string.Create(CultureInfo.InvariantCulture, $"{run}/layer-{shard.Layer}/units-{shard.First}-{shard.Last}/{shard.Index}/{silo}");

@@ -58,7 +58,7 @@ public interface ILossGrain : IActorGrain
 }
 
 /// <summary>Where a silo takes what comes from others for a run: bundles of arrays, and the coordinator's words.</summary>
-/// <remarks>Key <c>{run}/relay/{silo}</c>. The parts of its silo do not call it: they share its state (<see cref="ExchangeHost"/>).</remarks>
+/// <remarks>Key <c>{run}/exchange/{silo}</c>. The parts of its silo do not call it: they share its state (<see cref="ExchangeHost"/>).</remarks>
 [Alias("backprop.relay")]
 public interface IExchangeGrain : IGrainWithStringKey
 {

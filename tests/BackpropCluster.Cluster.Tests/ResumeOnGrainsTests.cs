@@ -29,12 +29,13 @@ public sealed class ResumeOnGrainsTests(OneSilo one, ThreeSilos three) : IClassF
             var step = 1 + chance.Below(reference.Steps.Length - 2, 3 * stop);
             Silos first = stop % 2 == 0 ? one : three;
             Silos second = stop % 2 == 0 ? three : one;
-            var stopped = await StopAt(first, run with { Granularity = Cuts[chance.Below(3, 3 * stop + 1)] }, step);
+            var cut = Cuts[chance.Below(3, 3 * stop + 1)];
+            var stopped = await StopAt(first, run with { Granularity = cut }, step);
             // On a loaded machine the request can come after the end; then an earlier step is tried, in another run.
             while (stopped.Status == RunStatus.Completed && step > 1)
             {
                 (step, run) = (step / 2, run with { Run = $"{run.Run}-again" });
-                stopped = await StopAt(first, run with { Granularity = Cuts[chance.Below(3, 3 * stop + 1)] }, step);
+                stopped = await StopAt(first, run with { Granularity = cut }, step);
             }
 
             stoppedAt.Add(stopped.CommittedSteps);

@@ -13,8 +13,8 @@ internal sealed class Registration(IMembershipTable table, ILocalSiloDetails loc
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan LookBound = TimeSpan.FromSeconds(10);
 
-    // Longer than a run that the store keeps waiting waits for an answer: it is to say what it has lost before its silo
-    // ends. And a store may just be being loaded.
+    // 20 s, longer than the 16 s in which a run notices that its store answers again (StoreRetryState): the run is to say
+    // what was lost before its silo ends. StoreTests would see it. And a store may just be being loaded.
     private const int MissedLooks = 10;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

@@ -107,6 +107,7 @@ public sealed partial class ClientTests : IDisposable
         // Shards, the Loss, and a Source on each silo that holds some of layer 1.
         Assert.InRange(silos.Sum(s => s.GetProperty("shards").GetProperty(run).GetInt32()), 4 + 3 + 1 + 2, 4 + 3 + 1 + 1 + 3);
         Assert.All(silos, s => Assert.True(s.GetProperty("memoryBytes").GetInt64() > 10_000_000, s.ToString()));
+        Assert.All(silos, s => Assert.InRange(s.GetProperty("heldBytes").GetInt64(), 0, s.GetProperty("memoryBytes").GetInt64()));
         var row = json.GetProperty("runs").EnumerateArray().Single(r => r.GetProperty("run").GetString() == run);
         Assert.Equal("training", row.GetProperty("status").GetString());
         Assert.InRange(row.GetProperty("step").GetInt32(), 100, row.GetProperty("steps").GetInt32());

@@ -6,7 +6,8 @@ using Orleans.Runtime;
 
 namespace BackpropCluster.Tests.Reliability;
 
-/// <summary>Runs of ten different run files, one after the other, on one cluster: what the last leaves behind is what the tenth left.</summary>
+/// <summary>Runs of ten different run files, one after the other, on one cluster.</summary>
+/// <remarks>What the last leaves behind is what the tenth left.</remarks>
 [Collection(SerialTests.Name), Trait("length", "long")]
 public sealed class ManyRunsTests : IDisposable
 {
@@ -35,19 +36,29 @@ public sealed class ManyRunsTests : IDisposable
         for (var i = 1; i <= Runs; i++)
         {
             var path = ProcessRuns.Write(backprop.Folder, name: $"file-{i % Files}");
-            var file = RunFileLoader.Load(path, [$"seed={i % Files}", $"data.batch={1 + i % 5}", "data.microbatches=1", $"cluster.granularity={3 + i % Files}", "training.epochs=400", "training.checkpoint_every=100"]);
+            var file = RunFileLoader.Load(path,
+            [
+                $"seed={i % Files}", $"data.batch={1 + i % 5}", "data.microbatches=1", $"cluster.granularity={3 + i % Files}",
+                "training.epochs=400", "training.checkpoint_every=100",
+            ]);
             await ProcessRuns.TrainToTheReference(cluster.Client.Grains, file);
             if (i == Files) before = await WhatIsLeft(cluster);
         }
 
         var after = await WhatIsLeft(cluster);
-        foreach (var (silo, left) in after) Faults.Tell($"{silo}: after {Files} runs {before[silo]}, after {Runs} {left}");
-        // A silo keeps every network buffer that it ever needed at once, up to 6 MiB by chance. So none may hold more than the fullest did.
+        foreach (var (silo, left) in after)
+            Faults.Tell($"{silo}: after {Files} runs {before[silo]}, after {Runs} {left}");
+        // A silo keeps every network buffer that it ever needed at once, up to 6 MiB by chance. So each is compared with the
+        // silo that held most after ten runs.
         var fullest = before.Values.Max(left => left.HeldBytes);
         foreach (var (silo, left) in after)
         {
-            Assert.True(left.Grains <= Tolerance * before[silo].Grains, $"{silo} holds {left.Grains} grains after {Runs} runs, {before[silo].Grains} after {Files}");
-            Assert.True(left.HeldBytes <= Tolerance * fullest, $"{silo} holds {left.HeldBytes >> 20} MiB after {Runs} runs, the fullest {fullest >> 20} after {Files}");
+            Assert.True(
+                left.Grains <= Tolerance * before[silo].Grains,
+                $"{silo} holds {left.Grains} grains after {Runs} runs, {before[silo].Grains} after {Files}");
+            Assert.True(
+                left.HeldBytes <= Tolerance * fullest,
+                $"{silo} holds {left.HeldBytes >> 20} MiB after {Runs} runs, the fullest {fullest >> 20} after {Files}");
         }
     }
 
@@ -64,8 +75,8 @@ public sealed class ManyRunsTests : IDisposable
             descriptions = await cluster.Client.Silos();
         }
 
-        // What is garbage is nobody's. And the runtime's pools keep arrays for a minute after their last use; only a collection takes
-        // them back.
+        // Garbage is not held. And the runtime's pools keep arrays for a minute after their last use; only a collection
+        // takes them back.
         var management = cluster.Client.Grains.GetGrain<IManagementGrain>(0);
         for (var waited = TimeSpan.Zero; waited < PoolsKeep; waited += pause.Period)
         {
@@ -82,8 +93,8 @@ public sealed class ManyRunsTests : IDisposable
 
     /// <param name="Grains">That are active.</param>
     /// <param name="HeldBytes">Of the heap, without the gaps between its objects.</param>
-    /// <param name="ProcessBytes">Told, and not judged: Orleans pins its network buffers where they were made, and each keeps a region of
-    /// the heap in memory.</param>
+    /// <param name="ProcessBytes">Printed, and not judged: Orleans pins its network buffers where they were made, and each
+    /// keeps a region of the heap in memory.</param>
     private readonly record struct Left(int Grains, long HeldBytes, long ProcessBytes)
     {
         public override string ToString() => string.Create(

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace BackpropCluster.Tests.Repository;
 
-/// <summary>One word for one thing: what the field calls otherwise is not called by this project's first names any more.</summary>
+/// <summary>One word for one thing: types carry the field's words, and not the first ones that this project had.</summary>
 public sealed partial class GlossaryTests
 {
     // An actor was a part, a shard a slice, an exchange a relay, a manifest a head, …
