@@ -15,6 +15,8 @@ internal static class ActorKeys
     public static string Slice(string run, ShardRange shard, string silo) =>
         string.Create(CultureInfo.InvariantCulture, $"{run}/layer-{shard.Layer}/units-{shard.First}-{shard.Last}/{shard.Index}/{silo}");
 
+    public static string Silo(string silo) => $"silo/{silo}";
+
     /// <summary>The run of any key.</summary>
     public static string RunOf(string key) => key.Split('/')[0];
 

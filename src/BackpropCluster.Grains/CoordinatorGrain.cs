@@ -13,8 +13,8 @@ namespace BackpropCluster.Grains;
 /// <summary>Shell of <see cref="CoordinatorActor"/>: brings it messages, the time and the membership; lets callers watch.</summary>
 [KeepAlive, Reentrant]
 internal sealed class CoordinatorGrain(
-    Exchanges exchanges, StoreShell store, EligibleSilos members, TimeProvider time, ILogger<CoordinatorGrain> logger, RunCatalog? catalog = null,
-    SiloDrain? departure = null) : YieldingGrain, ICoordinatorGrain
+    Exchanges exchanges, LocalCoordinators here, StoreShell store, EligibleSilos members, TimeProvider time, ILogger<CoordinatorGrain> logger,
+    RunCatalog? catalog = null, SiloDrain? departure = null) : YieldingGrain, ICoordinatorGrain
 {
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestWatch = TimeSpan.FromSeconds(1);
@@ -23,6 +23,7 @@ internal sealed class CoordinatorGrain(
     private static readonly TimeSpan KeptWhenOver = TimeSpan.FromSeconds(30);
 
     private CoordinatorActor? state;
+    private Action<Message>? receiver;
     private CoordinatorOutbox? outbox;
     private RunTelemetry? telemetry;
     private RunRecord? record;
@@ -39,6 +40,12 @@ internal sealed class CoordinatorGrain(
     {
         this.RegisterGrainTimer(Tick, new GrainTimerCreationOptions(TickInterval, TickInterval) { Interleave = true, KeepAlive = true });
         return base.OnActivateAsync(cancellationToken);
+    }
+
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        if (receiver is not null) here.Remove(this.GetPrimaryKeyString(), receiver);
+        return base.OnDeactivateAsync(reason, cancellationToken);
     }
 
     public async ValueTask<RunPlan> Start(RunPlan plan, int term, TimeSpan deadline, string runFile)
@@ -135,7 +142,8 @@ internal sealed class CoordinatorGrain(
         (record, entered) = (run, RunStatus.Training);
         telemetry = new RunTelemetry(run.Plan, members.LocalName, logger);
         Metrics.Begin();
-        outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, exchanges, store, telemetry.Tracer);
+        ReceiveHere(run.Plan.Run);
+        outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, exchanges, here, store, telemetry.Tracer);
         // Answers of the store come to the run, whoever of its coordinators asked: each counts its requests from a place of its own.
         leader = HashCode.Combine(GrainContext.ActivationId, time.GetTimestamp()) & 0x3fff_ffff;
         departure?.Leads(run.Plan.Run);
@@ -146,6 +154,14 @@ internal sealed class CoordinatorGrain(
         // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.
         state.Tick(time.GetElapsedTime(0), outbox);
         state.Start(outbox);
+    }
+
+    // On this activation's own scheduler, so that a message from this silo is a turn like any other.
+    private void ReceiveHere(string run)
+    {
+        var turns = TaskScheduler.Current;
+        receiver ??= message => Task.Factory.StartNew(() => Take(message), CancellationToken.None, TaskCreationOptions.DenyChildAttach, turns);
+        here.Enter(run, receiver);
     }
 
     private async Task Tick(CancellationToken cancellation)
@@ -176,6 +192,7 @@ internal sealed class CoordinatorGrain(
     private void Forget()
     {
         departure?.LeadsNoMore(this.GetPrimaryKeyString());
+        if (receiver is not null) here.Remove(this.GetPrimaryKeyString(), receiver);
         (state, outbox, telemetry, record) = (null, null, null, null);
         DeactivateOnIdle();
     }

@@ -5,7 +5,8 @@ using BackpropCluster.Grains.Telemetry;
 namespace BackpropCluster.Grains;
 
 /// <summary>Delivers what a coordinator says: to the exchange of each silo, which knows the parts there, and to the store.</summary>
-internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, string silo, Exchanges shells, StoreShell store, StepTracer tracer) : IOutbox
+internal sealed class CoordinatorOutbox(
+    IGrainFactory grains, RunPlan plan, string silo, Exchanges shells, LocalCoordinators here, StoreShell store, StepTracer tracer) : IOutbox
 {
     private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(plan.Run);
     private Placement placement = new([], [], "");
@@ -23,7 +24,7 @@ internal sealed class CoordinatorOutbox(IGrainFactory grains, RunPlan plan, stri
                 store.Take(plan, message, this);
                 break;
             case RecipientKind.Coordinator:
-                coordinator.Take(message);
+                if (!here.TryDeliver(plan.Run, message)) coordinator.Take(message);
                 break;
             case RecipientKind.Source:
                 for (var other = 0; other < exchanges.Length; other++)

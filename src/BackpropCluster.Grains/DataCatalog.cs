@@ -14,14 +14,14 @@ public delegate Table TableReader(DataSpec data);
 /// looked up by the hash of its bytes, so that a file that was edited is another data set, and what cannot be read leaves nothing behind.</remarks>
 public sealed class DataCatalog(TableReader read)
 {
-    private readonly Dictionary<Key, InMemoryGrainStorage> shelves = [];
+    private readonly Dictionary<Key, CachedDataset> cache = [];
 
     /// <summary>A catalog that has a run's data already: silos inside one process need not each read a file that the process has read.</summary>
     /// <remarks>The data are held as long as the catalog.</remarks>
     public static DataCatalog Holding(RunPlan plan, Dataset data)
     {
         var catalog = new DataCatalog(DataFiles.Read);
-        catalog.shelves[Key.Of(plan)] = new InMemoryGrainStorage { Held = Checked(plan, data) };
+        catalog.cache[Key.Of(plan)] = new CachedDataset { Held = Checked(plan, data) };
         return catalog;
     }
 
@@ -30,47 +30,47 @@ public sealed class DataCatalog(TableReader read)
     {
         get
         {
-            lock (shelves) return shelves.Values.Count(shelf => shelf.Has(out _));
+            lock (cache) return cache.Values.Count(entry => entry.Has(out _));
         }
     }
 
     /// <summary>Whether the data of a run are here, so that no file needs to be read for it.</summary>
     public bool Holds(RunPlan plan)
     {
-        lock (shelves) return shelves.TryGetValue(Key.Of(plan), out var shelf) && shelf.Has(out _);
+        lock (cache) return cache.TryGetValue(Key.Of(plan), out var entry) && entry.Has(out _);
     }
 
     /// <summary>The data of a run, read if nobody holds them.</summary>
     /// <exception cref="DataException">The files cannot be read, or hold other rows than the run was planned with.</exception>
     public Dataset Open(RunPlan plan)
     {
-        var shelf = Take(Key.Of(plan));
+        var entry = Take(Key.Of(plan));
         try
         {
             // One reads while others wait for the same: a second copy would be as large as the first.
-            lock (shelf.Reading)
+            lock (entry.Reading)
             {
-                if (shelf.Has(out var known)) return known;
+                if (entry.Has(out var known)) return known;
                 var data = Dataset.Prepare(read(plan.Spec.Data), plan.Spec.Data, plan.Spec.Seed, plan.Spec.Model.Layers[^1].Units);
-                shelf.Rows = new WeakReference<Dataset>(Checked(plan, data));
+                entry.Rows = new WeakReference<Dataset>(Checked(plan, data));
                 return data;
             }
         }
         finally
         {
-            lock (shelves) shelf.Users--;
+            lock (cache) entry.Users--;
         }
     }
 
-    private InMemoryGrainStorage Take(Key key)
+    private CachedDataset Take(Key key)
     {
-        lock (shelves)
+        lock (cache)
         {
-            foreach (var (other, empty) in shelves.ToArray())
-                if (empty.Users == 0 && !empty.Has(out _)) shelves.Remove(other);
-            if (!shelves.TryGetValue(key, out var shelf)) shelves.Add(key, shelf = new InMemoryGrainStorage());
-            shelf.Users++;
-            return shelf;
+            foreach (var (other, empty) in cache.ToArray())
+                if (empty.Users == 0 && !empty.Has(out _)) cache.Remove(other);
+            if (!cache.TryGetValue(key, out var entry)) cache.Add(key, entry = new CachedDataset());
+            entry.Users++;
+            return entry;
         }
     }
 
@@ -93,7 +93,7 @@ public sealed class DataCatalog(TableReader read)
         }
     }
 
-    private sealed class InMemoryGrainStorage
+    private sealed class CachedDataset
     {
         public Lock Reading { get; } = new();
 

@@ -61,7 +61,7 @@ internal sealed class EligibleSilos(ILocalSiloDetails local, ISiloStatusOracle m
         if (HasObjected(answer)) checks[(silo, plan.Fingerprint)] = new Question(answer, asked);
     }
 
-    private Task<string?> Ask(string silo, RunPlan plan) => grains.GetGrain<ISiloGrain>($"silo/{silo}").Check(plan).AsTask();
+    private Task<string?> Ask(string silo, RunPlan plan) => grains.GetGrain<ISiloGrain>(ActorKeys.Silo(silo)).Check(plan).AsTask();
 
     private IEnumerable<string> Active() => membership.GetApproximateSiloStatuses(onlyActive: true).Keys
         .Where(silo => !silo.Equals(local.SiloAddress)).Select(silo => silo.ToParsableString()).Order(StringComparer.Ordinal).Prepend(Local);

@@ -28,12 +28,12 @@ internal sealed class ExchangeHost
     private readonly string silo;
     private readonly string name;
 
-    public ExchangeHost(string run, string silo, string name, IGrainFactory grains, DataCatalog data, StoreShell store, ILogger logger)
+    public ExchangeHost(string run, string silo, string name, IGrainFactory grains, LocalCoordinators here, DataCatalog data, StoreShell store, ILogger logger)
     {
         (this.silo, this.name, this.data, this.store, this.logger) = (silo, name, data, store, logger);
         state = new Exchange(silo);
         tracer = new SiloTracer(name, spans => grains.GetGrain<ICoordinatorGrain>(run).Traced(spans));
-        outbox = new ExchangeOutbox(grains, run, silo, tracer);
+        outbox = new ExchangeOutbox(grains, run, silo, here, tracer);
     }
 
     public Traffic Traffic => TrafficByKind.Sum;

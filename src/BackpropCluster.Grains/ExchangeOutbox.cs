@@ -5,7 +5,7 @@ namespace BackpropCluster.Grains;
 
 /// <summary>Delivers what an exchange says: one-way calls to the parts of its silo, to the exchanges of others, and to the coordinator.</summary>
 /// <remarks>Not thread-safe: used under its exchange's lock.</remarks>
-internal sealed class ExchangeOutbox(IGrainFactory grains, string run, string silo, SiloTracer tracer) : IOutbox
+internal sealed class ExchangeOutbox(IGrainFactory grains, string run, string silo, LocalCoordinators here, SiloTracer tracer) : IOutbox
 {
     private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(run);
     private Dictionary<ActorId, IActorGrain> parts = [];
@@ -13,6 +13,8 @@ internal sealed class ExchangeOutbox(IGrainFactory grains, string run, string si
     private ISourceGrain? source;
     private ILossGrain? loss;
     private IExchangeGrain[] exchanges = [];
+    private bool leadsHere;
+    private ISiloGrain? leading; // the silo whose coordinator restored this exchange
 
     /// <summary>The run, known from the first Restore on.</summary>
     public RunPlan? Plan { get; private set; }
@@ -29,6 +31,8 @@ internal sealed class ExchangeOutbox(IGrainFactory grains, string run, string si
         layers = [.. Enumerable.Range(1, plan.Depth).Select(layer => parts.Where(p => p.Key.Kind == ActorRole.Shard && p.Key.Layer == layer).Select(p => (IShardGrain)p.Value).ToArray())];
         source = parts.GetValueOrDefault(ActorId.Source) as ISourceGrain;
         loss = parts.GetValueOrDefault(ActorId.Loss) as ILossGrain;
+        leading = grains.GetGrain<ISiloGrain>(ActorKeys.Silo(placement.CoordinatorSilo));
+        leadsHere = placement.CoordinatorSilo == silo;
         exchanges = [.. placement.Silos.Select(other => grains.GetGrain<IExchangeGrain>(ActorKeys.Exchange(run, other)))];
     }
 
@@ -56,7 +60,7 @@ internal sealed class ExchangeOutbox(IGrainFactory grains, string run, string si
                 exchanges[to.Number].Take(message);
                 break;
             case RecipientKind.Coordinator:
-                coordinator.Take(message);
+                ToCoordinator(message);
                 break;
             default:
                 foreach (var part in parts.Values) Hand(part, message);
@@ -65,6 +69,14 @@ internal sealed class ExchangeOutbox(IGrainFactory grains, string run, string si
     }
 
     public void Observe(Observation observation) => tracer.OnObservation(observation, 0);
+
+    // What answers a Restore is for the coordinator that sent it. What asks for one is for whoever leads now, and that is found by the
+    // directory: this exchange may have missed that another one does.
+    private void ToCoordinator(Message message)
+    {
+        if (message is NeedRestore or Failure || leading is null || (leadsHere && !here.TryDeliver(run, message))) coordinator.Take(message);
+        else if (!leadsHere) leading.ToCoordinator(run, message);
+    }
 
     private static void Hand(IActorGrain part, Message message)
     {

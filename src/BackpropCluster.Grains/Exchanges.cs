@@ -11,6 +11,7 @@ internal sealed class Exchanges : IDisposable
 {
     private readonly ConcurrentDictionary<string, ExchangeHost> shells = new();
     private readonly IGrainFactory grains;
+    private readonly LocalCoordinators coordinators;
     private readonly ILocalSiloDetails silo;
     private readonly DataCatalog data;
     private readonly StoreShell store;
@@ -19,9 +20,12 @@ internal sealed class Exchanges : IDisposable
     private TrafficByKind gone; // of runs that were let go: a counter must not run backward
     private readonly Lock gate = new();
 
-    public Exchanges(IGrainFactory grains, ILocalSiloDetails silo, DataCatalog data, StoreShell store, ISiloStatusOracle membership, ILoggerFactory loggers)
+    public Exchanges(
+        IGrainFactory grains, LocalCoordinators coordinators, ILocalSiloDetails silo, DataCatalog data, StoreShell store, ISiloStatusOracle membership,
+        ILoggerFactory loggers)
     {
-        (this.grains, this.silo, this.data, this.store, this.membership, this.loggers) = (grains, silo, data, store, membership, loggers);
+        (this.grains, this.coordinators, this.silo, this.data, this.store) = (grains, coordinators, silo, data, store);
+        (this.membership, this.loggers) = (membership, loggers);
         SiloMeasures.Add(this);
     }
 
@@ -41,7 +45,8 @@ internal sealed class Exchanges : IDisposable
     public int Members => membership.GetActiveSilos().Length;
 
     public ExchangeHost Of(string run) => shells.GetOrAdd(
-        run, r => new ExchangeHost(r, silo.SiloAddress.ToParsableString(), silo.Name, grains, data, store, loggers.CreateLogger<ExchangeHost>()));
+        run, r => new ExchangeHost(
+            r, silo.SiloAddress.ToParsableString(), silo.Name, grains, coordinators, data, store, loggers.CreateLogger<ExchangeHost>()));
 
     /// <summary>Lets go of everything that this silo holds of a run.</summary>
     public void Release(string run)

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using BackpropCluster.Core.Protocol;
+using Orleans.Concurrency;
 
 namespace BackpropCluster.Grains;
 
@@ -11,6 +12,9 @@ public interface ISiloGrain : IGrainWithStringKey
     /// <summary>Whether the silo can take part in a run.</summary>
     /// <returns>What is in the way, in one sentence; <see langword="null"/> if nothing is.</returns>
     [Alias("Check")] ValueTask<string?> Check(RunPlan plan);
+
+    /// <summary>Hands a message to the coordinator that leads a run on this silo; to whoever leads it, if that is another.</summary>
+    [OneWay, Alias("ToCoordinator")] void ToCoordinator(string run, Message message);
 
     /// <summary>What the silo is doing.</summary>
     [Alias("Describe")] ValueTask<SiloDescription> Describe();

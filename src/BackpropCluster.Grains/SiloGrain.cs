@@ -8,7 +8,7 @@ using Orleans.Runtime;
 namespace BackpropCluster.Grains;
 
 [OnSilo, Reentrant]
-internal sealed class SiloGrain(ILocalSiloDetails local, Exchanges exchanges, DataCatalog data, ProgramVersion version) : YieldingGrain, ISiloGrain
+internal sealed class SiloGrain(ILocalSiloDetails local, Exchanges exchanges, LocalCoordinators coordinators, DataCatalog data, ProgramVersion version) : YieldingGrain, ISiloGrain
 {
     public async ValueTask<string?> Check(RunPlan plan)
     {
@@ -24,6 +24,11 @@ internal sealed class SiloGrain(ILocalSiloDetails local, Exchanges exchanges, Da
         {
             return $"silo {local.Name} cannot read {e.File}: {e.What}";
         }
+    }
+
+    public void ToCoordinator(string run, Message message)
+    {
+        if (!coordinators.TryDeliver(run, message)) GrainFactory.GetGrain<ICoordinatorGrain>(run).Take(message);
     }
 
     public ValueTask<SiloDescription> Describe()

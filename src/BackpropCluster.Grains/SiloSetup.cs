@@ -36,7 +36,7 @@ public static class SiloSetup
         silo.Services.TryAddSingleton(TimeProvider.System);
         silo.Services.TryAddSingleton<ITrainingObserver, NoObserver>();
         silo.Services.TryAddSingleton<TableReader>(DataFiles.Read);
-        silo.Services.AddSingleton<ActorHostFactory>().AddSingleton<Exchanges>().AddSingleton<EligibleSilos>();
+        silo.Services.AddSingleton<ActorHostFactory>().AddSingleton<Exchanges>().AddSingleton<LocalCoordinators>().AddSingleton<EligibleSilos>();
         silo.Services.AddSingleton<SiloEnd>().AddSingleton<IFatalErrorHandler>(services => services.GetRequiredService<SiloEnd>());
         silo.Services.AddSingleton<IGeneralizedCodec, LibraryExceptionCodec>();
         silo.Services.AddPlacementDirector<OnSiloPlacement, OnSiloDirector>();

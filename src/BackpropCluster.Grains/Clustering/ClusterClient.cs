@@ -132,7 +132,7 @@ public sealed class ClusterClient : IAsyncDisposable
         {
             try
             {
-                return await Grains.GetGrain<ISiloGrain>($"silo/{silo}").Describe().AsTask().WaitAsync(AnswerBound);
+                return await Grains.GetGrain<ISiloGrain>(ActorKeys.Silo(silo)).Describe().AsTask().WaitAsync(AnswerBound);
             }
             catch (Exception e) when (e is OrleansException or TimeoutException)
             {

@@ -199,7 +199,7 @@ public sealed class ClusterSilo : IAsyncDisposable
     {
         try
         {
-            return await Grains.GetGrain<ISiloGrain>($"silo/{other.ToParsableString()}").Describe().AsTask().WaitAsync(DescribeBound);
+            return await Grains.GetGrain<ISiloGrain>(ActorKeys.Silo(other.ToParsableString())).Describe().AsTask().WaitAsync(DescribeBound);
         }
         catch (Exception e) when (e is OrleansException or TimeoutException)
         {
