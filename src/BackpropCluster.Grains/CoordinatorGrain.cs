@@ -82,7 +82,7 @@ internal sealed class CoordinatorGrain(
         if (state is null || outbox is null || record is null) return;
         Hear(message, record.Plan, state.Term);
         state.Receive(message, outbox);
-        telemetry!.Saw(state);
+        telemetry!.FinishTraces(state);
         if (began == 0 && state.Status == RunStatus.Training) began = time.GetTimestamp();
         if (state.Status.IsOver()) Announce(state);
     }
@@ -97,7 +97,7 @@ internal sealed class CoordinatorGrain(
     public void Traced(StepSpans spans)
     {
         telemetry?.Tracer.Add(spans);
-        if (state is not null) telemetry!.Saw(state);
+        if (state is not null) telemetry!.FinishTraces(state);
     }
 
     public ValueTask Interrupt()
@@ -143,13 +143,13 @@ internal sealed class CoordinatorGrain(
         telemetry = new RunTelemetry(run.Plan, members.LocalName, logger);
         Metrics.Begin();
         ReceiveHere(run.Plan.Run);
-        outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, exchanges, here, store, telemetry.Tracer);
+        outbox = new CoordinatorOutbox(GrainFactory, run.Plan, members.Local, exchanges, here, store, telemetry);
         // Answers of the store come to the run, whoever of its coordinators asked: each counts its requests from a place of its own.
         leader = HashCode.Combine(GrainContext.ActivationId, time.GetTimestamp()) & 0x3fff_ffff;
         departure?.Leads(run.Plan.Run);
         var next = new CoordinatorActor(run.Plan, term, members.Local, members.Of(run.Plan), run.Deadline, leader);
         next.MembersChanged(members.Of(run.Plan), [.. objections], outbox);
-        objections.ForEach(next.Warn);
+        objections.ForEach(objection => next.Warn(objection, outbox));
         (state, announced, began, elapsed, over) = (next, 0, 0, TimeSpan.Zero, 0);
         // Before anything that can come back: the machine must know the time when it first decides whether a checkpoint is due.
         state.Tick(time.GetElapsedTime(0), outbox);
@@ -168,11 +168,11 @@ internal sealed class CoordinatorGrain(
     {
         if (state is null || outbox is null || record is null) return;
         var objections = members.Objections(record.Plan);
-        objections.ForEach(objection => state.Warn($"{objection}; it takes no part"));
+        objections.ForEach(objection => state.Warn($"{objection}; it takes no part", outbox));
         var present = members.Of(record.Plan);
         if (!present.SequenceEqual(state.Silos)) state.MembersChanged(present, [.. objections], outbox);
         state.Tick(time.GetElapsedTime(0), outbox);
-        telemetry!.Saw(state);
+        telemetry!.Tick(state);
         if (state.CommittedSteps > announced || state.Status.IsOver()) Announce(state);
         if (state.Status == RunStatus.HandedOver) Forget();
         if (state?.Status.IsOver() != true) return;
@@ -255,6 +255,7 @@ internal sealed class CoordinatorGrain(
             FirstVersion = Math.Max(s.FirstVersion, 0),
             SavedVersion = s.SavedVersion,
             Warnings = [.. s.Warnings],
+            LastRecovery = s.LastRecovery,
             NewTraces = [.. traces],
             EarlierTraces = earlier,
             PendingTraces = pending,

@@ -6,7 +6,7 @@ namespace BackpropCluster.Grains;
 
 /// <summary>Delivers what a coordinator says: to the exchange of each silo, which knows the parts there, and to the store.</summary>
 internal sealed class CoordinatorOutbox(
-    IGrainFactory grains, RunPlan plan, string silo, Exchanges shells, LocalCoordinators here, StoreShell store, StepTracer tracer) : IOutbox
+    IGrainFactory grains, RunPlan plan, string silo, Exchanges shells, LocalCoordinators here, StoreShell store, RunTelemetry telemetry) : IOutbox
 {
     private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(plan.Run);
     private Placement placement = new([], [], "");
@@ -15,9 +15,9 @@ internal sealed class CoordinatorOutbox(
     public void Send(Recipients to, Message message)
     {
         if (message is Restore restore) Route(restore.Placement);
-        if (message is Advance { Key.Trace.IsSampled: true } advance) message = advance with { Key = advance.Key with { Trace = tracer.Begin(advance.Key) } };
+        if (message is Advance { Key.Trace.IsSampled: true } advance) message = advance with { Key = advance.Key with { Trace = telemetry.Tracer.Begin(advance.Key) } };
 
-        using var below = message is Advance && plan.Spec.Trace.Orleans ? OrleansSpans.Below(tracer.RootOf(message.Key.Step)) : default;
+        using var below = message is Advance && plan.Spec.Trace.Orleans ? OrleansSpans.Below(telemetry.Tracer.RootOf(message.Key.Step)) : default;
         switch (to.Kind)
         {
             case RecipientKind.Store:
@@ -39,7 +39,7 @@ internal sealed class CoordinatorOutbox(
     /// <summary>Lets every silo go that holds something of the run.</summary>
     public void Release() => Route(new Placement([], [], ""));
 
-    public void Observe(Observation observation) => throw new InvariantViolationException("a coordinator computes nothing that could be observed");
+    public void Observe(Observation observation) => telemetry.OnObservation((RunObservation)observation);
 
     private void Route(Placement to)
     {

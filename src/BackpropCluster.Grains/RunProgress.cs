@@ -60,5 +60,8 @@ public sealed record RunProgress
     /// <summary>Whether there are more scores than went into this answer: the caller asks again at once.</summary>
     [Id(22)] public bool HasMore { get; init; }
 
+    /// <summary>Why the run last went back to a checkpoint, if this leader had it do so.</summary>
+    [Id(23)] public string? LastRecovery { get; init; }
+
     public bool IsOver => Status.IsOver();
 }

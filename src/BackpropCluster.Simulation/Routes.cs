@@ -29,7 +29,10 @@ internal class DirectRoutes(RunPlan plan, Cluster cluster, InFlightMessages unde
         Route(to, message);
     }
 
-    public void Observe(Observation observation) => Observations.Add(observation);
+    public void Observe(Observation observation)
+    {
+        if (observation is not RunObservation) Observations.Add(observation);
+    }
 
     protected virtual void Route(Recipients to, Message message)
     {

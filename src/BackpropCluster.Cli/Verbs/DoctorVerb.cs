@@ -24,10 +24,10 @@ internal static class DoctorVerb
         var doctor = new Command("doctor", "Check what training needs from this machine") { cluster, directory, json };
         doctor.SetAction(async (parsed, cancellation) =>
         {
-            Counterexample[] findings =
+            Diagnosis[] findings =
             [
                 await Sdk(cancellation), Processor(), RunDirectory(parsed.GetValue(directory)!), await Silo(cancellation),
-                .. parsed.GetValue(cluster) is { IsRedis: true } address ? [await Store(address, cancellation)] : Array.Empty<Counterexample>(),
+                .. parsed.GetValue(cluster) is { IsRedis: true } address ? [await Store(address, cancellation)] : Array.Empty<Diagnosis>(),
                 .. await Endpoints(cancellation),
             ];
             if (parsed.GetValue(json)) Output.Json(new { findings });
@@ -37,7 +37,7 @@ internal static class DoctorVerb
         return doctor;
     }
 
-    private static async Task<Counterexample> Sdk(CancellationToken cancellation)
+    private static async Task<Diagnosis> Sdk(CancellationToken cancellation)
     {
         try
         {
@@ -45,25 +45,25 @@ internal static class DoctorVerb
             using var killed = cancellation.UnsafeRegister(_ => process.Kill(), null);
             var version = (await process.StandardOutput.ReadToEndAsync(cancellation).WaitAsync(SdkBound, cancellation)).Trim();
             return version.StartsWith("10.", StringComparison.Ordinal)
-                ? Counterexample.Ok($".NET SDK {version}, runtime {Environment.Version}")
-                : Counterexample.Warn($".NET SDK {version}, runtime {Environment.Version}", "Building from source needs the .NET 10 SDK");
+                ? Diagnosis.Ok($".NET SDK {version}, runtime {Environment.Version}")
+                : Diagnosis.Warn($".NET SDK {version}, runtime {Environment.Version}", "Building from source needs the .NET 10 SDK");
         }
         catch (Exception e) when (e is Win32Exception or TimeoutException)
         {
-            return Counterexample.Warn($"no .NET SDK answers, runtime {Environment.Version}", "Building from source needs the .NET 10 SDK");
+            return Diagnosis.Warn($"no .NET SDK answers, runtime {Environment.Version}", "Building from source needs the .NET 10 SDK");
         }
     }
 
-    private static Counterexample Processor()
+    private static Diagnosis Processor()
     {
         var collector = GCSettings.IsServerGC ? "server garbage collection" : "workstation garbage collection";
         var bits = Core.Learning.Kernels.Current.Bits;
         return System.Runtime.Intrinsics.X86.Fma.IsSupported || System.Runtime.Intrinsics.Arm.AdvSimd.IsSupported
-            ? Counterexample.Ok(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} processors, fused multiply-add over {bits} bits, {collector}"))
-            : Counterexample.Warn($"{Environment.ProcessorCount} processors without fused multiply-add, {collector}", "Results are the same, but training is many times slower");
+            ? Diagnosis.Ok(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} processors, fused multiply-add over {bits} bits, {collector}"))
+            : Diagnosis.Warn($"{Environment.ProcessorCount} processors without fused multiply-add, {collector}", "Results are the same, but training is many times slower");
     }
 
-    private static Counterexample RunDirectory(string directory)
+    private static Diagnosis RunDirectory(string directory)
     {
         // The folder is made by the first run; here it is enough that it could be. The nearest one that exists decides.
         var existing = Path.GetFullPath(directory);
@@ -74,15 +74,15 @@ internal static class DoctorVerb
             {
             }
 
-            return Counterexample.Ok($"run folders can be written below {directory}");
+            return Diagnosis.Ok($"run folders can be written below {directory}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return Counterexample.Fail($"run folders cannot be written below {directory}: {e.Message}", "Choose another --run-dir", ExitCode.File);
+            return Diagnosis.Fail($"run folders cannot be written below {directory}: {e.Message}", "Choose another --run-dir", ExitCode.File);
         }
     }
 
-    private static async Task<Counterexample> Silo(CancellationToken cancellation)
+    private static async Task<Diagnosis> Silo(CancellationToken cancellation)
     {
         var start = Stopwatch.GetTimestamp();
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -90,7 +90,7 @@ internal static class DoctorVerb
         try
         {
             await using var cluster = await EmbeddedCluster.Start(2, cancellation: bound.Token);
-            return Counterexample.Ok(string.Create(CultureInfo.InvariantCulture, $"two silos found each other over loopback in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s"));
+            return Diagnosis.Ok(string.Create(CultureInfo.InvariantCulture, $"two silos found each other over loopback in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s"));
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -101,25 +101,25 @@ internal static class DoctorVerb
             return NoSilos(e.Message);
         }
 
-        Counterexample NoSilos(string why) => Counterexample.Fail($"two silos did not start: {why}", "Something blocks TCP on 127.0.0.1; look at its firewall rules", ExitCode.ClusterLost);
+        Diagnosis NoSilos(string why) => Diagnosis.Fail($"two silos did not start: {why}", "Something blocks TCP on 127.0.0.1; look at its firewall rules", ExitCode.ClusterLost);
     }
 
-    private static async Task<Counterexample> Store(ClusterAddress address, CancellationToken cancellation)
+    private static async Task<Diagnosis> Store(ClusterAddress address, CancellationToken cancellation)
     {
         try
         {
             await using var store = await address.Connect(cancellation);
-            return Counterexample.Ok($"{address} answers");
+            return Diagnosis.Ok($"{address} answers");
         }
         catch (ClusterUnreachableException e)
         {
             // Whose sentences say what to do, too.
-            return Counterexample.Fail(e.Message.Replace(" Nothing was started.", "", StringComparison.Ordinal).TrimEnd('.'), "", ExitCode.ClusterLost);
+            return Diagnosis.Fail(e.Message.Replace(" Nothing was started.", "", StringComparison.Ordinal).TrimEnd('.'), "", ExitCode.ClusterLost);
         }
     }
 
     // A run does not need a collector, so one that is away is no failure; a variable that holds no address ends every command.
-    private static async Task<Counterexample[]> Endpoints(CancellationToken cancellation)
+    private static async Task<Diagnosis[]> Endpoints(CancellationToken cancellation)
     {
         try
         {
@@ -127,31 +127,31 @@ internal static class DoctorVerb
         }
         catch (EndpointException e)
         {
-            return [Counterexample.Fail(e.Message.TrimEnd('.'), "Correct or unset it", ExitCode.Usage)];
+            return [Diagnosis.Fail(e.Message.TrimEnd('.'), "Correct or unset it", ExitCode.Usage)];
         }
     }
 
-    private static async Task<Counterexample> Collector(Uri endpoint, CancellationToken cancellation)
+    private static async Task<Diagnosis> Collector(Uri endpoint, CancellationToken cancellation)
     {
         var shown = $"{endpoint.Host}:{endpoint.Port}";
         try
         {
             using var client = new TcpClient();
             await client.ConnectAsync(endpoint.Host, endpoint.Port, cancellation).AsTask().WaitAsync(EndpointBound, cancellation);
-            return Counterexample.Ok($"the OTLP endpoint {shown} can be reached");
+            return Diagnosis.Ok($"the OTLP endpoint {shown} can be reached");
         }
         catch (Exception e) when (e is SocketException or TimeoutException)
         {
-            return Counterexample.Warn($"the OTLP endpoint {shown} cannot be reached: {e.Message}", "Start the collector, or unset OTEL_EXPORTER_OTLP_ENDPOINT; runs go on without it");
+            return Diagnosis.Warn($"the OTLP endpoint {shown} cannot be reached: {e.Message}", "Start the collector, or unset OTEL_EXPORTER_OTLP_ENDPOINT; runs go on without it");
         }
     }
 
-    private sealed record Counterexample(string Verdict, string What, string Cure, [property: System.Text.Json.Serialization.JsonIgnore] int Exit)
+    private sealed record Diagnosis(string Verdict, string What, string Cure, [property: System.Text.Json.Serialization.JsonIgnore] int Exit)
     {
-        public static Counterexample Ok(string what) => new("ok", what, "", ExitCode.Done);
+        public static Diagnosis Ok(string what) => new("ok", what, "", ExitCode.Done);
 
-        public static Counterexample Warn(string what, string cure) => new("warn", what, cure, ExitCode.Done);
+        public static Diagnosis Warn(string what, string cure) => new("warn", what, cure, ExitCode.Done);
 
-        public static Counterexample Fail(string what, string cure, int exit) => new("fail", what, cure, exit);
+        public static Diagnosis Fail(string what, string cure, int exit) => new("fail", what, cure, exit);
     }
 }

@@ -11,23 +11,27 @@ public sealed partial class CoordinatorActor
         Status = RunStatus.Training;
         ready.Reset();
         report = null;
+        outbox.Observe(new StepBegun(KeyOf(Step, Phase.Forward)));
         outbox.Send(Recipients.Everyone, new Advance(KeyOf(Step, Phase.Forward)));
     }
 
     private void CommitIfComplete(IOutbox outbox)
     {
         if (!ready.IsComplete || report is not { } score) return;
-        if (Step > scores.Losses.Count) budget.Renew();
+        var isReplayed = Step <= scores.Losses.Count;
+        if (!isReplayed) budget.Renew();
         if (scores.EnterStep(Step, score) is { } contradiction)
         {
-            Diverged(contradiction);
+            Fail(FailureKind.Divergence, contradiction, outbox);
             return;
         }
 
+        outbox.Observe(new StepCommitted(KeyOf(Step, Phase.Backward), score, isReplayed));
         version = Step;
         if (EvaluationRows.AreDue(plan, order, version))
         {
             (Status, chunk) = (RunStatus.Evaluating, 0);
+            outbox.Observe(new EvaluationBegun(KeyOf(version, Phase.Evaluate)));
             outbox.Send(Recipients.Source, new Evaluate(KeyOf(version, Phase.Evaluate)));
         }
         else GoOn(outbox);
@@ -42,8 +46,14 @@ public sealed partial class CoordinatorActor
             return;
         }
 
-        if (scores.EnterEvaluation(new EvaluationMetrics(version, part.Score)) is { } contradiction) Diverged(contradiction);
-        else GoOn(outbox);
+        if (scores.EnterEvaluation(new EvaluationMetrics(version, part.Score)) is { } contradiction)
+        {
+            Fail(FailureKind.Divergence, contradiction, outbox);
+            return;
+        }
+
+        outbox.Observe(new EvaluationDone(part.Key, part.Score));
+        GoOn(outbox);
     }
 
     /// <summary>The last version of the run: all steps are done, or its target is met.</summary>
@@ -62,14 +72,15 @@ public sealed partial class CoordinatorActor
     // Boundaries end here, and so does a Restore: to a checkpoint of the last version there is nothing to add.
     private void Proceed(IOutbox outbox)
     {
-        if (IsLast) Status = RunStatus.Completed;
-        else if (interrupting) Status = RunStatus.Interrupted;
+        if (IsLast) End(RunStatus.Completed, outbox);
+        else if (interrupting) End(RunStatus.Interrupted, outbox);
         // After a checkpoint that began before it was asked, one more step: the next leader must know who leaves.
         else if (handingOver && (successorKnows || plan.Checkpoints == CheckpointRule.None))
-            Status = RunStatus.HandedOver;
+            End(RunStatus.HandedOver, outbox);
         else if (moving && version == SavedVersion)
         {
             Moves++;
+            outbox.Observe(new RebalanceBegun(KeyOf(Step, Phase.Forward)));
             AcquireLeadership(outbox);
         }
         else BeginStep(outbox);
@@ -79,6 +90,7 @@ public sealed partial class CoordinatorActor
     {
         (Status, lastSave, progressed) = (RunStatus.Saving, now, true);
         saved.Begin();
+        outbox.Observe(new SaveBegun(KeyOf(version, Phase.Save)));
         outbox.Send(Recipients.Everyone, new Save(KeyOf(version, Phase.Save)));
     }
 
@@ -86,7 +98,8 @@ public sealed partial class CoordinatorActor
     {
         if (saved.PartedLayer() is > 0 and var layer)
         {
-            Diverged($"the two ends of the weights between layers {layer - 1} and {layer} differ at version {version}");
+            var weights = $"the weights between layers {layer - 1} and {layer}";
+            Fail(FailureKind.Divergence, $"the two ends of {weights} differ at version {version}", outbox);
             return;
         }
 
@@ -100,15 +113,15 @@ public sealed partial class CoordinatorActor
         // Not of before a recovery: what was asked for then is not wanted any more, and the new request to lead may be why it was refused.
         var isWanted = failed.Key.Phase == Phase.Save ? Status == RunStatus.Saving && failed.Key.Step == version : Status == RunStatus.Leading && failed.Key.Step == attempt;
         if (!isWanted) return;
-        if (failed.Fault == StoreFault.Unavailable) outage = StoreRetryState.Noticed(outage, now, failed.Reason);
-        else if (failed.Fault == StoreFault.Fenced) Fail(new Failure(failed.Key, FailureKind.Fenced, failed.Reason));
-        else if (Status == RunStatus.Leading) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
+        if (failed.Fault == StoreFault.Unavailable) Pause(StoreRetryState.Noticed(outage, now, failed.Reason), outbox);
+        else if (failed.Fault == StoreFault.Fenced) Fail(FailureKind.Fenced, failed.Reason, outbox);
+        else if (Status == RunStatus.Leading) Fail(FailureKind.Store, failed.Reason, outbox);
         else
         {
-            FailedSaves++;
-            warnings.Add($"version {version} could not be saved: {failed.Reason}");
-            outage = null; // it answers again, and a pause would hold back the deadline of the steps that follow
-            if (++failedSaves >= MaxFailedSaves) Fail(new Failure(failed.Key, FailureKind.Store, failed.Reason));
+            Warn($"version {version} could not be saved: {failed.Reason}", outbox);
+            outbox.Observe(new SaveFailed(failed.Key, failed.Reason));
+            Pause(null, outbox); // it answers again, and a pause would hold back the deadline of the steps that follow
+            if (++failedSaves >= MaxFailedSaves) Fail(FailureKind.Store, failed.Reason, outbox);
             // The last version and an interrupted one are not given up at the first failure: nothing comes after them.
             else if (IsLast || interrupting || handingOver) Save(outbox);
             else Proceed(outbox);
@@ -119,10 +132,11 @@ public sealed partial class CoordinatorActor
     private void Retry(StoreRetryState pause, IOutbox outbox)
     {
         if (!pause.IsDue(now)) return;
-        (outage, progressed) = (pause.Asked(now), true);
-        if (pause.IsTooLong(now)) Fail(new Failure(KeyOf(Step, Phase.Forward), FailureKind.Store, pause.Reason));
+        Pause(pause.Asked(now), outbox);
+        progressed = true;
+        if (pause.IsTooLong(now)) Fail(FailureKind.Store, pause.Reason, outbox);
         else if (Status == RunStatus.Leading) AcquireLeadership(outbox);
         else if (Status == RunStatus.Saving) Save(outbox);
-        else outage = null;
+        else Pause(null, outbox);
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 
@@ -78,6 +79,9 @@ public sealed partial class CoordinatorActor
     public IReadOnlyList<EvaluationMetrics> Evaluations => scores.Evaluations;
     public int Recoveries { get; private set; }
 
+    /// <summary>Why it recovered last, if it did.</summary>
+    public string? LastRecovery { get; private set; }
+
     /// <summary>Times that parts were moved at a step boundary because silos came or left. No step is computed again for it.</summary>
     public int Moves { get; private set; }
     public int ReplayedSteps => scores.Replayed;
@@ -87,9 +91,6 @@ public sealed partial class CoordinatorActor
 
     /// <summary>The newest version that a whole checkpoint holds; 0 if none does.</summary>
     public int SavedVersion { get; private set; }
-
-    /// <summary>Checkpoints that could not be written, by this coordinator.</summary>
-    public int FailedSaves { get; private set; }
 
     /// <summary>What a user should know: checkpoints that are broken, or could not be written.</summary>
     public IReadOnlyList<string> Warnings => warnings;
@@ -120,7 +121,7 @@ public sealed partial class CoordinatorActor
         if (message is NeedRestore && message.Key.Run == plan.Fingerprint && message.Key.Term > Term)
         {
             Term = message.Key.Term;
-            Recover(RecoveryCause.Asked, outbox);
+            Recover(RecoveryCause.Asked, $"{message.Key.From} of term {Term} asked for it", outbox);
             return;
         }
 
@@ -137,13 +138,14 @@ public sealed partial class CoordinatorActor
         if (message.Key.Run != plan.Fingerprint || message.Key.Term != Term)
         {
             StaleMessages++;
+            outbox.Observe(new StaleMessageDropped(message.Key));
             return;
         }
 
         switch (message)
         {
             case Restored when Status == RunStatus.Restoring && Acknowledge(restored, message.Key.From):
-                if (restored.IsComplete) Proceed(outbox);
+                if (restored.IsComplete) FinishRestore(outbox);
                 break;
             case Ready when Status == RunStatus.Training && message.Key.Step == Step && Acknowledge(ready, message.Key.From):
                 CommitIfComplete(outbox);
@@ -156,7 +158,9 @@ public sealed partial class CoordinatorActor
                 if (saved.AreComplete) CommitCheckpoint(outbox);
                 break;
             case CheckpointCommitted when Status == RunStatus.Saving && message.Key.Step == version:
-                (SavedVersion, failedSaves, progressed, outage) = (version, 0, true, null);
+                (SavedVersion, failedSaves, progressed) = (version, 0, true);
+                outbox.Observe(new CheckpointSaved(message.Key));
+                Pause(null, outbox);
                 Proceed(outbox);
                 break;
             case StoreFailed failed:
@@ -164,16 +168,17 @@ public sealed partial class CoordinatorActor
                 break;
             case Report { Key.Phase: Phase.Forward } r when Status == RunStatus.Training && r.Key.Step == Step && report is null:
                 (report, progressed) = (r.Score, true);
+                outbox.Observe(new LossReported(r.Key, r.Score));
                 CommitIfComplete(outbox);
                 break;
             case NeedRestore when Status is not (RunStatus.Restoring or RunStatus.Leading):
-                Recover(RecoveryCause.Asked, outbox);
+                Recover(RecoveryCause.Asked, $"{message.Key.From} asked for it", outbox);
                 break;
             case Failure { Silo: { } silo } refusal:
                 GoOnWithout(silo, refusal, outbox);
                 break;
             case Failure failure:
-                Fail(failure);
+                Fail(failure, outbox);
                 break;
         }
     }
@@ -184,10 +189,11 @@ public sealed partial class CoordinatorActor
         if (IsOver) return;
         now = time;
         lastSave ??= time;
-        if (vacantSince is { } since) Wait(since);
+        if (vacantSince is { } since) Wait(since, outbox);
         else if (outage is { } pause) Retry(pause, outbox);
         else if (progressed) (lastProgress, progressed) = (now, false);
-        else if (now - lastProgress >= budget.Deadline) Recover(RecoveryCause.Deadline, outbox);
+        else if (now - lastProgress >= budget.Deadline)
+            Recover(RecoveryCause.Deadline, Silence, outbox);
     }
 
     /// <summary>The silos that can take part now, this coordinator's own first if it can. If one that holds a part cannot any more, its
@@ -201,7 +207,8 @@ public sealed partial class CoordinatorActor
         if (IsOver) return;
         if (vacantSince is not null) AcquireLeadership(outbox);
         else if (Placement is not { } placement) return;
-        else if (roster.HasLost(placement)) Recover(RecoveryCause.Change, outbox);
+        else if (roster.LostOf(placement) is { Length: > 0 } lost)
+            Recover(RecoveryCause.Change, $"{string.Join(", ", lost)} lost", outbox);
         else if (roster.HasNew(placement)) moving = plan.Checkpoints != CheckpointRule.None;
     }
 
@@ -213,7 +220,7 @@ public sealed partial class CoordinatorActor
         if (silo == roster.Own) handingOver = true;
         else if (Placement?.Uses(silo) == false) return;
         // Nothing is ever saved: the silo's parts are as lost as if it had died.
-        else if (plan.Checkpoints == CheckpointRule.None) Recover(RecoveryCause.Change, outbox);
+        else if (plan.Checkpoints == CheckpointRule.None) Recover(RecoveryCause.Change, $"{silo} leaves", outbox);
         else moving = true;
     }
 
@@ -221,22 +228,31 @@ public sealed partial class CoordinatorActor
     public bool IsRidOf(string silo) => IsOver || (roster.IsLeaving(silo) && silo != roster.Own && !StandsOn(silo));
 
     /// <summary>Tells the user something that the run goes on in spite of; once.</summary>
-    public void Warn(string warning)
+    public void Warn(string warning, IOutbox outbox)
     {
-        if (!warnings.Contains(warning)) warnings.Add(warning);
+        if (warnings.Contains(warning)) return;
+        warnings.Add(warning);
+        outbox.Observe(new RunWarned(KeyOf(Step, Phase.Forward), warning));
     }
 
     /// <summary>Ends the run: a part, or the shell round one, cannot go on.</summary>
-    public void Fail(Failure failure) => (Status, Failure) = (RunStatus.Failed, failure);
+    public void Fail(Failure failure, IOutbox outbox)
+    {
+        Failure = failure;
+        End(RunStatus.Failed, outbox);
+    }
 
     // A silo that cannot bring the rows that the run began with is none that it can use; another may have them. If none has, that is the end.
     private void GoOnWithout(string silo, Failure refusal, IOutbox outbox)
     {
         roster.Refuse(silo, refusal.Reason);
-        Warn($"{refusal.Reason}; it takes no part");
-        if (Silos.IsEmpty) Fail(refusal);
-        else Recover(RecoveryCause.Change, outbox);
+        Warn($"{refusal.Reason}; it takes no part", outbox);
+        if (Silos.IsEmpty) Fail(refusal, outbox);
+        else Recover(RecoveryCause.Change, refusal.Reason, outbox);
     }
+
+    private string Silence =>
+        string.Create(CultureInfo.InvariantCulture, $"nothing was heard for {budget.Deadline.TotalSeconds:0.#} s");
 
     private string Vacancy =>
         $"no silo of the cluster can hold its parts{(roster.Objections.IsEmpty ? "" : $" ({string.Join("; ", roster.Objections)})")}";
@@ -245,15 +261,16 @@ public sealed partial class CoordinatorActor
     private bool StandsOn(string silo) =>
         vacantSince is null && (Status is RunStatus.Leading or RunStatus.Restoring || Placement is not { } placement || placement.Uses(silo));
 
-    private void Recover(RecoveryCause cause, IOutbox outbox)
+    private void Recover(RecoveryCause cause, string why, IOutbox outbox)
     {
         if (budget.Spend(cause, now) is { } reason)
         {
-            Fail(new Failure(KeyOf(Step, Phase.Forward), FailureKind.Lost, $"{reason}; step {Step} is the first that is missing"));
+            Fail(FailureKind.Lost, $"{reason}; step {Step} is the first that is missing", outbox);
             return;
         }
 
-        Recoveries++;
+        (Recoveries, LastRecovery) = (Recoveries + 1, $"at step {Step}, {Status}: {why}");
+        outbox.Observe(new RecoveryBegun(KeyOf(Step, Phase.Forward), cause, why, Status));
         AcquireLeadership(outbox);
     }
 
@@ -261,17 +278,17 @@ public sealed partial class CoordinatorActor
     private void AcquireLeadership(IOutbox outbox)
     {
         (Status, progressed) = (RunStatus.Leading, true);
-        vacantSince = Silos.IsEmpty ? vacantSince ?? now : null;
+        Vacate(Silos.IsEmpty ? vacantSince ?? now : null, outbox);
         if (vacantSince is null) outbox.Send(Recipients.Store, new AcquireLeadership(KeyOf(++attempt, Phase.Forward), plan));
     }
 
     // Nobody can be restored; the next silo that can take part is a change of members, and leads on from here.
-    private void Wait(TimeSpan since)
+    private void Wait(TimeSpan since, IOutbox outbox)
     {
-        if (interrupting) Status = RunStatus.Interrupted;
-        else if (handingOver) Status = RunStatus.HandedOver;
+        if (interrupting) End(RunStatus.Interrupted, outbox);
+        else if (handingOver) End(RunStatus.HandedOver, outbox);
         else if (now - since > plan.GiveUpAfter)
-            Fail(new Failure(KeyOf(Step, Phase.Forward), roster.Objections.IsEmpty ? FailureKind.Lost : FailureKind.Data, Vacancy));
+            Fail(roster.Objections.IsEmpty ? FailureKind.Lost : FailureKind.Data, Vacancy, outbox);
     }
 
     private void TakeLeadership(LeadershipGranted led, IOutbox outbox)
@@ -286,7 +303,7 @@ public sealed partial class CoordinatorActor
         Term = led.Key.Term;
         if (led.Checkpoint is { } checkpoint && scores.Enter(checkpoint) is { } contradiction)
         {
-            Diverged(contradiction);
+            Fail(FailureKind.Divergence, contradiction, outbox);
             return;
         }
 
@@ -294,10 +311,11 @@ public sealed partial class CoordinatorActor
         // The own one is asked for by itself: to go, it hands the run over.
         foreach (var silo in leaving.Remove(roster.Own)) roster.Leave(silo);
         successorKnows = leaving.Contains(roster.Own);
-        (version, from, outage) = (led.Checkpoint?.Version ?? 0, led.Id, null);
+        (version, from) = (led.Checkpoint?.Version ?? 0, led.Id);
+        Pause(null, outbox);
         if (FirstVersion < 0) FirstVersion = version;
         SavedVersion = version;
-        warnings.AddRange(led.Warnings.Except(warnings));
+        foreach (var warning in led.Warnings) Warn(warning, outbox);
         Restore(outbox);
     }
 
@@ -307,7 +325,7 @@ public sealed partial class CoordinatorActor
     {
         if (late.Key.Term <= Term) return;
         Term = late.Key.Term;
-        if (Status != RunStatus.Leading) Recover(RecoveryCause.Change, outbox);
+        if (Status != RunStatus.Leading) Recover(RecoveryCause.Change, "an earlier request to lead came late", outbox);
     }
 
     private void Restore(IOutbox outbox)
@@ -317,10 +335,46 @@ public sealed partial class CoordinatorActor
         Placement = Placement.Of(plan, roster.Staying, moving ? null : Placement, roster.Own);
         moving = false;
         if (plan.Spec.Trace != TraceSpec.None && Term > 1) disturbed = Step;
+        outbox.Observe(new RestoreBegun(KeyOf(Step, Phase.Forward), Placement));
         outbox.Send(Recipients.Everyone, new Restore(KeyOf(Step, Phase.Forward), plan, Placement, from));
     }
 
-    private void Diverged(string contradiction) => Fail(new Failure(KeyOf(Step, Phase.Forward), FailureKind.Divergence, contradiction));
+    private void FinishRestore(IOutbox outbox)
+    {
+        outbox.Observe(new RestoreDone(KeyOf(Step, Phase.Forward)));
+        Proceed(outbox);
+    }
+
+    // The store does not answer, or does again.
+    private void Pause(StoreRetryState? next, IOutbox outbox)
+    {
+        var before = Paused;
+        outage = next;
+        TellPause(before, outbox);
+    }
+
+    // No silo can hold parts, or one can again.
+    private void Vacate(TimeSpan? since, IOutbox outbox)
+    {
+        var before = Paused;
+        vacantSince = since;
+        TellPause(before, outbox);
+    }
+
+    private void TellPause(string? before, IOutbox outbox)
+    {
+        if (before is null && Paused is { } reason) outbox.Observe(new RunPaused(KeyOf(Step, Phase.Forward), reason));
+        if (before is not null && Paused is null) outbox.Observe(new RunResumed(KeyOf(Step, Phase.Forward)));
+    }
+
+    private void End(RunStatus status, IOutbox outbox)
+    {
+        Status = status;
+        outbox.Observe(new RunEnded(KeyOf(Step, Phase.Forward), status, Failure));
+    }
+
+    private void Fail(FailureKind kind, string reason, IOutbox outbox) =>
+        Fail(new Failure(KeyOf(Step, Phase.Forward), kind, reason), outbox);
 
     private bool Acknowledge(AckTracker call, ActorId from)
     {

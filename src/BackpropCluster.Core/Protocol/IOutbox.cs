@@ -6,7 +6,8 @@ public interface IOutbox
     /// <summary>Hands one message to each of the receivers; they share the object.</summary>
     void Send(Recipients to, Message message);
 
-    /// <summary>Says what was just computed. Only for steps whose key carries a trace.</summary>
+    /// <summary>Says what has just happened: what a part computed, only in steps whose key carries a trace; what became of the run
+    /// (<see cref="RunObservation"/>), always.</summary>
     void Observe(Observation observation);
 }
 

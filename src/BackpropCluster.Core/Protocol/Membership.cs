@@ -35,8 +35,9 @@ internal sealed class Membership(string own, ImmutableArray<string> eligible)
 
     public bool IsLeaving(string silo) => leaving.Contains(silo);
 
-    /// <summary>Whether a silo that holds a part can take part no more.</summary>
-    public bool HasLost(Placement placement) => placement.SiloOfPart.Any(s => !Silos.Contains(placement.Silos[s]));
+    /// <summary>The silos that hold parts and can take part no more.</summary>
+    public ImmutableArray<string> LostOf(Placement placement) =>
+        [.. placement.Silos.Where(silo => placement.Uses(silo) && !Silos.Contains(silo))];
 
     /// <summary>Whether a member is not in the placement that would stay.</summary>
     public bool HasNew(Placement placement) => Silos.Except(placement.Silos).Except(leaving).Any();

@@ -1,6 +1,7 @@
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>What a part computed in a traced step: for people who want to see it, never for the computation itself.</summary>
+/// <summary>What happened, for people who want to see it, never for the computation itself: what a part computed in a traced step, or what
+/// became of the run (<see cref="RunObservation"/>).</summary>
 /// <remarks>Arrays are empty where the run's <see cref="TraceDetail"/> asks for times only.</remarks>
 public abstract record Observation(MessageKey Key);
 

@@ -1,7 +1,7 @@
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>Why a run goes back to a checkpoint.</summary>
-internal enum RecoveryCause : byte
+public enum RecoveryCause : byte
 {
     /// <summary>A part asked for a state. Asked again and again it cannot be helped, so these are counted.</summary>
     Asked,

@@ -132,7 +132,8 @@ public sealed class ClusterClient : IAsyncDisposable
         {
             try
             {
-                return await Grains.GetGrain<ISiloGrain>(ActorKeys.Silo(silo)).Describe().AsTask().WaitAsync(AnswerBound);
+                var grain = Grains.GetGrain<ISiloGrain>(ActorKeys.Silo(silo));
+                return await grain.Describe().AsTask().WaitAsync(AnswerBound);
             }
             catch (Exception e) when (e is OrleansException or TimeoutException)
             {

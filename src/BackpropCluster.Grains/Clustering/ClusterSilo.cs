@@ -199,7 +199,8 @@ public sealed class ClusterSilo : IAsyncDisposable
     {
         try
         {
-            return await Grains.GetGrain<ISiloGrain>(ActorKeys.Silo(other.ToParsableString())).Describe().AsTask().WaitAsync(DescribeBound);
+            var grain = Grains.GetGrain<ISiloGrain>(ActorKeys.Silo(other.ToParsableString()));
+            return await grain.Describe().AsTask().WaitAsync(DescribeBound);
         }
         catch (Exception e) when (e is OrleansException or TimeoutException)
         {

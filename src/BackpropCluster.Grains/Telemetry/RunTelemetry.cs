@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace BackpropCluster.Grains.Telemetry;
 
-/// <summary>Sees a run's coordinator change, and tells it as metrics, as log lines and as spans.</summary>
+/// <summary>Takes what a run's coordinator observes, and tells it as metrics, as log lines and as spans.</summary>
 internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
 {
     // What nobody fetches is forgotten, the oldest first: a run may go on for days without a client.
@@ -18,16 +18,10 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private readonly ArrayBufferWriter<byte> lines = new();
     private int forgotten;
     private long keptBytes;
-    private RunStatus status = RunStatus.Leading;
-    private long since = TraceClock.Now;
-    private long stepBegan = TraceClock.Now;
-    private int step = 1;
-    private bool reported;
-    private bool paused;
+    private long phaseBegan = TraceClock.Now; // the last to begin; first of all the request to lead
+    private long stepBegan;
     private long reportedAt;
-    private int recoveries, moves, replayed, evaluations, saved, failedSaves, warnings;
-    private long stale;
-    private bool led;
+    private bool hasLed;
 
     // Of steps that are not told yet: nobody collects ten times a second, and a small model's step is as long as a hundred measurements.
     private long steps, rows, toldAt;
@@ -47,116 +41,143 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         }
     }
 
-    /// <summary>Called after each message and tick.</summary>
-    public void Saw(CoordinatorActor state)
+    /// <summary>Takes what has happened to the run.</summary>
+    public void OnObservation(RunObservation observation)
     {
         var now = TraceClock.Now;
-        if (state.IsReported && !reported)
+        switch (observation)
         {
-            Phase("forward", now - stepBegan);
-            reportedAt = now;
+            case StepBegun:
+                stepBegan = now;
+                break;
+            case LossReported:
+                reportedAt = now;
+                Phase("forward", now - stepBegan);
+                break;
+            case StepCommitted committed:
+                Commit(committed, now);
+                break;
+            default:
+                TellSteps(now);
+                Boundary(observation, now);
+                break;
         }
-
-        if (state.Step != step) Committed(state, now);
-        reported = state.IsReported;
-        if (state.Status != status) Changed(state, now);
-        if (latest is not null && (now - toldAt > TellEvery || state.Status != RunStatus.Training)) TellSteps(now);
-        Count(state);
-        tracer.Finish(state, Keep);
     }
 
-    private void Committed(CoordinatorActor state, long now)
+    /// <summary>Called several times a second: tells of steps that nothing has followed.</summary>
+    public void Tick(CoordinatorActor state)
     {
-        // After a recovery the step is an earlier one: nothing was committed then.
-        if (state.Step == step + 1)
-        {
-            var score = state.Losses[step - 1];
-            Metrics.StepDuration.Record((now - stepBegan) / 1e9);
-            if (reported) Phase("backward", now - reportedAt);
-            (steps, rows, latest) = (steps + 1, rows + score.Rows, score);
-        }
+        if (TraceClock.Now is var now && now - toldAt > TellEvery) TellSteps(now);
+        FinishTraces(state);
+    }
 
-        (step, stepBegan) = (state.Step, now);
+    /// <summary>Called after each message, too: writes the traces that are complete.</summary>
+    public void FinishTraces(CoordinatorActor state) => tracer.Finish(state, Keep);
+
+    private void Commit(StepCommitted committed, long now)
+    {
+        Metrics.StepDuration.Record((now - stepBegan) / 1e9);
+        Phase("backward", now - reportedAt);
+        if (committed.IsReplayed) Metrics.ReplayedSteps.Add(1);
+        (steps, rows, latest) = (steps + 1, rows + committed.Score.Rows, committed.Score);
+        if (now - toldAt > TellEvery) TellSteps(now);
     }
 
     private void TellSteps(long now)
     {
+        if (latest is not { } score) return;
         Metrics.Steps.Add(steps);
         Metrics.Rows.Add(rows);
-        Metrics.Loss.Record(latest!.Value.Loss, Set("train"));
-        if (latest.Value.Accuracy is { } accuracy) Metrics.Accuracy.Record(accuracy, Set("train"));
+        Tell(score, "train");
         (steps, rows, latest, toldAt) = (0, 0, null, now);
     }
 
-    private void Changed(CoordinatorActor state, long now)
+    // Between two steps: what takes long there has a duration and a span in the trace of the step before.
+    private void Boundary(RunObservation observation, long now)
     {
-        var (before, began) = (status, since);
-        (status, since) = (state.Status, now);
-        switch (before)
+        switch (observation)
         {
-            case RunStatus.Leading when state.Status == RunStatus.Restoring:
-                if (!led && state.Term > 1)
-                {
-                    Metrics.Takeovers.Add(1);
-                    tracer.Before("take over", began);
-                }
-
-                led = true;
-                logger.LogInformation("run {Run} is led here in term {Term}, from step {Step} on {Silos} silos", plan.Run, state.Term, state.Step - 1, state.Placement!.Silos.Length);
+            case RestoreBegun restore:
+                Lead(restore);
                 break;
-            case RunStatus.Evaluating:
-                Phase("evaluate", now - began);
-                tracer.After(step - 1, "evaluate", began, now);
+            case RestoreDone:
+                Phase("restore", now - phaseBegan);
                 break;
-            case RunStatus.Saving:
-                Phase("save", now - began);
-                tracer.After(step - 1, "save checkpoint", began, now);
+            case EvaluationDone evaluation:
+                Phase("evaluate", now - phaseBegan);
+                tracer.After(evaluation.Key.Step, "evaluate", phaseBegan, now);
+                Tell(evaluation.Score, "test");
                 break;
-            case RunStatus.Restoring:
-                Phase("restore", now - began);
+            case CheckpointSaved save:
+                EndSave(save.Key.Step, now, Metrics.Written);
+                logger.LogInformation("run {Run} is saved at step {Step}", plan.Run, save.Key.Step);
+                break;
+            case SaveFailed save:
+                EndSave(save.Key.Step, now, Metrics.Failed);
+                break;
+            default:
+                Change(observation, now);
                 break;
         }
 
-        if (state.Status == RunStatus.Training) stepBegan = now;
-        if (state.Status.IsOver()) logger.LogInformation("run {Run} is {Status} after {Steps} steps{Reason}", plan.Run, state.Status, state.CommittedSteps, state.Failure is { } failure ? $": {failure.Reason}" : "");
-        if (state.Status == RunStatus.HandedOver) logger.LogInformation("run {Run} is handed over at step {Step}: this silo leaves", plan.Run, state.CommittedSteps);
+        if (observation is RestoreBegun or EvaluationBegun or SaveBegun or RecoveryBegun) phaseBegan = now;
     }
 
-    private void Count(CoordinatorActor state)
+    private void Lead(RestoreBegun restore)
     {
-        if (state.Recoveries > recoveries)
+        var (term, step) = (restore.Key.Term, restore.Key.CommittedVersion);
+        if (!hasLed && term > 1)
         {
-            logger.LogWarning("run {Run} recovers from step {Step}, in a term above {Term}", plan.Run, state.Step, state.Term);
-            tracer.Before("recover", TraceClock.Now);
+            Metrics.Takeovers.Add(1);
+            tracer.Before("take over", phaseBegan);
         }
 
-        if (state.SavedVersion > saved) logger.LogInformation("run {Run} is saved at step {Step}", plan.Run, state.SavedVersion);
-        if (state.Moves > moves)
-        {
-            logger.LogInformation("run {Run} moves its parts at step {Step}: silos came or left", plan.Run, state.CommittedSteps);
-            tracer.Before("change placement", TraceClock.Now);
-        }
+        hasLed = true;
+        logger.LogInformation("run {Run} is led here in term {Term}, from step {Step} on {Silos} silos", plan.Run, term, step, restore.Placement.Silos.Length);
+    }
 
-        Grown(Metrics.Recoveries, state.Recoveries, ref recoveries);
-        Grown(Metrics.Moves, state.Moves, ref moves);
-        Grown(Metrics.ReplayedSteps, state.ReplayedSteps, ref replayed);
-        if (state.SavedVersion > saved) Metrics.Checkpoints.Add(1, Metrics.Written);
-        saved = Math.Max(saved, state.SavedVersion);
-        for (; warnings < state.Warnings.Count; warnings++)
-            logger.LogWarning("run {Run}: {Warning}", plan.Run, state.Warnings[warnings]);
-        if (state.FailedSaves > failedSaves) Metrics.Checkpoints.Add(state.FailedSaves - failedSaves, Metrics.Failed);
-        failedSaves = state.FailedSaves;
+    private void EndSave(int step, long now, KeyValuePair<string, object?> outcome)
+    {
+        Phase("save", now - phaseBegan);
+        tracer.After(step, "save checkpoint", phaseBegan, now);
+        Metrics.Checkpoints.Add(1, outcome);
+    }
 
-        if (state.Paused is not null && !paused) logger.LogWarning("run {Run} pauses at step {Step}: {Reason}", plan.Run, state.CommittedSteps, state.Paused);
-        if (state.Paused is null && paused) logger.LogInformation("run {Run} goes on at step {Step}", plan.Run, state.CommittedSteps);
-        paused = state.Paused is not null;
-        if (state.StaleMessages > stale) Metrics.StaleMessages.Add(state.StaleMessages - stale);
-        stale = state.StaleMessages;
-        for (; evaluations < state.Evaluations.Count; evaluations++)
+    // What does not belong to a run that nothing disturbs, and its end.
+    private void Change(RunObservation observation, long now)
+    {
+        var step = observation.Key.CommittedVersion;
+        switch (observation)
         {
-            var score = state.Evaluations[evaluations].Score;
-            Metrics.Loss.Record(score.Loss, Set("test"));
-            if (score.Accuracy is { } accuracy) Metrics.Accuracy.Record(accuracy, Set("test"));
+            case RecoveryBegun recovery:
+                Metrics.Recoveries.Add(1);
+                tracer.Before("recover", now);
+                logger.LogWarning("run {Run} recovers after step {Step}, in a term above {Term}: {Reason}", plan.Run, step, recovery.Key.Term, recovery.Reason);
+                break;
+            case RebalanceBegun:
+                Metrics.Moves.Add(1);
+                tracer.Before("change placement", now);
+                logger.LogInformation("run {Run} moves its parts at step {Step}: silos came or left", plan.Run, step);
+                break;
+            case StaleMessageDropped:
+                Metrics.StaleMessages.Add(1);
+                break;
+            case RunWarned warned:
+                logger.LogWarning("run {Run}: {Warning}", plan.Run, warned.Warning);
+                break;
+            case RunPaused paused:
+                logger.LogWarning("run {Run} pauses at step {Step}: {Reason}", plan.Run, step, paused.Reason);
+                break;
+            case RunResumed:
+                logger.LogInformation("run {Run} goes on at step {Step}", plan.Run, step);
+                break;
+            case RunEnded { Status: RunStatus.HandedOver }:
+                logger.LogInformation("run {Run} is handed over at step {Step}: this silo leaves", plan.Run, step);
+                break;
+            case RunEnded end:
+                var reason = end.Failure is { } failure ? $": {failure.Reason}" : "";
+                logger.LogInformation("run {Run} is {Status} after {Steps} steps{Reason}", plan.Run, end.Status, step, reason);
+                break;
         }
     }
 
@@ -178,13 +199,12 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         }
     }
 
-    private static void Grown(System.Diagnostics.Metrics.Counter<long> counter, int now, ref int before)
-    {
-        if (now > before) counter.Add(now - before);
-        before = now;
-    }
-
     private static void Phase(string phase, long nanoseconds) => Metrics.PhaseDuration.Record(nanoseconds / 1e9, new KeyValuePair<string, object?>("phase", phase));
 
-    private static KeyValuePair<string, object?> Set(string set) => new("set", set);
+    private static void Tell(BatchMetrics score, string set)
+    {
+        KeyValuePair<string, object?> label = new("set", set);
+        Metrics.Loss.Record(score.Loss, label);
+        if (score.Accuracy is { } accuracy) Metrics.Accuracy.Record(accuracy, label);
+    }
 }

@@ -30,7 +30,7 @@ internal sealed class Watched
 
     public string CoordinatorSilo => coordinator ?? throw new InvalidOperationException("nobody leads the run yet");
 
-    /// <summary>Each term as it was first told.</summary>
+    /// <summary>Each term as it was first told, and why the run recovered.</summary>
     public string History => string.Join("; ", history);
 
     public void Take(RunProgress progress)
@@ -45,6 +45,7 @@ internal sealed class Watched
                 ReplayedSteps = Math.Max(ReplayedSteps, last.CommittedSteps - progress.FirstVersion);
             }
 
+            if (progress.LastRecovery is { } recovery && recovery != last?.LastRecovery) history.Add($"recovered {recovery}");
             if (progress.Term != last?.Term)
                 history.Add(string.Create(CultureInfo.InvariantCulture, $"term {progress.Term} from step {progress.CommittedSteps} on {string.Join(' ', placement.Silos)}, {progress.Moves} moves"));
             (Recoveries, ReplayedSteps) = (Math.Max(Recoveries, progress.Recoveries), Math.Max(ReplayedSteps, progress.ReplayedSteps));

@@ -88,7 +88,10 @@ internal sealed class CoordinatorHarness : IOutbox
         }
     }
 
-    void IOutbox.Observe(Observation observation) => throw new NotSupportedException();
+    /// <summary>What the coordinator said of the run.</summary>
+    public List<Observation> Observations { get; } = [];
+
+    void IOutbox.Observe(Observation observation) => Observations.Add(observation);
 
     private Observation? Observed(MessageKey key) => (key.From.Kind, key.Phase) switch
     {
