@@ -32,6 +32,9 @@ public sealed class MetricTests : IDisposable
         Assert.Equal(2 * StepsAnEpoch, MetricNames.Last(points, "backprop.step.duration"));
         Assert.Equal(2, MetricNames.Last(points, "backprop.checkpoints", ("outcome", "written")));
         Assert.Equal(2, MetricNames.Last(points, "backprop.phase.duration", ("phase", "evaluate")));
+        // Also where the loss is the last thing that the coordinator hears of a step.
+        foreach (var phase in (string[])["forward", "backward"])
+            Assert.Equal(2 * StepsAnEpoch, MetricNames.Last(points, "backprop.phase.duration", ("phase", phase)));
         Assert.Equal(3, MetricNames.Last(points, "backprop.silos"));
         Assert.Equal(run.Result.GetProperty("test").GetProperty("loss").GetDouble(), points.Last(p => p.Name == "backprop.loss" && p.Label("set") == "test").Value);
         Assert.Equal(run.Result.GetProperty("train").GetProperty("loss").GetDouble(), points.Last(p => p.Name == "backprop.loss" && p.Label("set") == "train").Value);
