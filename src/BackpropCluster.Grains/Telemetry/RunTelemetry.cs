@@ -152,7 +152,8 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
             case RecoveryBegun recovery:
                 Metrics.Recoveries.Add(1);
                 tracer.Before("recover", now);
-                logger.LogWarning("run {Run} recovers after step {Step}, in a term above {Term}: {Reason}", plan.Run, step, recovery.Key.Term, recovery.Reason);
+                logger.LogWarning(
+                    "run {Run} recovers from step {Step}, in a term above {Term}: {Reason}", plan.Run, recovery.Key.Step, recovery.Key.Term, recovery.Reason);
                 break;
             case RebalanceBegun:
                 Metrics.Moves.Add(1);
