@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
@@ -81,10 +82,24 @@ internal sealed class CoordinatorGrain(
     {
         if (state is null || outbox is null || record is null) return;
         Hear(message, record.Plan, state.Term);
-        state.Receive(message, outbox);
+        Hand(message, state, outbox);
         telemetry!.FinishTraces(state);
         if (began == 0 && state.Status == RunStatus.Training) began = time.GetTimestamp();
         if (state.Status.IsOver()) Announce(state);
+    }
+
+    [SuppressMessage("Design", "CA1031", Justification = "Nobody awaits a message: whatever is thrown must end the run, or it would hang.")]
+    private void Hand(Message message, CoordinatorActor to, CoordinatorOutbox answers)
+    {
+        try
+        {
+            to.Receive(message, answers);
+        }
+        catch (Exception e)
+        {
+            logger.LogError(e, "the coordinator of run {Run} failed at {Key}", this.GetPrimaryKeyString(), message.Key);
+            to.Fail(new Failure(message.Key, FailureKind.Defect, $"coordinator: {e.GetType().Name}: {e.Message}"), answers);
+        }
     }
 
     // What a silo has said of its files before is over. Of an earlier term: it is asked again in this one, if it has a part.
@@ -160,7 +175,8 @@ internal sealed class CoordinatorGrain(
     private void ReceiveHere(string run)
     {
         var turns = TaskScheduler.Current;
-        receiver ??= message => Task.Factory.StartNew(() => Take(message), CancellationToken.None, TaskCreationOptions.DenyChildAttach, turns);
+        receiver ??= message => Task.Factory.StartNew(
+            () => Take(message), CancellationToken.None, TaskCreationOptions.DenyChildAttach, turns);
         here.Enter(run, receiver);
     }
 
@@ -192,7 +208,6 @@ internal sealed class CoordinatorGrain(
     private void Forget()
     {
         departure?.LeadsNoMore(this.GetPrimaryKeyString());
-        if (receiver is not null) here.Remove(this.GetPrimaryKeyString(), receiver);
         (state, outbox, telemetry, record) = (null, null, null, null);
         DeactivateOnIdle();
     }

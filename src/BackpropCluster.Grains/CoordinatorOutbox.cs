@@ -6,25 +6,28 @@ namespace BackpropCluster.Grains;
 
 /// <summary>Delivers what a coordinator says: to the exchange of each silo, which knows the parts there, and to the store.</summary>
 internal sealed class CoordinatorOutbox(
-    IGrainFactory grains, RunPlan plan, string silo, Exchanges shells, LocalCoordinators here, StoreShell store, RunTelemetry telemetry) : IOutbox
+    IGrainFactory grains, RunPlan plan, string silo, Exchanges shells, LocalCoordinators here, StoreShell store,
+    RunTelemetry telemetry) : IOutbox
 {
-    private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(plan.Run);
     private Placement placement = new([], [], "");
     private IExchangeGrain?[] exchanges = []; // none where no part stands
 
     public void Send(Recipients to, Message message)
     {
         if (message is Restore restore) Route(restore.Placement);
-        if (message is Advance { Key.Trace.IsSampled: true } advance) message = advance with { Key = advance.Key with { Trace = telemetry.Tracer.Begin(advance.Key) } };
+        var tracer = telemetry.Tracer;
+        if (message is Advance { Key.Trace.IsSampled: true } advance)
+            message = advance with { Key = advance.Key with { Trace = tracer.Begin(advance.Key) } };
 
-        using var below = message is Advance && plan.Spec.Trace.Orleans ? OrleansSpans.Below(telemetry.Tracer.RootOf(message.Key.Step)) : default;
+        var isTraced = message is Advance && plan.Spec.Trace.Orleans;
+        using var below = isTraced ? OrleansSpans.Below(tracer.RootOf(message.Key.Step)) : default;
         switch (to.Kind)
         {
             case RecipientKind.Store:
                 store.Take(plan, message, this);
                 break;
             case RecipientKind.Coordinator:
-                if (!here.TryDeliver(plan.Run, message)) coordinator.Take(message);
+                here.Deliver(plan.Run, message);
                 break;
             case RecipientKind.Source:
                 for (var other = 0; other < exchanges.Length; other++)

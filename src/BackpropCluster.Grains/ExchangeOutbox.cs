@@ -5,7 +5,8 @@ namespace BackpropCluster.Grains;
 
 /// <summary>Delivers what an exchange says: one-way calls to the parts of its silo, to the exchanges of others, and to the coordinator.</summary>
 /// <remarks>Not thread-safe: used under its exchange's lock.</remarks>
-internal sealed class ExchangeOutbox(IGrainFactory grains, string run, string silo, LocalCoordinators here, SiloTracer tracer) : IOutbox
+internal sealed class ExchangeOutbox(
+    IGrainFactory grains, string run, string silo, LocalCoordinators here, SiloTracer tracer) : IOutbox
 {
     private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(run);
     private Dictionary<ActorId, IActorGrain> parts = [];
@@ -70,12 +71,13 @@ internal sealed class ExchangeOutbox(IGrainFactory grains, string run, string si
 
     public void Observe(Observation observation) => tracer.OnObservation(observation, 0);
 
-    // What answers a Restore is for the coordinator that sent it. What asks for one is for whoever leads now, and that is found by the
-    // directory: this exchange may have missed that another one does.
+    // What answers a Restore is for the coordinator that sent it. What asks for one is for whoever leads now, and that is
+    // found by the directory: this exchange may have missed that another one does.
     private void ToCoordinator(Message message)
     {
-        if (message is NeedRestore or Failure || leading is null || (leadsHere && !here.TryDeliver(run, message))) coordinator.Take(message);
-        else if (!leadsHere) leading.ToCoordinator(run, message);
+        if (message is NeedRestore or Failure || leading is null) coordinator.Take(message);
+        else if (leadsHere) here.Deliver(run, message);
+        else leading.ToCoordinator(run, message);
     }
 
     private static void Hand(IActorGrain part, Message message)

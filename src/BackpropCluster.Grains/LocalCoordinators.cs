@@ -3,11 +3,11 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>The coordinators that lead a run on this silo, for whoever has a message for one and knows that it leads here.</summary>
-/// <remarks>A message to a grain is addressed by the cluster's directory, part of which moves whenever a silo comes or leaves. One-way
-/// messages that were addressed at such a moment did not arrive, and a run stood still until its step's deadline. Who was restored
-/// by a coordinator knows its silo from the placement, so what it answers needs no directory.</remarks>
-internal sealed class LocalCoordinators
+/// <summary>The coordinators that lead a run on this silo, for whoever has a message for one that should lead here.</summary>
+/// <remarks>Who was restored by a coordinator knows its silo from the placement, so what it answers needs no directory, part of
+/// which moves whenever a silo comes or leaves (docs/decisions/0024).</remarks>
+/// <param name="grains">By which another coordinator is found, where none leads here.</param>
+internal sealed class LocalCoordinators(IGrainFactory grains)
 {
     private readonly ConcurrentDictionary<string, Action<Message>> receivers = new();
 
@@ -19,11 +19,10 @@ internal sealed class LocalCoordinators
     /// <summary>It leads no more. Another one of the same run that has begun here meanwhile stays.</summary>
     public void Remove(string run, Action<Message> receive) => receivers.TryRemove(KeyValuePair.Create(run, receive));
 
-    /// <summary>Hands a message to the coordinator of a run; false if none leads it here.</summary>
-    public bool TryDeliver(string run, Message message)
+    /// <summary>Hands a message to the coordinator that leads a run here; to whoever leads it, if that is another.</summary>
+    public void Deliver(string run, Message message)
     {
-        if (!receivers.TryGetValue(run, out var receive)) return false;
-        receive(message);
-        return true;
+        if (receivers.TryGetValue(run, out var receive)) receive(message);
+        else grains.GetGrain<ICoordinatorGrain>(run).Take(message);
     }
 }

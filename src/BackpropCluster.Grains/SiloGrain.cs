@@ -26,10 +26,7 @@ internal sealed class SiloGrain(ILocalSiloDetails local, Exchanges exchanges, Lo
         }
     }
 
-    public void ToCoordinator(string run, Message message)
-    {
-        if (!coordinators.TryDeliver(run, message)) GrainFactory.GetGrain<ICoordinatorGrain>(run).Take(message);
-    }
+    public void ToCoordinator(string run, Message message) => coordinators.Deliver(run, message);
 
     public ValueTask<SiloDescription> Describe()
     {

@@ -2,8 +2,8 @@ using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>What happened to a run, told by its coordinator: to whoever counts, logs, draws or reports it, never to the computation.</summary>
-/// <remarks>Each is told once, when it has happened, and with all that is to be known of it, so that nobody has to find out what
+/// <summary>What happened to a run, said by its coordinator to whoever counts, logs or draws it.</summary>
+/// <remarks>Each is said once, when it has happened, with all that is to be known of it, so that nobody has to find out what
 /// happened by comparing what the coordinator says of itself before and after.</remarks>
 public abstract record RunObservation(MessageKey Key) : Observation(Key);
 
@@ -24,7 +24,7 @@ public sealed record LossReported(MessageKey Key, BatchMetrics Score) : RunObser
 /// <summary>Every gradient of a step is in, and its update counts.</summary>
 /// <param name="Key">The step.</param>
 /// <param name="Score">Over its rows.</param>
-/// <param name="IsReplayed">Whether this coordinator, or the checkpoint that it began with, knew the step already.</param>
+/// <param name="IsReplayed">Whether this coordinator, or the checkpoint that it began with, knew its score.</param>
 public sealed record StepCommitted(MessageKey Key, BatchMetrics Score, bool IsReplayed) : RunObservation(Key);
 
 /// <summary>A version is sent through the rows that are held out, or all.</summary>
@@ -47,7 +47,8 @@ public sealed record SaveFailed(MessageKey Key, string Reason) : RunObservation(
 /// <param name="Cause">Why.</param>
 /// <param name="Reason">The same in words, with the silo or the part that it is about.</param>
 /// <param name="During">What the run was doing.</param>
-public sealed record RecoveryBegun(MessageKey Key, RecoveryCause Cause, string Reason, RunStatus During) : RunObservation(Key);
+public sealed record RecoveryBegun(MessageKey Key, RecoveryCause Cause, string Reason, RunStatus During)
+    : RunObservation(Key);
 
 /// <summary>Parts move at a step boundary because silos came or left: nothing is computed again.</summary>
 public sealed record RebalanceBegun(MessageKey Key) : RunObservation(Key);
@@ -61,7 +62,7 @@ public sealed record RunResumed(MessageKey Key) : RunObservation(Key);
 /// <summary>Something that the user should know, and that the run goes on in spite of.</summary>
 public sealed record RunWarned(MessageKey Key, string Warning) : RunObservation(Key);
 
-/// <summary>A message of a term, or of a run, that is over came and was dropped. Some after a recovery are healthy.</summary>
+/// <summary>A message of another term or run was dropped. Some after a recovery are healthy.</summary>
 public sealed record StaleMessageDropped(MessageKey Key) : RunObservation(Key);
 
 /// <summary>This coordinator is done with the run: it is over, or another silo's coordinator goes on with it.</summary>
