@@ -35,11 +35,18 @@ internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed
 
     public async Task Start(int count)
     {
-        for (var i = 0; i < count; i++) silos.Add(await Silo(string.Create(CultureInfo.InvariantCulture, $"silo-{i + 1}")));
+        for (var i = 0; i < count; i++)
+            silos.Add(await Silo(string.Create(CultureInfo.InvariantCulture, $"silo-{i + 1}")));
     }
 
-    /// <summary>Trains a run and kills so many silos on its way, one whenever another share of its steps is done.</summary>
-    public async Task<TrainingOutcome> Train(IGrainFactory grains, RunPlan plan, int kills, CancellationToken cancellation)
+    /// <summary>Trains a run and kills so many silos on its way, one whenever another share of its steps is
+    /// done.</summary>
+    public async Task<TrainingOutcome> Train(
+        IGrainFactory grains,
+        RunPlan plan,
+        int kills,
+        CancellationToken cancellation
+    )
     {
         (TimeSpan At, int? Steps)? waiting = null;
         var highest = 0;
@@ -53,17 +60,31 @@ internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed
             highest = Math.Max(highest, progress.CommittedSteps);
             if (waiting is { } kill)
             {
-                // The first news that were asked for after the kill: what had been committed until then, and had not been told yet, is
-                // nothing that the run did in spite of it.
-                if (kill.Steps is null) waiting = (kill.At, highest);
-                if (kill.Steps is null || progress.CommittedSteps <= kill.Steps) return;
+                // The first news that were asked for after the kill: what had been committed until then, and had not
+                // been told yet, is nothing that the run did in spite of it.
+                if (kill.Steps is null)
+                    waiting = (kill.At, highest);
+                if (kill.Steps is null || progress.CommittedSteps <= kill.Steps)
+                    return;
                 Recoveries.Add(clock.Elapsed - kill.At);
-                say(string.Create(CultureInfo.InvariantCulture, $"          step {progress.CommittedSteps} is committed {Recoveries[^1].TotalSeconds:0.0} s after it; {Replayed} steps computed again so far"));
+                say(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"          step {progress.CommittedSteps} is committed {Recoveries[^1].TotalSeconds:0.0} s "
+                            + $"after it; {Replayed} steps computed again so far"
+                    )
+                );
                 waiting = null;
             }
 
             // Spread over the run: the next one waits for its share of the steps, wherever the run stands by then.
-            if (Kills == kills || progress.IsOver || !SomebodyStands() || progress.CommittedSteps < (Kills + chance.Unit(draws)) * progress.Steps / (kills + 1)) return;
+            if (
+                Kills == kills
+                || progress.IsOver
+                || !SomebodyStands()
+                || progress.CommittedSteps < (Kills + chance.Unit(draws)) * progress.Steps / (kills + 1)
+            )
+                return;
             draws++;
             waiting = (clock.Elapsed, null);
             restarts.Add(KillOne(++Kills, progress.CommittedSteps));
@@ -72,7 +93,8 @@ internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var silo in Enumerable.Reverse(silos)) await silo.DisposeAsync();
+        foreach (var silo in Enumerable.Reverse(silos))
+            await silo.DisposeAsync();
     }
 
     private async Task KillOne(int number, int step)
@@ -86,18 +108,26 @@ internal sealed class Chaos(ClusterAddress cluster, string directory, ulong seed
             silos.RemoveAt(index);
         }
 
-        say(string.Create(CultureInfo.InvariantCulture, $"{clock.Elapsed.TotalSeconds,7:0.0} s  kill {number}: {victim.Name} at step {step}"));
+        say(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{clock.Elapsed.TotalSeconds, 7:0.0} s  kill {number}: {victim.Name} at step {step}"
+            )
+        );
         await victim.Kill();
         var again = await Silo(victim.Name);
-        lock (silos) silos.Add(again);
+        lock (silos)
+            silos.Add(again);
         await victim.DisposeAsync();
     }
 
     // Somebody must be left to go on: what takes longest after the loss of all is to believe that they are dead.
     private bool SomebodyStands()
     {
-        lock (silos) return silos.Count > first + 1;
+        lock (silos)
+            return silos.Count > first + 1;
     }
 
-    private Task<ChildSilo> Silo(string name) => ChildSilo.Start(name, "--cluster", cluster.Address, "--run-dir", directory);
+    private Task<ChildSilo> Silo(string name) =>
+        ChildSilo.Start(name, "--cluster", cluster.Address, "--run-dir", directory);
 }

@@ -17,7 +17,8 @@ internal sealed class Checkpoints : IAsyncDisposable
     private readonly RunPlan plan;
     private readonly string where;
 
-    private Checkpoints(IAsyncDisposable owner, CheckpointStore store, RunPlan plan, string where) => (this.owner, this.store, this.plan, this.where) = (owner, store, plan, where);
+    private Checkpoints(IAsyncDisposable owner, CheckpointStore store, RunPlan plan, string where) =>
+        (this.owner, this.store, this.plan, this.where) = (owner, store, plan, where);
 
     /// <summary>The run file's text, with every default spelt out.</summary>
     public required string RunFile { get; init; }
@@ -28,7 +29,15 @@ internal sealed class Checkpoints : IAsyncDisposable
         var file = RunFolder.Read(directory, run, null);
         var services = new ServiceCollection().AddSerializer().AddCheckpointFolder(directory).BuildServiceProvider();
         var where = directory == "runs" ? "" : $" --run-dir {directory}";
-        return new Checkpoints(services, services.GetRequiredService<CheckpointStore>(), Planner.Plan(run, file, Planner.Load(file)), where) { RunFile = file.ToYaml() };
+        return new Checkpoints(
+            services,
+            services.GetRequiredService<CheckpointStore>(),
+            Planner.Plan(run, file, Planner.Load(file)),
+            where
+        )
+        {
+            RunFile = file.ToYaml(),
+        };
     }
 
     /// <exception cref="CommandFailedException">There is no such run.</exception>
@@ -39,7 +48,10 @@ internal sealed class Checkpoints : IAsyncDisposable
         try
         {
             var record = await RunsVerb.Known(client, cluster, run, cancellation);
-            return new Checkpoints(client, client.Checkpoints, record.Plan, $" --cluster {cluster}") { RunFile = record.RunFile };
+            return new Checkpoints(client, client.Checkpoints, record.Plan, $" --cluster {cluster}")
+            {
+                RunFile = record.RunFile,
+            };
         }
         catch
         {
@@ -52,15 +64,24 @@ internal sealed class Checkpoints : IAsyncDisposable
     public async Task<List<Verified>> Verify()
     {
         var verified = new List<Verified>();
-        if (await store.List(plan.Run) is not { } list) return verified;
-        foreach (var warning in list.Warnings) Warn(warning);
+        if (await store.List(plan.Run) is not { } list)
+            return verified;
+        foreach (var warning in list.Warnings)
+            Warn(warning);
         foreach (var id in list.Ids)
         {
             try
             {
                 var checkpoint = await store.ReadCheckpoint(plan.Run, id);
                 var model = await store.Load(plan, id);
-                verified.Add(new Verified(id, checkpoint, WeightsHash.Sha256(model.Parameters.Select(l => (l.Weights, l.Biases))), null));
+                verified.Add(
+                    new Verified(
+                        id,
+                        checkpoint,
+                        WeightsHash.Sha256(model.Parameters.Select(l => (l.Weights, l.Biases))),
+                        null
+                    )
+                );
             }
             catch (BrokenCheckpointException e)
             {
@@ -75,9 +96,11 @@ internal sealed class Checkpoints : IAsyncDisposable
     /// <exception cref="CommandFailedException">There is none of that step, or it is broken.</exception>
     public async Task<(int Step, IReadOnlyList<LayerParameters> Layers)> Parameters(int? step)
     {
-        if (step == 0) return (0, InitialParameters());
+        if (step == 0)
+            return (0, InitialParameters());
         var (ids, warnings) = await store.List(plan.Run) ?? ([], []);
-        foreach (var warning in warnings) Warn(warning);
+        foreach (var warning in warnings)
+            Warn(warning);
         // Only what is asked for is loaded: a cluster's checkpoints come over the wire.
         foreach (var id in ids.Where(id => step is null || id.Version == step).Reverse())
         {
@@ -91,22 +114,42 @@ internal sealed class Checkpoints : IAsyncDisposable
             }
             catch (BrokenCheckpointException e)
             {
-                throw new CommandFailedException(ExitCode.VerificationFailed, $"{e.Message}. Nothing was written. Choose another --step; see: backprop checkpoint verify {plan.Run}{where}");
+                throw new CommandFailedException(
+                    ExitCode.VerificationFailed,
+                    $"{e.Message}. Nothing was written. Choose another --step; see: backprop checkpoint verify "
+                        + $"{plan.Run}{where}"
+                );
             }
         }
 
-        throw new CommandFailedException(ExitCode.Usage, $"run {plan.Run} has no {(step is null ? "whole checkpoint" : $"checkpoint of step {step}")}. Nothing was written. It has those of steps {string.Join(", ", ids.Select(id => id.Version).Prepend(0))}; 0 is the initial model.");
+        throw new CommandFailedException(
+            ExitCode.Usage,
+            $"run {plan.Run} has no {(step is null ? "whole checkpoint" : $"checkpoint of step {step}")}. Nothing "
+                + $"was written. It has those of steps "
+                + $"{string.Join(", ", ids.Select(id => id.Version).Prepend(0))}; 0 is the initial model."
+        );
     }
 
     public ValueTask DisposeAsync() => owner.DisposeAsync();
 
     private static void Warn(string warning) => System.Console.Error.WriteLine($"warning: {warning}");
 
-    private List<LayerParameters> InitialParameters() => [.. Enumerable.Range(1, plan.Depth).Select(layer =>
-    {
-        var shard = new DenseShard(plan.Spec, plan.Features, layer, 0, plan.Spec.Model.Layers[layer - 1].Units);
-        return new LayerParameters(shard.Weights.Values, shard.Biases.Values);
-    })];
+    private List<LayerParameters> InitialParameters() =>
+        [
+            .. Enumerable
+                .Range(1, plan.Depth)
+                .Select(layer =>
+                {
+                    var shard = new DenseShard(
+                        plan.Spec,
+                        plan.Features,
+                        layer,
+                        0,
+                        plan.Spec.Model.Layers[layer - 1].Units
+                    );
+                    return new LayerParameters(shard.Weights.Values, shard.Biases.Values);
+                }),
+        ];
 
     /// <param name="Id">Which checkpoint.</param>
     /// <param name="Checkpoint">What stands in it, if it is whole.</param>

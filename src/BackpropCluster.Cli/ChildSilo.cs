@@ -21,17 +21,29 @@ internal sealed class ChildSilo : IAsyncDisposable
     {
         // The very program that runs now: its own executable, or dotnet with its assembly.
         var own = Environment.ProcessPath!;
-        var start = new ProcessStartInfo(own) { RedirectStandardError = true, RedirectStandardOutput = true, RedirectStandardInput = true };
-        if (Path.GetFileNameWithoutExtension(own) == "dotnet") start.ArgumentList.Add(typeof(ChildSilo).Assembly.Location);
-        foreach (var argument in (string[])["silo", "--name", name, .. arguments]) start.ArgumentList.Add(argument);
-        var process = Process.Start(start) ?? throw new CommandFailedException(ExitCode.ClusterLost, $"{own} cannot be started. Nothing was started.");
+        var start = new ProcessStartInfo(own)
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+            RedirectStandardInput = true,
+        };
+        if (Path.GetFileNameWithoutExtension(own) == "dotnet")
+            start.ArgumentList.Add(typeof(ChildSilo).Assembly.Location);
+        foreach (var argument in (string[])["silo", "--name", name, .. arguments])
+            start.ArgumentList.Add(argument);
+        var process =
+            Process.Start(start)
+            ?? throw new CommandFailedException(ExitCode.ClusterLost, $"{own} cannot be started. Nothing was started.");
         var member = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
         var said = "";
         process.ErrorDataReceived += (_, line) =>
         {
-            if (line.Data?.Contains("is a member of", StringComparison.Ordinal) == true) member.TrySetResult(null);
-            else if (line.Data is not null) said = line.Data;
-            else member.TrySetResult(said);
+            if (line.Data?.Contains("is a member of", StringComparison.Ordinal) == true)
+                member.TrySetResult(null);
+            else if (line.Data is not null)
+                said = line.Data;
+            else
+                member.TrySetResult(said);
         };
         process.OutputDataReceived += (_, _) => { };
         process.BeginErrorReadLine();
@@ -39,13 +51,22 @@ internal sealed class ChildSilo : IAsyncDisposable
         var silo = new ChildSilo(process, name);
         try
         {
-            return await member.Task.WaitAsync(StartBound) is not { } problem ? silo
-                : throw new CommandFailedException(ExitCode.ClusterLost, $"silo {name} ended before it was a member: {problem}");
+            return await member.Task.WaitAsync(StartBound) is not { } problem
+                ? silo
+                : throw new CommandFailedException(
+                    ExitCode.ClusterLost,
+                    $"silo {name} ended before it was a member: {problem}"
+                );
         }
         catch (Exception e)
         {
             await silo.DisposeAsync();
-            throw e is TimeoutException ? new CommandFailedException(ExitCode.ClusterLost, $"silo {name} was no member within {StartBound.TotalSeconds} s.") : e;
+            throw e is TimeoutException
+                ? new CommandFailedException(
+                    ExitCode.ClusterLost,
+                    $"silo {name} was no member within {StartBound.TotalSeconds} s."
+                )
+                : e;
         }
     }
 
@@ -58,7 +79,8 @@ internal sealed class ChildSilo : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (!process.HasExited) await Kill();
+        if (!process.HasExited)
+            await Kill();
         process.Dispose();
     }
 }

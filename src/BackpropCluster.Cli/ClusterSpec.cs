@@ -3,7 +3,8 @@ using BackpropCluster.Core.Protocol;
 namespace BackpropCluster.Cli;
 
 /// <summary>What a run file says about where and how a run is carried out. None of it can change a result.</summary>
-/// <param name="Silos">Silos inside this process, 1 or more; in a cluster of silo processes how many there must be at least.</param>
+/// <param name="Silos">Silos inside this process, 1 or more; in a cluster of silo processes how many there must be at
+/// least.</param>
 /// <param name="Granularity">Units per grain.</param>
 /// <param name="Placement">How parts are laid on silos.</param>
 /// <param name="StepDeadline">How long a step may take without progress before it is recovered.</param>
@@ -11,4 +12,11 @@ namespace BackpropCluster.Cli;
 /// <param name="Checkpoints">When the run is saved.</param>
 /// <param name="LogEvery">Steps from one line of plain progress to the next; 0 writes ten lines a run.</param>
 public sealed record ClusterSpec(
-    int Silos, Granularity Granularity, PlacementRule Placement, TimeSpan StepDeadline, TimeSpan GiveUpAfter, CheckpointRule Checkpoints, int LogEvery);
+    int Silos,
+    Granularity Granularity,
+    PlacementRule Placement,
+    TimeSpan StepDeadline,
+    TimeSpan GiveUpAfter,
+    CheckpointRule Checkpoints,
+    int LogEvery
+);

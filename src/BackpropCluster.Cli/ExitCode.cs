@@ -29,7 +29,8 @@ internal static class ExitCode
     public const int Interrupted = 130;
 }
 
-/// <summary>An end that a user caused or can do something about: one or two lines and an exit code, never a stack trace.</summary>
+/// <summary>An end that a user caused or can do something about: one or two lines and an exit code, never a stack
+/// trace.</summary>
 internal sealed class CommandFailedException(int exitCode, string message) : Exception(message)
 {
     public int ExitCode => exitCode;

@@ -9,12 +9,17 @@ using Microsoft.Extensions.Logging;
 
 namespace BackpropCluster.Cli;
 
-/// <summary>Answers whether a silo lives and whether it takes part: <c>/health/live</c>, <c>/health/ready</c>; and shows Orleans'
-/// dashboard where it is asked for.</summary>
+/// <summary>Answers whether a silo lives and whether it takes part: <c>/health/live</c>, <c>/health/ready</c>; and
+/// shows Orleans' dashboard where it is asked for.</summary>
 internal static class HttpServer
 {
     /// <exception cref="PortTakenException">The port is in use.</exception>
-    public static async Task<IAsyncDisposable> Start(IPAddress listen, int port, Func<bool> isReady, OrleansDashboard? dashboard)
+    public static async Task<IAsyncDisposable> Start(
+        IPAddress listen,
+        int port,
+        Func<bool> isReady,
+        OrleansDashboard? dashboard
+    )
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(listen, port));
@@ -23,7 +28,13 @@ internal static class HttpServer
         builder.Logging.ClearProviders();
         var app = builder.Build();
         app.MapGet("/health/live", () => Results.Text("live"));
-        app.MapGet("/health/ready", () => isReady() ? Results.Text("ready") : Results.Text("not a member", statusCode: StatusCodes.Status503ServiceUnavailable));
+        app.MapGet(
+            "/health/ready",
+            () =>
+                isReady()
+                    ? Results.Text("ready")
+                    : Results.Text("not a member", statusCode: StatusCodes.Status503ServiceUnavailable)
+        );
         dashboard?.MapTo(app);
         try
         {

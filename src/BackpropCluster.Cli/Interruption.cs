@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace BackpropCluster.Cli;
 
-/// <summary>Signals that ask the program to end. The first, SIGINT or SIGTERM, asks for an orderly end; the second is left to the system, which
-/// ends the process at once.</summary>
+/// <summary>Signals that ask the program to end. The first, SIGINT or SIGTERM, asks for an orderly end; the second is
+/// left to the system, which ends the process at once.</summary>
 internal static class Interruption
 {
     private static readonly CancellationTokenSource Asked = new();
@@ -21,7 +21,8 @@ internal static class Interruption
 
     private static void Ask(PosixSignalContext signal)
     {
-        if (Asked.IsCancellationRequested) return;
+        if (Asked.IsCancellationRequested)
+            return;
         signal.Cancel = true;
         Asked.Cancel();
     }

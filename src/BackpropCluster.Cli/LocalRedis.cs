@@ -7,7 +7,8 @@ using BackpropCluster.Grains.Clustering;
 
 namespace BackpropCluster.Cli;
 
-/// <summary>A Redis of this machine, started on a free port in a folder of its own, where the program is installed.</summary>
+/// <summary>A Redis of this machine, started on a free port in a folder of its own, where the program is
+/// installed.</summary>
 internal sealed class LocalRedis : IAsyncDisposable
 {
     private static readonly TimeSpan StartBound = TimeSpan.FromSeconds(10);
@@ -15,7 +16,12 @@ internal sealed class LocalRedis : IAsyncDisposable
     private readonly Process process;
     private readonly DirectoryInfo folder;
 
-    private LocalRedis(Process process, DirectoryInfo folder, int port) => (this.process, this.folder, Url) = (process, folder, string.Create(CultureInfo.InvariantCulture, $"redis://127.0.0.1:{port}"));
+    private LocalRedis(Process process, DirectoryInfo folder, int port) =>
+        (this.process, this.folder, Url) = (
+            process,
+            folder,
+            string.Create(CultureInfo.InvariantCulture, $"redis://127.0.0.1:{port}")
+        );
 
     public string Url { get; }
 
@@ -23,8 +29,25 @@ internal sealed class LocalRedis : IAsyncDisposable
     public static async Task<LocalRedis?> Start(CancellationToken cancellation)
     {
         var (folder, port) = (Directory.CreateTempSubdirectory("backprop-redis-"), Ports.Free());
-        var start = new ProcessStartInfo("redis-server") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in (string[])["--port", port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--save", "", "--dir", folder.FullName]) start.ArgumentList.Add(argument);
+        var start = new ProcessStartInfo("redis-server")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (
+            var argument in (string[])
+                [
+                    "--port",
+                    port.ToString(CultureInfo.InvariantCulture),
+                    "--bind",
+                    "127.0.0.1",
+                    "--save",
+                    "",
+                    "--dir",
+                    folder.FullName,
+                ]
+        )
+            start.ArgumentList.Add(argument);
         Process process;
         try
         {
@@ -39,7 +62,8 @@ internal sealed class LocalRedis : IAsyncDisposable
         process.OutputDataReceived += (_, _) => { };
         process.BeginOutputReadLine();
         var redis = new LocalRedis(process, folder, port);
-        if (await IsListening(port, cancellation)) return redis;
+        if (await IsListening(port, cancellation))
+            return redis;
         await redis.DisposeAsync();
         return null;
     }
@@ -65,7 +89,10 @@ internal sealed class LocalRedis : IAsyncDisposable
             using var probe = new TcpClient();
             try
             {
-                await probe.ConnectAsync(IPAddress.Loopback, port, cancellation).AsTask().WaitAsync(StartBound, cancellation);
+                await probe
+                    .ConnectAsync(IPAddress.Loopback, port, cancellation)
+                    .AsTask()
+                    .WaitAsync(StartBound, cancellation);
                 return true;
             }
             catch (SocketException)

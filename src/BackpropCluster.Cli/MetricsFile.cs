@@ -4,9 +4,11 @@ using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Cli;
 
-/// <summary>metrics.jsonl: each step's score once and in order, each evaluation after the step whose parameters it read.</summary>
-/// <remarks>A run that goes on is told from its first step. What the file has already is compared, not written again; a line that a crash has
-/// torn, or that says something else, goes with all that follow it, since what the coordinator tells is sealed and the file is not.</remarks>
+/// <summary>metrics.jsonl: each step's score once and in order, each evaluation after the step whose parameters it
+/// read.</summary>
+/// <remarks>A run that goes on is told from its first step. What the file has already is compared, not written again; a
+/// line that a crash has torn, or that says something else, goes with all that follow it, since what the coordinator
+/// tells is sealed and the file is not.</remarks>
 internal sealed class MetricsFile : IDisposable
 {
     private const int BufferBytes = 1 << 16;
@@ -32,7 +34,15 @@ internal sealed class MetricsFile : IDisposable
         Evaluated();
         foreach (var score in losses)
         {
-            Line(new { kind = "step", step = ++steps, loss = score.Loss, accuracy = score.Accuracy });
+            Line(
+                new
+                {
+                    kind = "step",
+                    step = ++steps,
+                    loss = score.Loss,
+                    accuracy = score.Accuracy,
+                }
+            );
             Evaluated();
         }
 
@@ -41,7 +51,15 @@ internal sealed class MetricsFile : IDisposable
         void Evaluated()
         {
             while (waiting.TryPeek(out var next) && next.Version <= steps)
-                Line(new { kind = "evaluation", step = waiting.Dequeue().Version, loss = next.Score.Loss, accuracy = next.Score.Accuracy });
+                Line(
+                    new
+                    {
+                        kind = "evaluation",
+                        step = waiting.Dequeue().Version,
+                        loss = next.Score.Loss,
+                        accuracy = next.Score.Accuracy,
+                    }
+                );
         }
     }
 
@@ -50,10 +68,12 @@ internal sealed class MetricsFile : IDisposable
     private void Line(object values)
     {
         var line = JsonSerializer.SerializeToUtf8Bytes(values);
-        if (isComparing && Stands(line)) kept += line.Length + 1;
+        if (isComparing && Stands(line))
+            kept += line.Length + 1;
         else
         {
-            if (isComparing) EndComparing();
+            if (isComparing)
+                EndComparing();
             file.Write(line);
             file.WriteByte((byte)'\n');
         }
@@ -63,7 +83,9 @@ internal sealed class MetricsFile : IDisposable
     private bool Stands(byte[] line)
     {
         var there = new byte[line.Length + 1];
-        return file.ReadAtLeast(there, there.Length, throwOnEndOfStream: false) == there.Length && there[^1] == '\n' && there.AsSpan(0, line.Length).SequenceEqual(line);
+        return file.ReadAtLeast(there, there.Length, throwOnEndOfStream: false) == there.Length
+            && there[^1] == '\n'
+            && there.AsSpan(0, line.Length).SequenceEqual(line);
     }
 
     private void EndComparing()
@@ -72,8 +94,12 @@ internal sealed class MetricsFile : IDisposable
         // At its end, or in a line that a crash has torn, there is nothing to say.
         var rest = file.Length - kept;
         if (rest > 0 && EndsWithALine())
-            System.Console.Error.WriteLine(string.Create(
-                CultureInfo.InvariantCulture, $"warning: {path} says something else than the run after byte {kept}; it is written anew from there"));
+            System.Console.Error.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"warning: {path} says something else than the run after byte {kept}; it is written anew from there"
+                )
+            );
         file.SetLength(kept);
         file.Position = kept;
     }

@@ -10,7 +10,8 @@ using Orleans.Serialization;
 namespace BackpropCluster.Cli;
 
 /// <summary>Orleans' own dashboard of the silos that count for it.</summary>
-/// <remarks>The silo has the grains that count, the HTTP server only the pages: it asks those grains as a client would.</remarks>
+/// <remarks>The silo has the grains that count, the HTTP server only the pages: it asks those grains as a client
+/// would.</remarks>
 /// <param name="guard">Who may see it.</param>
 /// <param name="grains">The silo's grains; <see langword="null"/> until it has started.</param>
 internal sealed class OrleansDashboard(DashboardGuard guard, Func<IGrainFactory?> grains)
@@ -21,7 +22,8 @@ internal sealed class OrleansDashboard(DashboardGuard guard, Func<IGrainFactory?
     /// <summary>Lets a silo count.</summary>
     public static void AddTo(ISiloBuilder silo)
     {
-        // No list of this program's parts names the package (see the project file): its grains and messages are known from here on.
+        // No list of this program's parts names the package (see the project file): its grains and messages are known
+        // from here on.
         silo.Services.AddSerializer(parts => parts.AddAssembly(typeof(DashboardOptions).Assembly));
         silo.AddDashboard();
     }
@@ -34,16 +36,20 @@ internal sealed class OrleansDashboard(DashboardGuard guard, Func<IGrainFactory?
         new Pages(services).AddDashboard(options => options.HideTrace = true);
     }
 
-    public void MapTo(IEndpointRouteBuilder app) => ((IEndpointConventionBuilder)app.MapOrleansDashboard(Path)).Finally(endpoint =>
-    {
-        // Round the endpoint itself, not before it by its path: whatever way a request comes to a page, it comes by the guard.
-        var page = endpoint.RequestDelegate!;
-        endpoint.RequestDelegate = context => guard.Admits(context) && IsStarted(context) ? page(context) : Task.CompletedTask;
-    });
+    public void MapTo(IEndpointRouteBuilder app) =>
+        ((IEndpointConventionBuilder)app.MapOrleansDashboard(Path)).Finally(endpoint =>
+        {
+            // Round the endpoint itself, not before it by its path: whatever way a request comes to a page, it comes by
+            // the guard.
+            var page = endpoint.RequestDelegate!;
+            endpoint.RequestDelegate = context =>
+                guard.Admits(context) && IsStarted(context) ? page(context) : Task.CompletedTask;
+        });
 
     private bool IsStarted(HttpContext context)
     {
-        if (grains() is not null) return true;
+        if (grains() is not null)
+            return true;
         context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         return false;
     }

@@ -8,11 +8,12 @@ namespace BackpropCluster.Cli;
 /// <summary>Standard output carries the result, standard error the talk.</summary>
 internal static class Output
 {
-    public static JsonSerializerOptions Camel { get; } = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
+    public static JsonSerializerOptions Camel { get; } =
+        new()
+        {
+            PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        };
 
     /// <summary>The result, for people.</summary>
     public static IAnsiConsole Console { get; } = Create(System.Console.Out, System.Console.IsOutputRedirected);
@@ -21,25 +22,30 @@ internal static class Output
     public static IAnsiConsole Diagnostics { get; } = Create(System.Console.Error, System.Console.IsErrorRedirected);
 
     /// <summary>Whether the talk may redraw a line.</summary>
-    public static bool DiagnosticsAreLive { get; } = !System.Console.IsErrorRedirected && Environment.GetEnvironmentVariable("NO_COLOR") is null or "";
+    public static bool DiagnosticsAreLive { get; } =
+        !System.Console.IsErrorRedirected && Environment.GetEnvironmentVariable("NO_COLOR") is null or "";
 
     /// <summary>The result, for programs: one object, one line.</summary>
     public static void Json(object result) => System.Console.Out.WriteLine(JsonSerializer.Serialize(result, Camel));
 
     /// <summary>A number a second, for people: one of a slow run is not shown as none.</summary>
-    public static string Rate(double perSecond) => perSecond.ToString(perSecond < 10 ? "0.0" : "N0", CultureInfo.InvariantCulture);
+    public static string Rate(double perSecond) =>
+        perSecond.ToString(perSecond < 10 ? "0.0" : "N0", CultureInfo.InvariantCulture);
 
     private static IAnsiConsole Create(TextWriter writer, bool redirected)
     {
         var plain = redirected || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
-        var console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Out = new AnsiConsoleOutput(writer),
-            Ansi = redirected ? AnsiSupport.No : AnsiSupport.Detect,
-            ColorSystem = plain ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
-        });
+        var console = AnsiConsole.Create(
+            new AnsiConsoleSettings
+            {
+                Out = new AnsiConsoleOutput(writer),
+                Ansi = redirected ? AnsiSupport.No : AnsiSupport.Detect,
+                ColorSystem = plain ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+            }
+        );
         // A file has no width: lines are not to be broken at some terminal's.
-        if (redirected) console.Profile.Width = 200;
+        if (redirected)
+            console.Profile.Width = 200;
         return console;
     }
 }

@@ -3,12 +3,17 @@ using System.Text;
 
 namespace BackpropCluster.Cli;
 
-/// <summary>Standard output or standard error: what becomes of a text that nobody takes is decided in one place.</summary>
-/// <remarks>A disk that is full, or a descriptor that the shell has closed (<c>&gt;&amp;-</c>), is a user's affair and no defect. A pipe whose reader
-/// has gone swallows what it is given, as it always did.</remarks>
+/// <summary>Standard output or standard error: what becomes of a text that nobody takes is decided in one
+/// place.</summary>
+/// <remarks>A disk that is full, or a descriptor that the shell has closed (<c>&gt;&amp;-</c>), is a user's affair and
+/// no defect. A pipe whose reader has gone swallows what it is given, as it always did.</remarks>
 /// <param name="console">Where it goes.</param>
 /// <param name="unwritten">Told why it could not.</param>
-[SuppressMessage("Reliability", "CA2000", Justification = "A console's streams are the process's: they live as long as it does.")]
+[SuppressMessage(
+    "Reliability",
+    "CA2000",
+    Justification = "A console's streams are the process's: they live as long as it does."
+)]
 internal sealed class ResultStream(Stream console, Action<Exception> unwritten) : Stream
 {
     public override bool CanRead => false;
@@ -19,17 +24,25 @@ internal sealed class ResultStream(Stream console, Action<Exception> unwritten) 
 
     public override long Length => throw new NotSupportedException();
 
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
 
-    /// <summary>Lets the console's writers go by way of this: the result's failure ends the command, the talk's is nobody's.</summary>
+    /// <summary>Lets the console's writers go by way of this: the result's failure ends the command, the talk's is
+    /// nobody's.</summary>
     public static void Install()
     {
-        System.Console.SetOut(Writer(new ResultStream(System.Console.OpenStandardOutput(), e => throw new ResultUnwrittenException(e))));
+        System.Console.SetOut(
+            Writer(new ResultStream(System.Console.OpenStandardOutput(), e => throw new ResultUnwrittenException(e)))
+        );
         System.Console.SetError(Writer(new ResultStream(System.Console.OpenStandardError(), _ => { })));
     }
 
     /// <summary>Standard output as bytes.</summary>
-    public static Stream Result() => new ResultStream(System.Console.OpenStandardOutput(), e => throw new ResultUnwrittenException(e));
+    public static Stream Result() =>
+        new ResultStream(System.Console.OpenStandardOutput(), e => throw new ResultUnwrittenException(e));
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
@@ -56,14 +69,23 @@ internal sealed class ResultStream(Stream console, Action<Exception> unwritten) 
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing) console.Dispose();
+        if (disposing)
+            console.Dispose();
         base.Dispose(disposing);
     }
 
     // Without a buffer that a last word could stay in.
-    private static TextWriter Writer(Stream stream) => TextWriter.Synchronized(new StreamWriter(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true });
+    private static TextWriter Writer(Stream stream) =>
+        TextWriter.Synchronized(
+            new StreamWriter(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true }
+        );
 }
 
 /// <summary>The result of a command has no place to go.</summary>
 internal sealed class ResultUnwrittenException(Exception cause)
-    : Exception($"standard output cannot be written: {(cause is UnauthorizedAccessException ? "it is closed" : cause.Message.TrimEnd('.'))}. What the command did is done, and what it trained is in its run folder. Give it a place to write to, and look with: backprop runs list");
+    : Exception(
+        $"standard output cannot be written: "
+            + $"{(cause is UnauthorizedAccessException ? "it is closed" : cause.Message.TrimEnd('.'))}. What the "
+            + $"command did is done, and what it trained is in its run folder. Give it a place to write to, and "
+            + $"look with: backprop runs list"
+    );

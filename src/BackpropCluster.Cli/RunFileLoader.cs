@@ -5,9 +5,10 @@ namespace BackpropCluster.Cli;
 /// <summary>Brings a run file from the disk.</summary>
 internal static class RunFileLoader
 {
-    /// <summary>Brings a run file until a signal comes. It may come through a pipe that nobody writes yet, and its rows from a disk that does
-    /// not answer: what is still being read then ends with the process.</summary>
-    public static Task<RunFile> UntilASignal(Func<RunFile> load, CancellationToken signal) => Task.Run(load, CancellationToken.None).WaitAsync(signal);
+    /// <summary>Brings a run file until a signal comes. It may come through a pipe that nobody writes yet, and its rows
+    /// from a disk that does not answer: what is still being read then ends with the process.</summary>
+    public static Task<RunFile> UntilASignal(Func<RunFile> load, CancellationToken signal) =>
+        Task.Run(load, CancellationToken.None).WaitAsync(signal);
 
     /// <exception cref="CommandFailedException">The file cannot be read.</exception>
     /// <exception cref="RunFileException">The file says something that is not understood.</exception>
@@ -23,7 +24,10 @@ internal static class RunFileLoader
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new CommandFailedException(ExitCode.Usage, $"the run file {path} cannot be read: {e.Message} Nothing was started.");
+            throw new CommandFailedException(
+                ExitCode.Usage,
+                $"the run file {path} cannot be read: {e.Message} Nothing was started."
+            );
         }
 
         return RunFile.Read(path, text, sets ?? []);

@@ -58,7 +58,13 @@ internal sealed record Summary
             Seconds = last.Elapsed.TotalSeconds,
             StepsPerSecond = (last.CommittedSteps - last.FirstVersion) / seconds,
             SamplesPerSecond = result.Steps.Skip(last.FirstVersion).Sum(s => (long)s.Rows) / seconds,
-            Messages = new MessageSummary(traffic.Local, traffic.Remote, (traffic.Local + traffic.Remote) / seconds, traffic.RemoteBytes, traffic.Crossings),
+            Messages = new MessageSummary(
+                traffic.Local,
+                traffic.Remote,
+                (traffic.Local + traffic.Remote) / seconds,
+                traffic.RemoteBytes,
+                traffic.Crossings
+            ),
             Recoveries = last.Recoveries,
             Moves = last.Moves,
             ReplayedSteps = last.ReplayedSteps,

@@ -3,7 +3,8 @@ using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Cli;
 
-/// <summary>The register width that the environment asks for, so that one machine can test and measure all that it has.</summary>
+/// <summary>The register width that the environment asks for, so that one machine can test and measure all that it
+/// has.</summary>
 internal static class VectorBits
 {
     private const string Variable = "BACKPROP_VECTOR_BITS";
@@ -15,9 +16,17 @@ internal static class VectorBits
 
     internal static string? Choose(string? value, Func<int, bool> use)
     {
-        if (string.IsNullOrEmpty(value)) return null;
-        if (!int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var bits) || !Widths.Contains(bits))
-            return $"{Variable} is '{value}', but 128, 256 or 512 was expected. Nothing was started. Without it the widest of this processor is taken.";
-        return use(bits) ? null : $"{Variable} is {bits}, but this processor has no such registers with fused multiply-adds. Nothing was started. Unset it, or take less.";
+        if (string.IsNullOrEmpty(value))
+            return null;
+        if (
+            !int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var bits)
+            || !Widths.Contains(bits)
+        )
+            return $"{Variable} is '{value}', but 128, 256 or 512 was expected. Nothing was started. Without it the "
+                + $"widest of this processor is taken.";
+        return use(bits)
+            ? null
+            : $"{Variable} is {bits}, but this processor has no such registers with fused multiply-adds. Nothing "
+                + $"was started. Unset it, or take less.";
     }
 }

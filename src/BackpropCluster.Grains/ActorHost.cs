@@ -7,7 +7,8 @@ using Microsoft.Extensions.Logging;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>What Source, shard and Loss grains have in common: a machine, an outbox, and what happens when the machine throws.</summary>
+/// <summary>What Source, shard and Loss grains have in common: a machine, an outbox, and what happens when the machine
+/// throws.</summary>
 internal sealed class ActorHost(Actor state, ActorOutbox outbox, ILogger logger)
 {
     private bool traced;
@@ -17,12 +18,18 @@ internal sealed class ActorHost(Actor state, ActorOutbox outbox, ILogger logger)
     public IOutbox Outbox => outbox;
 
     /// <summary>Hands a message to the machine.</summary>
-    [SuppressMessage("Design", "CA1031", Justification = "A one-way call's exception is seen by nobody: whatever it is must end the run, or it would hang until the deadline, five times.")]
+    [SuppressMessage(
+        "Design",
+        "CA1031",
+        Justification = "A one-way call's exception is seen by nobody: whatever it is must end the run, or it would "
+            + "hang until the deadline, five times."
+    )]
     public void Receive(Message message)
     {
         try
         {
-            if (message is Restore restore) outbox.Route(restore.Plan);
+            if (message is Restore restore)
+                outbox.Route(restore.Plan);
             // Of the message after a traced one too: with it the update of a traced step is applied.
             outbox.TurnBegan = traced || message.Key.Trace.IsSampled ? TraceClock.Now : 0;
             traced = message.Key.Trace.IsSampled;
@@ -30,30 +37,50 @@ internal sealed class ActorHost(Actor state, ActorOutbox outbox, ILogger logger)
         }
         catch (DataException e)
         {
-            // The rows that its exchange had opened for it were let go, and cannot be read any more: this silo's fault, not the run's.
+            // The rows that its exchange had opened for it were let go, and cannot be read any more: this silo's fault,
+            // not the run's.
             outbox.Refuse(message, e);
         }
         catch (Exception e)
         {
             logger.LogError(e, "{Part} failed at {Key}", state.Id, message.Key);
-            outbox.Send(Recipients.Coordinator, new Failure(message.Key with { From = state.Id }, FailureKind.Defect, $"{state.Id}: {e.GetType().Name}: {e.Message}"));
+            outbox.Send(
+                Recipients.Coordinator,
+                new Failure(
+                    message.Key with
+                    {
+                        From = state.Id,
+                    },
+                    FailureKind.Defect,
+                    $"{state.Id}: {e.GetType().Name}: {e.Message}"
+                )
+            );
         }
     }
 }
 
-/// <summary>Delivers what a part says: to the store of its silo, or to its exchange, which knows who else it is for.</summary>
-internal sealed class ActorOutbox(string run, Exchanges exchanges, ITrainingObserver observer, StoreShell store) : IOutbox
+/// <summary>Delivers what a part says: to the store of its silo, or to its exchange, which knows who else it is
+/// for.</summary>
+internal sealed class ActorOutbox(string run, Exchanges exchanges, ITrainingObserver observer, StoreShell store)
+    : IOutbox
 {
     private ExchangeHost exchange = exchanges.Of(run);
     private RunPlan? plan;
 
-    /// <summary>Learns the run, with each Restore. Its exchange may be a new one: a run that was let go may come back.</summary>
+    /// <summary>Learns the run, with each Restore. Its exchange may be a new one: a run that was let go may come
+    /// back.</summary>
     public void Route(RunPlan to) => (plan, exchange) = (to, exchanges.Of(run));
 
     public void Send(Recipients to, Message message)
     {
-        if (to.Kind == RecipientKind.Store) store.Take(plan ?? throw new InvariantViolationException("a part saves before its first Restore"), message, this);
-        else exchange.Receive(message);
+        if (to.Kind == RecipientKind.Store)
+            store.Take(
+                plan ?? throw new InvariantViolationException("a part saves before its first Restore"),
+                message,
+                this
+            );
+        else
+            exchange.Receive(message);
     }
 
     /// <summary>When the turn at work began, where a trace is recorded.</summary>
@@ -70,7 +97,13 @@ internal sealed class ActorOutbox(string run, Exchanges exchanges, ITrainingObse
 }
 
 /// <summary>Makes shells: the services of a silo that parts need.</summary>
-internal sealed class ActorHostFactory(Exchanges exchanges, ITrainingObserver observer, DataCatalog data, StoreShell store, ILoggerFactory loggers)
+internal sealed class ActorHostFactory(
+    Exchanges exchanges,
+    ITrainingObserver observer,
+    DataCatalog data,
+    StoreShell store,
+    ILoggerFactory loggers
+)
 {
     public DataCatalog Data => data;
 
@@ -78,5 +111,9 @@ internal sealed class ActorHostFactory(Exchanges exchanges, ITrainingObserver ob
     public SavedModel OpenCheckpoint(RunPlan plan, CheckpointId id) => store.Load(plan, id).GetAwaiter().GetResult();
 
     public ActorHost Create(Actor state, string key) =>
-        new(state, new ActorOutbox(ActorKeys.RunOf(key), exchanges, observer, store), loggers.CreateLogger<ActorHost>());
+        new(
+            state,
+            new ActorOutbox(ActorKeys.RunOf(key), exchanges, observer, store),
+            loggers.CreateLogger<ActorHost>()
+        );
 }

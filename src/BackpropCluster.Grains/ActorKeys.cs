@@ -3,7 +3,8 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Grain keys of a run's parts. Readable, because they are what a dashboard shows; the last field is the silo.</summary>
+/// <summary>Grain keys of a run's parts. Readable, because they are what a dashboard shows; the last field is the
+/// silo.</summary>
 internal static class ActorKeys
 {
     public static string Source(string run, string silo) => $"{run}/source/{silo}";
@@ -13,7 +14,10 @@ internal static class ActorKeys
     public static string Exchange(string run, string silo) => $"{run}/exchange/{silo}";
 
     public static string Slice(string run, ShardRange shard, string silo) =>
-        string.Create(CultureInfo.InvariantCulture, $"{run}/layer-{shard.Layer}/units-{shard.First}-{shard.Last}/{shard.Index}/{silo}");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{run}/layer-{shard.Layer}/units-{shard.First}-{shard.Last}/{shard.Index}/{silo}"
+        );
 
     public static string Silo(string silo) => $"silo/{silo}";
 
@@ -29,6 +33,7 @@ internal static class ActorKeys
         var fields = key.Split('/');
         return ActorId.Shard(
             int.Parse(fields[1].AsSpan("layer-".Length), CultureInfo.InvariantCulture),
-            int.Parse(fields[3], CultureInfo.InvariantCulture));
+            int.Parse(fields[3], CultureInfo.InvariantCulture)
+        );
     }
 }

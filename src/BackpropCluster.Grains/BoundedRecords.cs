@@ -2,10 +2,12 @@ using BackpropCluster.Core.Data;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>The text of a CSV file on its way to the parser, which ends where one record becomes longer than a record can be.</summary>
-/// <remarks>The parser keeps a record whole before anyone can look at it: of a row without end it would keep all that there is. So fields
-/// and characters are counted here and looked at before each further block: what is too long already is refused when the parser asks for
-/// still more of it. A row that is too long by little ends within its block and reaches the parser, which knows how long it is.</remarks>
+/// <summary>The text of a CSV file on its way to the parser, which ends where one record becomes longer than a record
+/// can be.</summary>
+/// <remarks>The parser keeps a record whole before anyone can look at it: of a row without end it would keep all that
+/// there is. So fields and characters are counted here and looked at before each further block: what is too long
+/// already is refused when the parser asks for still more of it. A row that is too long by little ends within its block
+/// and reaches the parser, which knows how long it is.</remarks>
 /// <param name="file">For errors.</param>
 /// <param name="text">The file's text; stays the caller's.</param>
 internal sealed class BoundedRecords(string file, TextReader text) : TextReader
@@ -32,9 +34,24 @@ internal sealed class BoundedRecords(string file, TextReader text) : TextReader
     /// <exception cref="DataException">The record that the last block left open is too long.</exception>
     public override int Read(char[] buffer, int index, int count)
     {
-        if (Columns is { } columns && fields > columns) throw new DataException($"{file}:{recordLine}", $"the row goes on after {columns} fields, the first record has {columns}", "Give every row as many; look for a line break that is missing.");
-        if (fields > MaxFields) throw new DataException($"{file}:{recordLine}", $"the first record goes on after {MaxFields} fields", "Look for a line break that is missing.");
-        if (characters > MaxCharacters) throw new DataException($"{file}:{recordLine}", $"the record goes on after {MaxCharacters} characters", "Look for a quote that is not closed or a line break that is missing.");
+        if (Columns is { } columns && fields > columns)
+            throw new DataException(
+                $"{file}:{recordLine}",
+                $"the row goes on after {columns} fields, the first record has {columns}",
+                "Give every row as many; look for a line break that is missing."
+            );
+        if (fields > MaxFields)
+            throw new DataException(
+                $"{file}:{recordLine}",
+                $"the first record goes on after {MaxFields} fields",
+                "Look for a line break that is missing."
+            );
+        if (characters > MaxCharacters)
+            throw new DataException(
+                $"{file}:{recordLine}",
+                $"the record goes on after {MaxCharacters} characters",
+                "Look for a quote that is not closed or a line break that is missing."
+            );
         var got = text.Read(buffer, index, count);
         Count(buffer.AsSpan(index, got));
         return got;
@@ -46,8 +63,10 @@ internal sealed class BoundedRecords(string file, TextReader text) : TextReader
         {
             characters++;
             // All that parts fields and records comes before the digits.
-            if (character > ',') isAfterReturn = false;
-            else Part(character);
+            if (character > ',')
+                isAfterReturn = false;
+            else
+                Part(character);
         }
     }
 
@@ -65,8 +84,10 @@ internal sealed class BoundedRecords(string file, TextReader text) : TextReader
                 fields++;
                 break;
             case '\n' or '\r':
-                if (!isSecond) line++;
-                if (!isQuoted) (fields, characters, recordLine) = (1, 0, line);
+                if (!isSecond)
+                    line++;
+                if (!isQuoted)
+                    (fields, characters, recordLine) = (1, 0, line);
                 break;
         }
     }

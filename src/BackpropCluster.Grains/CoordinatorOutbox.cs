@@ -4,17 +4,25 @@ using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Delivers what a coordinator says: to the exchange of each silo, which knows the parts there, and to the store.</summary>
+/// <summary>Delivers what a coordinator says: to the exchange of each silo, which knows the parts there, and to the
+/// store.</summary>
 internal sealed class CoordinatorOutbox(
-    IGrainFactory grains, RunPlan plan, string silo, Exchanges shells, LocalCoordinators here, StoreShell store,
-    RunTelemetry telemetry) : IOutbox
+    IGrainFactory grains,
+    RunPlan plan,
+    string silo,
+    Exchanges shells,
+    LocalCoordinators here,
+    StoreShell store,
+    RunTelemetry telemetry
+) : IOutbox
 {
     private Placement placement = new([], [], "");
     private IExchangeGrain?[] exchanges = []; // none where no part stands
 
     public void Send(Recipients to, Message message)
     {
-        if (message is Restore restore) Route(restore.Placement);
+        if (message is Restore restore)
+            Route(restore.Placement);
         var tracer = telemetry.Tracer;
         if (message is Advance { Key.Trace.IsSampled: true } advance)
             message = advance with { Key = advance.Key with { Trace = tracer.Begin(advance.Key) } };
@@ -31,10 +39,12 @@ internal sealed class CoordinatorOutbox(
                 break;
             case RecipientKind.Source:
                 for (var other = 0; other < exchanges.Length; other++)
-                    if (placement.HasSource(plan, other)) ToExchange(other, message);
+                    if (placement.HasSource(plan, other))
+                        ToExchange(other, message);
                 break;
             default:
-                for (var other = 0; other < exchanges.Length; other++) ToExchange(other, message);
+                for (var other = 0; other < exchanges.Length; other++)
+                    ToExchange(other, message);
                 break;
         }
     }
@@ -47,16 +57,27 @@ internal sealed class CoordinatorOutbox(
     private void Route(Placement to)
     {
         foreach (var (other, exchange) in placement.Silos.Zip(exchanges))
-            if (!to.Uses(other)) exchange?.Release();
-        (placement, exchanges) = (to, [.. to.Silos.Select(other => to.Uses(other) ? grains.GetGrain<IExchangeGrain>(ActorKeys.Exchange(plan.Run, other)) : null)]);
+            if (!to.Uses(other))
+                exchange?.Release();
+        (placement, exchanges) = (
+            to,
+            [
+                .. to.Silos.Select(other =>
+                    to.Uses(other) ? grains.GetGrain<IExchangeGrain>(ActorKeys.Exchange(plan.Run, other)) : null
+                ),
+            ]
+        );
     }
 
-    // An exchange without parts would be waited for by nobody, so it could fall behind what is committed, ask for Restore and stop all others.
-    // The own silo's exchange is at hand: a message to it would only wait for a thread.
+    // An exchange without parts would be waited for by nobody, so it could fall behind what is committed, ask for
+    // Restore and stop all others. The own silo's exchange is at hand: a message to it would only wait for a thread.
     private void ToExchange(int other, Message message)
     {
-        if (exchanges[other] is not { } exchange) return;
-        if (placement.Silos[other] == silo) shells.Of(plan.Run).Receive(message);
-        else exchange.Take(message);
+        if (exchanges[other] is not { } exchange)
+            return;
+        if (placement.Silos[other] == silo)
+            shells.Of(plan.Run).Receive(message);
+        else
+            exchange.Take(message);
     }
 }

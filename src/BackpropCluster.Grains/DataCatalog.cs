@@ -8,15 +8,17 @@ namespace BackpropCluster.Grains;
 /// <summary>Brings the rows that a run file names. Each silo does it for itself.</summary>
 public delegate Table TableReader(DataSpec data);
 
-/// <summary>The data of the runs on one silo: read once, shared by every Source and Loss that needs the same. Rows never travel through the
-/// coordinator.</summary>
-/// <remarks>Thread-safe. A data set is only remembered, not held: Source and Loss hold it, and with the last of them it goes. What was read is
-/// looked up by the hash of its bytes, so that a file that was edited is another data set, and what cannot be read leaves nothing behind.</remarks>
+/// <summary>The data of the runs on one silo: read once, shared by every Source and Loss that needs the same. Rows
+/// never travel through the coordinator.</summary>
+/// <remarks>Thread-safe. A data set is only remembered, not held: Source and Loss hold it, and with the last of them it
+/// goes. What was read is looked up by the hash of its bytes, so that a file that was edited is another data set, and
+/// what cannot be read leaves nothing behind.</remarks>
 public sealed class DataCatalog(TableReader read)
 {
     private readonly Dictionary<Key, CachedDataset> cache = [];
 
-    /// <summary>A catalog that has a run's data already: silos inside one process need not each read a file that the process has read.</summary>
+    /// <summary>A catalog that has a run's data already: silos inside one process need not each read a file that the
+    /// process has read.</summary>
     /// <remarks>The data are held as long as the catalog.</remarks>
     public static DataCatalog Holding(RunPlan plan, Dataset data)
     {
@@ -30,18 +32,21 @@ public sealed class DataCatalog(TableReader read)
     {
         get
         {
-            lock (cache) return cache.Values.Count(entry => entry.Has(out _));
+            lock (cache)
+                return cache.Values.Count(entry => entry.Has(out _));
         }
     }
 
     /// <summary>Whether the data of a run are here, so that no file needs to be read for it.</summary>
     public bool Holds(RunPlan plan)
     {
-        lock (cache) return cache.TryGetValue(Key.Of(plan), out var entry) && entry.Has(out _);
+        lock (cache)
+            return cache.TryGetValue(Key.Of(plan), out var entry) && entry.Has(out _);
     }
 
     /// <summary>The data of a run, read if nobody holds them.</summary>
-    /// <exception cref="DataException">The files cannot be read, or hold other rows than the run was planned with.</exception>
+    /// <exception cref="DataException">The files cannot be read, or hold other rows than the run was planned
+    /// with.</exception>
     public Dataset Open(RunPlan plan)
     {
         var entry = Take(Key.Of(plan));
@@ -50,15 +55,22 @@ public sealed class DataCatalog(TableReader read)
             // One reads while others wait for the same: a second copy would be as large as the first.
             lock (entry.Reading)
             {
-                if (entry.Has(out var known)) return known;
-                var data = Dataset.Prepare(read(plan.Spec.Data), plan.Spec.Data, plan.Spec.Seed, plan.Spec.Model.Layers[^1].Units);
+                if (entry.Has(out var known))
+                    return known;
+                var data = Dataset.Prepare(
+                    read(plan.Spec.Data),
+                    plan.Spec.Data,
+                    plan.Spec.Seed,
+                    plan.Spec.Model.Layers[^1].Units
+                );
                 entry.Rows = new WeakReference<Dataset>(Checked(plan, data));
                 return data;
             }
         }
         finally
         {
-            lock (cache) entry.Users--;
+            lock (cache)
+                entry.Users--;
         }
     }
 
@@ -67,22 +79,30 @@ public sealed class DataCatalog(TableReader read)
         lock (cache)
         {
             foreach (var (other, empty) in cache.ToArray())
-                if (empty.Users == 0 && !empty.Has(out _)) cache.Remove(other);
-            if (!cache.TryGetValue(key, out var entry)) cache.Add(key, entry = new CachedDataset());
+                if (empty.Users == 0 && !empty.Has(out _))
+                    cache.Remove(other);
+            if (!cache.TryGetValue(key, out var entry))
+                cache.Add(key, entry = new CachedDataset());
             entry.Users++;
             return entry;
         }
     }
 
-    private static Dataset Checked(RunPlan plan, Dataset data) => data.FilesSha256 == plan.DataSha256 ? data
-        : throw new DataException(
-            string.Join(", ", DataFiles.Of(plan.Spec.Data)), $"the rows are others than those that the run began with: {Start(data.FilesSha256)} instead of {Start(plan.DataSha256)}", "Restore the files, or train anew.");
+    private static Dataset Checked(RunPlan plan, Dataset data) =>
+        data.FilesSha256 == plan.DataSha256
+            ? data
+            : throw new DataException(
+                string.Join(", ", DataFiles.Of(plan.Spec.Data)),
+                $"the rows are others than those that the run began with: {Start(data.FilesSha256)} instead of "
+                    + $"{Start(plan.DataSha256)}",
+                "Restore the files, or train anew."
+            );
 
     // Enough of a hash to tell two apart.
     private static string Start(string hash) => hash.Length > 12 ? $"{hash[..12]}…" : "no hash";
 
-    /// <summary>What decides about split, scaled rows with targets. Neither batch nor order is in it: they choose among the rows. The seed is, where it
-    /// chooses which rows are held out.</summary>
+    /// <summary>What decides about split, scaled rows with targets. Neither batch nor order is in it: they choose among
+    /// the rows. The seed is, where it chooses which rows are held out.</summary>
     private sealed record Key(DataSpec Data, string FilesSha256, ulong Seed, int Outputs)
     {
         public static Key Of(RunPlan plan)

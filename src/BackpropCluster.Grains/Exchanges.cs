@@ -21,8 +21,14 @@ internal sealed class Exchanges : IDisposable
     private readonly Lock gate = new();
 
     public Exchanges(
-        IGrainFactory grains, LocalCoordinators coordinators, ILocalSiloDetails silo, DataCatalog data, StoreShell store, ISiloStatusOracle membership,
-        ILoggerFactory loggers)
+        IGrainFactory grains,
+        LocalCoordinators coordinators,
+        ILocalSiloDetails silo,
+        DataCatalog data,
+        StoreShell store,
+        ISiloStatusOracle membership,
+        ILoggerFactory loggers
+    )
     {
         (this.grains, this.coordinators, this.silo, this.data, this.store) = (grains, coordinators, silo, data, store);
         (this.membership, this.loggers) = (membership, loggers);
@@ -37,23 +43,36 @@ internal sealed class Exchanges : IDisposable
     {
         get
         {
-            lock (gate) return shells.Values.Aggregate(gone, (sum, shell) => sum + shell.TrafficByKind);
+            lock (gate)
+                return shells.Values.Aggregate(gone, (sum, shell) => sum + shell.TrafficByKind);
         }
     }
 
     /// <summary>How many silos this one sees.</summary>
     public int Members => membership.GetActiveSilos().Length;
 
-    public ExchangeHost Of(string run) => shells.GetOrAdd(
-        run, r => new ExchangeHost(
-            r, silo.SiloAddress.ToParsableString(), silo.Name, grains, coordinators, data, store, loggers.CreateLogger<ExchangeHost>()));
+    public ExchangeHost Of(string run) =>
+        shells.GetOrAdd(
+            run,
+            r => new ExchangeHost(
+                r,
+                silo.SiloAddress.ToParsableString(),
+                silo.Name,
+                grains,
+                coordinators,
+                data,
+                store,
+                loggers.CreateLogger<ExchangeHost>()
+            )
+        );
 
     /// <summary>Lets go of everything that this silo holds of a run.</summary>
     public void Release(string run)
     {
         lock (gate)
         {
-            if (!shells.TryRemove(run, out var shell)) return;
+            if (!shells.TryRemove(run, out var shell))
+                return;
             gone += shell.TrafficByKind;
             shell.Release();
         }

@@ -2,10 +2,12 @@ using System.Security.Cryptography;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>A file on its way to a reader, hashed as it passes: whoever reads through this has read the very bytes that the hash is of.</summary>
-/// <remarks>Bytes come from the file once, in blocks, and are hashed there. Going back is allowed as far as the first block, so that a reader may
-/// look at how a file begins; it gets the same bytes again, whatever the file has become meanwhile. Letting go of it leaves the file open: a
-/// reader that unpacks may stop before the file's end, and what is left must be hashed too (<see cref="HashRest"/>).</remarks>
+/// <summary>A file on its way to a reader, hashed as it passes: whoever reads through this has read the very bytes that
+/// the hash is of.</summary>
+/// <remarks>Bytes come from the file once, in blocks, and are hashed there. Going back is allowed as far as the first
+/// block, so that a reader may look at how a file begins; it gets the same bytes again, whatever the file has become
+/// meanwhile. Letting go of it leaves the file open: a reader that unpacks may stop before the file's end, and what is
+/// left must be hashed too (<see cref="HashRest"/>).</remarks>
 internal sealed class HashedStream(Stream file, IncrementalHash hash) : Stream
 {
     private const int BlockBytes = 1 << 20;
@@ -25,12 +27,17 @@ internal sealed class HashedStream(Stream file, IncrementalHash hash) : Stream
     public override long Position
     {
         get => blockBegin + next;
-        set => next = value >= blockBegin && value <= blockBegin + blockLength ? (int)(value - blockBegin) : throw new NotSupportedException("bytes that were let go cannot be read again");
+        set =>
+            next =
+                value >= blockBegin && value <= blockBegin + blockLength
+                    ? (int)(value - blockBegin)
+                    : throw new NotSupportedException("bytes that were let go cannot be read again");
     }
 
     public override int Read(Span<byte> buffer)
     {
-        if (next == blockLength) NextBlock();
+        if (next == blockLength)
+            NextBlock();
         var count = Math.Min(buffer.Length, blockLength - next);
         block.AsSpan(next, count).CopyTo(buffer);
         next += count;

@@ -11,13 +11,17 @@ public interface ISiloGrain : IGrainWithStringKey
 {
     /// <summary>Whether the silo can take part in a run.</summary>
     /// <returns>What is in the way, in one sentence; <see langword="null"/> if nothing is.</returns>
-    [Alias("Check")] ValueTask<string?> Check(RunPlan plan);
+    [Alias("Check")]
+    ValueTask<string?> Check(RunPlan plan);
 
-    /// <summary>Hands a message to the coordinator that leads a run on this silo; to whoever leads it, if that is another.</summary>
-    [OneWay, Alias("ToCoordinator")] void ToCoordinator(string run, Message message);
+    /// <summary>Hands a message to the coordinator that leads a run on this silo; to whoever leads it, if that is
+    /// another.</summary>
+    [OneWay, Alias("ToCoordinator")]
+    void ToCoordinator(string run, Message message);
 
     /// <summary>What the silo is doing.</summary>
-    [Alias("Describe")] ValueTask<SiloDescription> Describe();
+    [Alias("Describe")]
+    ValueTask<SiloDescription> Describe();
 }
 
 /// <summary>What a silo says of itself.</summary>
@@ -29,5 +33,10 @@ public interface ISiloGrain : IGrainWithStringKey
 /// <param name="HeldBytes">Of the managed heap, as the last collection left it, without the gaps.</param>
 [GenerateSerializer, Immutable, Alias("silo-description")]
 public sealed record SiloDescription(
-    [property: Id(0)] string Name, [property: Id(1)] string Silo, [property: Id(2)] string Version, [property: Id(3)] ImmutableDictionary<string, int> Parts, [property: Id(4)] long MemoryBytes,
-    [property: Id(5)] long HeldBytes);
+    [property: Id(0)] string Name,
+    [property: Id(1)] string Silo,
+    [property: Id(2)] string Version,
+    [property: Id(3)] ImmutableDictionary<string, int> Parts,
+    [property: Id(4)] long MemoryBytes,
+    [property: Id(5)] long HeldBytes
+);

@@ -2,7 +2,8 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Hears what parts computed in traced steps, on the silo where they run. Called from many threads; must not block.</summary>
+/// <summary>Hears what parts computed in traced steps, on the silo where they run. Called from many threads; must not
+/// block.</summary>
 public interface ITrainingObserver
 {
     void Observe(Observation observation);
@@ -11,7 +12,5 @@ public interface ITrainingObserver
 /// <summary>Hears nothing.</summary>
 internal sealed class NoObserver : ITrainingObserver
 {
-    public void Observe(Observation observation)
-    {
-    }
+    public void Observe(Observation observation) { }
 }

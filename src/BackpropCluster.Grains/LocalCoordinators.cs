@@ -3,9 +3,10 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>The coordinators that lead a run on this silo, for whoever has a message for one that should lead here.</summary>
-/// <remarks>Who was restored by a coordinator knows its silo from the placement, so what it answers needs no directory, part of
-/// which moves whenever a silo comes or leaves (docs/decisions/0024).</remarks>
+/// <summary>The coordinators that lead a run on this silo, for whoever has a message for one that should lead
+/// here.</summary>
+/// <remarks>Who was restored by a coordinator knows its silo from the placement, so what it answers needs no directory,
+/// part of which moves whenever a silo comes or leaves (docs/decisions/0024).</remarks>
 /// <param name="grains">By which another coordinator is found, where none leads here.</param>
 internal sealed class LocalCoordinators(IGrainFactory grains)
 {
@@ -19,10 +20,13 @@ internal sealed class LocalCoordinators(IGrainFactory grains)
     /// <summary>It leads no more. Another one of the same run that has begun here meanwhile stays.</summary>
     public void Remove(string run, Action<Message> receive) => receivers.TryRemove(KeyValuePair.Create(run, receive));
 
-    /// <summary>Hands a message to the coordinator that leads a run here; to whoever leads it, if that is another.</summary>
+    /// <summary>Hands a message to the coordinator that leads a run here; to whoever leads it, if that is
+    /// another.</summary>
     public void Deliver(string run, Message message)
     {
-        if (receivers.TryGetValue(run, out var receive)) receive(message);
-        else grains.GetGrain<ICoordinatorGrain>(run).Take(message);
+        if (receivers.TryGetValue(run, out var receive))
+            receive(message);
+        else
+            grains.GetGrain<ICoordinatorGrain>(run).Take(message);
     }
 }

@@ -5,8 +5,9 @@ using Orleans.Runtime.Placement;
 namespace BackpropCluster.Grains;
 
 /// <summary>Puts a grain onto the silo that its key names (<see cref="ActorKeys"/>), and nowhere else.</summary>
-/// <remarks>So a part that moves is another grain: the old one cannot answer for the new, nothing has to migrate, and no directory needs
-/// to know twenty thousand neurons. A key that names a silo which is gone cannot be called; the recovery makes new keys.</remarks>
+/// <remarks>So a part that moves is another grain: the old one cannot answer for the new, nothing has to migrate, and
+/// no directory needs to know twenty thousand neurons. A key that names a silo which is gone cannot be called; the
+/// recovery makes new keys.</remarks>
 [Serializable, GenerateSerializer, Immutable, Alias("on-silo")]
 public sealed class OnSiloPlacement : PlacementStrategy
 {
@@ -18,7 +19,11 @@ internal sealed class OnSiloAttribute() : PlacementAttribute(new OnSiloPlacement
 
 internal sealed class OnSiloDirector : IPlacementDirector
 {
-    public Task<SiloAddress> OnAddActivation(PlacementStrategy strategy, PlacementTarget target, IPlacementContext context)
+    public Task<SiloAddress> OnAddActivation(
+        PlacementStrategy strategy,
+        PlacementTarget target,
+        IPlacementContext context
+    )
     {
         var silo = SiloAddress.FromParsableString(ActorKeys.SiloOf(target.GrainIdentity.Key.ToString()!));
         return context.GetCompatibleSilos(target).Contains(silo)

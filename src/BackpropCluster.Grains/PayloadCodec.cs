@@ -10,18 +10,25 @@ using Orleans.Serialization.WireProtocol;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>A payload on the wire: length-prefixed; units and rows as 32-bit numbers, then the values' bytes as they lie in memory.</summary>
-/// <remarks>Orleans' own codec for arrays of doubles writes element by element and is some twenty times slower. Little-endian
-/// machines only, which is every machine .NET 10 runs on.</remarks>
+/// <summary>A payload on the wire: length-prefixed; units and rows as 32-bit numbers, then the values' bytes as they
+/// lie in memory.</summary>
+/// <remarks>Orleans' own codec for arrays of doubles writes element by element and is some twenty times slower.
+/// Little-endian machines only, which is every machine .NET 10 runs on.</remarks>
 [RegisterSerializer]
 internal sealed class PayloadCodec : IFieldCodec<Payload>
 {
     private const uint HeaderBytes = 2 * sizeof(uint);
 
-    public void WriteField<TBufferWriter>(ref Writer<TBufferWriter> writer, uint fieldIdDelta, Type? expectedType, Payload? value)
+    public void WriteField<TBufferWriter>(
+        ref Writer<TBufferWriter> writer,
+        uint fieldIdDelta,
+        Type? expectedType,
+        Payload? value
+    )
         where TBufferWriter : IBufferWriter<byte>
     {
-        if (ReferenceCodec.TryWriteReferenceField(ref writer, fieldIdDelta, expectedType!, value) || value is null) return;
+        if (ReferenceCodec.TryWriteReferenceField(ref writer, fieldIdDelta, expectedType!, value) || value is null)
+            return;
         writer.WriteFieldHeader(fieldIdDelta, expectedType!, typeof(Payload), WireType.LengthPrefixed);
         var bytes = MemoryMarshal.AsBytes<double>(value.Values);
         writer.WriteVarUInt32(HeaderBytes + (uint)bytes.Length);
@@ -32,17 +39,22 @@ internal sealed class PayloadCodec : IFieldCodec<Payload>
 
     public Payload ReadValue<TInput>(ref Reader<TInput> reader, Field field)
     {
-        if (field.IsReference) return ReferenceCodec.ReadReference<Payload, TInput>(ref reader, field)!;
-        if (field.WireType != WireType.LengthPrefixed) throw Refuse($"wire type {field.WireType}, expected {WireType.LengthPrefixed}");
+        if (field.IsReference)
+            return ReferenceCodec.ReadReference<Payload, TInput>(ref reader, field)!;
+        if (field.WireType != WireType.LengthPrefixed)
+            throw Refuse($"wire type {field.WireType}, expected {WireType.LengthPrefixed}");
 
         // Every length is checked before a byte is allocated: a sender that lies must not be able to ask for memory.
         var length = reader.ReadVarUInt32();
-        if (length < HeaderBytes) throw Refuse($"{length} bytes, expected at least {HeaderBytes}");
+        if (length < HeaderBytes)
+            throw Refuse($"{length} bytes, expected at least {HeaderBytes}");
         reader.EnsureAvailable(length);
         var (units, rows) = (reader.ReadUInt32(), reader.ReadUInt32());
         var bytes = length - HeaderBytes;
-        if ((ulong)units * rows > Payload.MaxValues) throw Refuse($"{units} units × {rows} rows, at most {Payload.MaxValues} values are accepted");
-        if ((ulong)units * rows * sizeof(double) != bytes) throw Refuse($"{bytes} bytes for {units} units × {rows} rows");
+        if ((ulong)units * rows > Payload.MaxValues)
+            throw Refuse($"{units} units × {rows} rows, at most {Payload.MaxValues} values are accepted");
+        if ((ulong)units * rows * sizeof(double) != bytes)
+            throw Refuse($"{bytes} bytes for {units} units × {rows} rows");
 
         var values = new double[units * rows];
         reader.ReadBytes(MemoryMarshal.AsBytes(values.AsSpan()));
@@ -57,7 +69,8 @@ internal sealed class PayloadCodec : IFieldCodec<Payload>
 /// <summary>A payload's bytes contradict themselves; nothing was allocated for it.</summary>
 public sealed class PayloadRefusedException(string fact) : SerializerException($"payload refused: {fact}");
 
-/// <summary>Hands the same instance on: a payload is immutable, and copying it for each receiver is what it exists to avoid.</summary>
+/// <summary>Hands the same instance on: a payload is immutable, and copying it for each receiver is what it exists to
+/// avoid.</summary>
 [RegisterCopier]
 internal sealed class PayloadCopier : IDeepCopier<Payload>
 {

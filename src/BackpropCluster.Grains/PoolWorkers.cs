@@ -4,8 +4,9 @@ using BackpropCluster.Core.Learning;
 namespace BackpropCluster.Grains;
 
 /// <summary>The cores of this process that no grain needs, lent to one computation after the other.</summary>
-/// <remarks>A piece is never waited for before it has begun: whoever asked works through all that nobody has taken. So the helpers stand
-/// in the pool's queue behind the grains that are there, and cost nothing when they come too late.</remarks>
+/// <remarks>A piece is never waited for before it has begun: whoever asked works through all that nobody has taken. So
+/// the helpers stand in the pool's queue behind the grains that are there, and cost nothing when they come too
+/// late.</remarks>
 internal sealed class PoolWorkers(int cores) : IWorkers
 {
     private int lent;
@@ -41,7 +42,11 @@ internal sealed class PoolWorkers(int cores) : IWorkers
             Interlocked.Decrement(ref workers.lent);
         }
 
-        [System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1031", Justification = "It is thrown again where the work was asked for; here it would end the process.")]
+        [System.Diagnostics.CodeAnalysis.SuppressMessage(
+            "Design",
+            "CA1031",
+            Justification = "It is thrown again where the work was asked for; here it would end the process."
+        )]
         public void Work()
         {
             while (Interlocked.Increment(ref taken) - 1 is var piece && piece < pieces)
@@ -59,12 +64,15 @@ internal sealed class PoolWorkers(int cores) : IWorkers
             }
         }
 
-        /// <summary>Until the pieces that others have taken are done: microseconds, so the thread stays awake.</summary>
+        /// <summary>Until the pieces that others have taken are done: microseconds, so the thread stays
+        /// awake.</summary>
         public void Wait()
         {
             var spin = new SpinWait();
-            while (Volatile.Read(ref done) < pieces) spin.SpinOnce(sleep1Threshold: -1);
-            if (failure is not null) ExceptionDispatchInfo.Throw(failure);
+            while (Volatile.Read(ref done) < pieces)
+                spin.SpinOnce(sleep1Threshold: -1);
+            if (failure is not null)
+                ExceptionDispatchInfo.Throw(failure);
         }
     }
 }

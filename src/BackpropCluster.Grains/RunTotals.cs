@@ -1,7 +1,7 @@
 namespace BackpropCluster.Grains;
 
-/// <summary>What a run cost in all, seen by a client: each coordinator counts for itself, and what it did not live to tell follows from where
-/// the next one began.</summary>
+/// <summary>What a run cost in all, seen by a client: each coordinator counts for itself, and what it did not live to
+/// tell follows from where the next one began.</summary>
 internal sealed class RunTotals
 {
     private RunProgress? last;
@@ -19,13 +19,22 @@ internal sealed class RunTotals
         {
             // A new leader is a recovery too, but for one that took over at the very step that was saved for it.
             var again = Math.Max(0, before.CommittedSteps - progress.FirstVersion);
-            (recoveries, moves, replayed, stale) = (recoveries + before.Recoveries + (again > 0 ? 1 : 0), moves + before.Moves + (again > 0 ? 0 : 1), replayed + before.ReplayedSteps + again, stale + before.StaleMessages);
+            (recoveries, moves, replayed, stale) = (
+                recoveries + before.Recoveries + (again > 0 ? 1 : 0),
+                moves + before.Moves + (again > 0 ? 0 : 1),
+                replayed + before.ReplayedSteps + again,
+                stale + before.StaleMessages
+            );
         }
 
-        if (hasLed) last = progress;
+        if (hasLed)
+            last = progress;
         return progress with
         {
-            Recoveries = recoveries + progress.Recoveries, Moves = moves + progress.Moves, ReplayedSteps = replayed + progress.ReplayedSteps, StaleMessages = stale + progress.StaleMessages,
+            Recoveries = recoveries + progress.Recoveries,
+            Moves = moves + progress.Moves,
+            ReplayedSteps = replayed + progress.ReplayedSteps,
+            StaleMessages = stale + progress.StaleMessages,
         };
     }
 }

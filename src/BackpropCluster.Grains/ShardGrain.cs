@@ -3,8 +3,9 @@ using Orleans.Concurrency;
 
 namespace BackpropCluster.Grains;
 
-// Reentrant: handlers never await, so each is one turn and nothing can interleave inside it; without the attribute the runtime
-// would search its queue for what may overtake a running call. KeepAlive: an idle shard must not be collected with its weights.
+// Reentrant: handlers never await, so each is one turn and nothing can interleave inside it; without the attribute the
+// runtime would search its queue for what may overtake a running call. KeepAlive: an idle shard must not be collected
+// with its weights.
 [OnSilo, KeepAlive, Reentrant]
 internal sealed class ShardGrain : YieldingGrain, IShardGrain
 {
@@ -28,5 +29,6 @@ internal sealed class ShardGrain : YieldingGrain, IShardGrain
 
     public void Save(Save message) => shell.Receive(message);
 
-    public ValueTask<ShardParameters?> Read(MessageKey key, int first, int units) => new(((ShardActor)shell.State).Read(key, first, units, shell.Outbox));
+    public ValueTask<ShardParameters?> Read(MessageKey key, int first, int units) =>
+        new(((ShardActor)shell.State).Read(key, first, units, shell.Outbox));
 }

@@ -28,7 +28,8 @@ internal sealed class Cluster
     public Cluster(RunPlan plan, Func<ActorId, Actor> create, int exchanges, InFlightMessages underWay)
     {
         (this.plan, this.create, this.underWay, hasExchanges) = (plan, create, underWay, exchanges > 0);
-        for (var silo = 0; silo < Math.Max(1, exchanges); silo++) silos.Add(new SimulatedSilo(silo, create));
+        for (var silo = 0; silo < Math.Max(1, exchanges); silo++)
+            silos.Add(new SimulatedSilo(silo, create));
         leaders.Add(NewLeader(silos[0]));
     }
 
@@ -50,8 +51,10 @@ internal sealed class Cluster
     /// <summary>Whom a message reaches that is for a coordinator: mostly the newest.</summary>
     public Leader? Receiver(int place, uint choice)
     {
-        if (place != Address.Anyone) return leaders[place].IsAlive ? leaders[place] : null;
-        if (leaders[^1].IsActive && (leaders.Count == 1 || choice % 4 > 0)) return leaders[^1];
+        if (place != Address.Anyone)
+            return leaders[place].IsAlive ? leaders[place] : null;
+        if (leaders[^1].IsActive && (leaders.Count == 1 || choice % 4 > 0))
+            return leaders[^1];
         Leader[] active = [.. leaders.Where(leader => leader.IsActive)];
         return active.Length == 0 ? null : active[choice / 4 % active.Length];
     }
@@ -60,7 +63,8 @@ internal sealed class Cluster
     public Leader Lead(uint choice)
     {
         SimulatedSilo[] staying = [.. Living.Where(silo => !silo.IsLeaving)];
-        if (staying.Length == 0) staying = [.. Living];
+        if (staying.Length == 0)
+            staying = [.. Living];
         leaders.Add(NewLeader(staying[choice % staying.Length]));
         return Newest;
     }
@@ -68,11 +72,13 @@ internal sealed class Cluster
     /// <summary>The silos that can take part as a coordinator lists them: its own first, if it can.</summary>
     public ImmutableArray<string> MembersFor(Leader leader) => Members(leader.Silo);
 
-    /// <summary>A silo finds that it lacks the data, or has them again; it lives on either way, and may be the coordinator's.</summary>
+    /// <summary>A silo finds that it lacks the data, or has them again; it lives on either way, and may be the
+    /// coordinator's.</summary>
     public bool TryObject(uint choice, bool objects)
     {
         SimulatedSilo[] others = [.. Living.Where(silo => silo.Objects != objects)];
-        if (!hasExchanges || others.Length == 0) return false;
+        if (!hasExchanges || others.Length == 0)
+            return false;
         others[choice % others.Length].Objects = objects;
         MembersChanged();
         return true;
@@ -81,8 +87,10 @@ internal sealed class Cluster
     /// <summary>Every silo has the data.</summary>
     public void EndObjections()
     {
-        if (!silos.Exists(silo => silo.Objects)) return;
-        foreach (var silo in silos) silo.Objects = false;
+        if (!silos.Exists(silo => silo.Objects))
+            return;
+        foreach (var silo in silos)
+            silo.Objects = false;
         MembersChanged();
     }
 
@@ -95,14 +103,17 @@ internal sealed class Cluster
     public void Crash(SimulatedSilo silo)
     {
         silo.Die();
-        if (!Living.Any()) silos.Add(new SimulatedSilo(silos.Count, create));
-        foreach (var leader in leaders.Where(l => l.IsAlive && l.Silo == silo)) Crash(leader);
+        if (!Living.Any())
+            silos.Add(new SimulatedSilo(silos.Count, create));
+        foreach (var leader in leaders.Where(l => l.IsAlive && l.Silo == silo))
+            Crash(leader);
         MembersChanged();
     }
 
     public bool TryJoin()
     {
-        if (!hasExchanges || Living.Count() >= MaxSilos) return false;
+        if (!hasExchanges || Living.Count() >= MaxSilos)
+            return false;
         silos.Add(new SimulatedSilo(silos.Count, create));
         MembersChanged();
         return true;
@@ -111,7 +122,8 @@ internal sealed class Cluster
     public bool TryLeave(uint choice)
     {
         SimulatedSilo[] staying = [.. Living.Where(silo => !silo.IsLeaving)];
-        if (!hasExchanges || staying.Length < 2) return false;
+        if (!hasExchanges || staying.Length < 2)
+            return false;
         staying[choice % staying.Length].IsLeaving = true;
         return true;
     }
@@ -122,20 +134,34 @@ internal sealed class Cluster
         for (var number = 0; number < silos.Count; number++)
         {
             var silo = silos[number];
-            if (!silo.IsLeaving || !silo.IsAlive || leader != Newest || !leader.IsAlive || leader.State.Status.IsOver()) continue;
+            if (!silo.IsLeaving || !silo.IsAlive || leader != Newest || !leader.IsAlive || leader.State.Status.IsOver())
+                continue;
             leader.State.Leave(silo.Name, outbox);
-            if (leader.State.IsRidOf(silo.Name) && (leader.Silo == silo || leader.IsActive)) Crash(silo);
+            if (leader.State.IsRidOf(silo.Name) && (leader.Silo == silo || leader.IsActive))
+                Crash(silo);
         }
     }
 
     /// <summary>Only the newest coordinator stays.</summary>
     public void EndRivalry()
     {
-        foreach (var rival in leaders.SkipLast(1)) rival.IsAlive = false;
+        foreach (var rival in leaders.SkipLast(1))
+            rival.IsAlive = false;
     }
 
     private Leader NewLeader(SimulatedSilo silo) =>
-        new(leaders.Count, silo, new CoordinatorActor(plan, term: 0, silo.Name, Members(silo), Deadline, attempts: AttemptsOfOne * leaders.Count));
+        new(
+            leaders.Count,
+            silo,
+            new CoordinatorActor(
+                plan,
+                term: 0,
+                silo.Name,
+                Members(silo),
+                Deadline,
+                attempts: AttemptsOfOne * leaders.Count
+            )
+        );
 
     private ImmutableArray<string> Members(SimulatedSilo first) =>
         [.. Living.Where(silo => silo != first).Prepend(first).Where(silo => !silo.Objects).Select(silo => silo.Name)];
@@ -143,6 +169,8 @@ internal sealed class Cluster
     private void MembersChanged()
     {
         foreach (var leader in leaders.Where(l => l.IsActive))
-            underWay.Add(new Envelope(Address.Leader, new Address(leader.Number, ActorId.Coordinator), null, Notice.Members));
+            underWay.Add(
+                new Envelope(Address.Leader, new Address(leader.Number, ActorId.Coordinator), null, Notice.Members)
+            );
     }
 }

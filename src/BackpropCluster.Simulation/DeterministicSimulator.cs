@@ -4,9 +4,11 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Simulation;
 
-/// <summary>Carries the messages of the very state machines that grains run, in one thread, in an order that a seed determines.</summary>
-/// <remarks>Each turn picks a message under way and may meet faults. When nothing is under way any more, virtual time passes until the
-/// coordinator's deadline. One seed and one list of faults are one history, so a failing one replays by itself.</remarks>
+/// <summary>Carries the messages of the very state machines that grains run, in one thread, in an order that a seed
+/// determines.</summary>
+/// <remarks>Each turn picks a message under way and may meet faults. When nothing is under way any more, virtual time
+/// passes until the coordinator's deadline. One seed and one list of faults are one history, so a failing one replays
+/// by itself.</remarks>
 public sealed class DeterministicSimulator
 {
     private readonly RunPlan plan;
@@ -27,11 +29,26 @@ public sealed class DeterministicSimulator
     /// <param name="disturbance">What is done to the messages.</param>
     /// <param name="seed">Names the history.</param>
     /// <param name="store">What an earlier run of the same plan left; empty where none is given.</param>
-    /// <param name="exchanges">Silos with an exchange each, which carries what their parts say; 0 carries every message by itself.</param>
-    public DeterministicSimulator(RunPlan plan, Func<ActorId, Actor> create, Disturbance disturbance, ulong seed, MemoryStore? store = null, int exchanges = 0)
-        : this(plan, create, disturbance.FaultsOf(seed), seed, store ?? new MemoryStore(), exchanges, int.MaxValue, null)
-    {
-    }
+    /// <param name="exchanges">Silos with an exchange each, which carries what their parts say; 0 carries every message
+    /// by itself.</param>
+    public DeterministicSimulator(
+        RunPlan plan,
+        Func<ActorId, Actor> create,
+        Disturbance disturbance,
+        ulong seed,
+        MemoryStore? store = null,
+        int exchanges = 0
+    )
+        : this(
+            plan,
+            create,
+            disturbance.FaultsOf(seed),
+            seed,
+            store ?? new MemoryStore(),
+            exchanges,
+            int.MaxValue,
+            null
+        ) { }
 
     /// <param name="plan">The run.</param>
     /// <param name="create">Makes a part without state.</param>
@@ -39,16 +56,27 @@ public sealed class DeterministicSimulator
     /// <param name="seed">The order of delivery.</param>
     /// <param name="store">Where the run is saved.</param>
     /// <param name="exchanges">As above.</param>
-    /// <param name="window">A message overtakes fewer than this many others at a time; with 1 all come in the order of their sending.</param>
+    /// <param name="window">A message overtakes fewer than this many others at a time; with 1 all come in the order of
+    /// their sending.</param>
     /// <param name="golden">What the run must come to, if that is known.</param>
     public DeterministicSimulator(
-        RunPlan plan, Func<ActorId, Actor> create, IFaults faults, ulong seed, MemoryStore store, int exchanges, int window, Golden? golden)
+        RunPlan plan,
+        Func<ActorId, Actor> create,
+        IFaults faults,
+        ulong seed,
+        MemoryStore store,
+        int exchanges,
+        int window,
+        Golden? golden
+    )
     {
         (this.plan, this.faults, this.store, this.window) = (plan, faults, store, window);
         chance = new CounterRandom(seed, RandomPurpose.Simulation, 0);
         rules = new SafetyInvariants(plan, store, golden);
         cluster = new Cluster(plan, create, exchanges, underWay);
-        routes = cluster.HasExchanges ? new ExchangeRoutes(plan, cluster, underWay, rules) : new DirectRoutes(plan, cluster, underWay, rules);
+        routes = cluster.HasExchanges
+            ? new ExchangeRoutes(plan, cluster, underWay, rules)
+            : new DirectRoutes(plan, cluster, underWay, rules);
         actions = new FaultActions(this, plan, cluster, underWay, store, rules);
     }
 
@@ -58,7 +86,8 @@ public sealed class DeterministicSimulator
     /// <summary>What parts said of traced steps, in the order in which they computed.</summary>
     public List<Observation> Observations => routes.Observations;
 
-    /// <summary>What happened so far; the coordinators' own counts are entered when <see cref="CountLeaders"/> is called.</summary>
+    /// <summary>What happened so far; the coordinators' own counts are entered when <see cref="CountLeaders"/> is
+    /// called.</summary>
     public Tally Tally { get; } = new();
 
     public int Delivered => (int)Tally.Deliveries;
@@ -80,7 +109,11 @@ public sealed class DeterministicSimulator
     }
 
     /// <summary>What the exchanges' silos carried.</summary>
-    public Traffic Traffic => cluster.Living.Select(silo => silo.Known(ActorId.Exchange(silo.Number))).OfType<Exchange>().Aggregate(default(Traffic), (sum, exchange) => sum + exchange.Traffic);
+    public Traffic Traffic =>
+        cluster
+            .Living.Select(silo => silo.Known(ActorId.Exchange(silo.Number)))
+            .OfType<Exchange>()
+            .Aggregate(default(Traffic), (sum, exchange) => sum + exchange.Traffic);
 
     internal bool StoreIsDown => Turns < actions.StoreDownUntil;
 
@@ -89,44 +122,62 @@ public sealed class DeterministicSimulator
     internal bool IsLed => cluster.IsLed;
 
     /// <summary>The parts that a run is made of.</summary>
-    public static Func<ActorId, Actor> Actors(Func<RunPlan, Dataset> open, MemoryStore? store = null) => id => id.Kind switch
-    {
-        ActorRole.Source => new SourceActor(open),
-        ActorRole.Loss => new LossActor(open),
-        ActorRole.Exchange => new Exchange(SimulatedSilo.NameOf(id.Index)),
-        _ => new ShardActor(id, store is null ? NoStore : store.Open),
-    };
+    public static Func<ActorId, Actor> Actors(Func<RunPlan, Dataset> open, MemoryStore? store = null) =>
+        id =>
+            id.Kind switch
+            {
+                ActorRole.Source => new SourceActor(open),
+                ActorRole.Loss => new LossActor(open),
+                ActorRole.Exchange => new Exchange(SimulatedSilo.NameOf(id.Index)),
+                _ => new ShardActor(id, store is null ? NoStore : store.Open),
+            };
 
     /// <summary>Runs to the end, or on to it.</summary>
-    /// <param name="deliveries">After so many, everything but the store is gone in the middle of whatever it did.</param>
-    /// <returns>The result; <see langword="null"/> where the run failed (<see cref="CoordinatorActor.Failure"/> says why), was interrupted or cut off.</returns>
+    /// <param name="deliveries">After so many, everything but the store is gone in the middle of whatever it
+    /// did.</param>
+    /// <returns>The result; <see langword="null"/> where the run failed (<see cref="CoordinatorActor.Failure"/> says
+    /// why), was interrupted or cut off.</returns>
     public TrainingResult? Run(int deliveries = int.MaxValue)
     {
-        while (!Coordinator.Status.IsOver() && Delivered < deliveries) Turn();
-        if (Coordinator.Status != RunStatus.Completed) return null;
-        return Read() ?? throw new InvariantViolationException($"a shard cannot read version {Coordinator.CommittedSteps} of a completed run");
+        while (!Coordinator.Status.IsOver() && Delivered < deliveries)
+            Turn();
+        if (Coordinator.Status != RunStatus.Completed)
+            return null;
+        return Read()
+            ?? throw new InvariantViolationException(
+                $"a shard cannot read version {Coordinator.CommittedSteps} of a completed run"
+            );
     }
 
-    /// <summary>Brings one message to its receiver, or lets time pass where none is under way; and whatever goes wrong meanwhile.</summary>
+    /// <summary>Brings one message to its receiver, or lets time pass where none is under way; and whatever goes wrong
+    /// meanwhile.</summary>
     public void Turn()
     {
-        if (!hasBegun) Begin(cluster.Newest);
+        if (!hasBegun)
+            Begin(cluster.Newest);
         hasBegun = true;
         Turns++;
         actions.ReleaseHeld(late: rules.Committed);
         if (underWay.Count == 0)
         {
-            if (cluster.IsLed) PassDeadline();
-            else Lead();
+            if (cluster.IsLed)
+                PassDeadline();
+            else
+                Lead();
             return;
         }
 
         var bits = chance.Bits((ulong)Turns);
-        var envelope = underWay.Take(window == 1 ? 0 : (int)(((bits >> 32) * (ulong)Math.Min(window, underWay.Count)) >> 32));
+        var envelope = underWay.Take(
+            window == 1 ? 0 : (int)(((bits >> 32) * (ulong)Math.Min(window, underWay.Count)) >> 32)
+        );
         var fate = Fate.Arrives;
-        if (!ReferenceEquals(faults, ListedFaults.None)) fate = actions.Meet(faults, Turns, envelope);
-        if (fate.HasFlag(Fate.Arrives)) Deliver(envelope, (uint)bits);
-        if (fate.HasFlag(Fate.ComesAgain)) underWay.Add(envelope);
+        if (!ReferenceEquals(faults, ListedFaults.None))
+            fate = actions.Meet(faults, Turns, envelope);
+        if (fate.HasFlag(Fate.Arrives))
+            Deliver(envelope, (uint)bits);
+        if (fate.HasFlag(Fate.ComesAgain))
+            underWay.Add(envelope);
     }
 
     /// <summary>A new coordinator leads the run.</summary>
@@ -145,16 +196,19 @@ public sealed class DeterministicSimulator
     /// <summary>Delivers everything that is under way still, after the end.</summary>
     internal void Settle()
     {
-        while (underWay.Count > 0) Turn();
+        while (underWay.Count > 0)
+            Turn();
     }
 
-    /// <summary>The deadline passes: the first tick tells a coordinator the time, the second that the deadline has passed since.</summary>
+    /// <summary>The deadline passes: the first tick tells a coordinator the time, the second that the deadline has
+    /// passed since.</summary>
     internal void PassDeadline()
     {
         now += Cluster.Deadline;
         foreach (var leader in cluster.Leaders)
         {
-            if (!leader.IsActive) continue;
+            if (!leader.IsActive)
+                continue;
             routes.Speaker = new(leader.Number, ActorId.Coordinator);
             leader.State.Tick(now - Cluster.Deadline, routes);
             leader.State.Tick(now, routes);
@@ -162,23 +216,40 @@ public sealed class DeterministicSimulator
         }
     }
 
-    /// <summary>What a client reads of a completed run; <see langword="null"/> if a shard does not have it any more.</summary>
+    /// <summary>What a client reads of a completed run; <see langword="null"/> if a shard does not have it any
+    /// more.</summary>
     internal TrainingResult? Read()
     {
         var state = Coordinator;
-        var key = new MessageKey(plan.Fingerprint, state.Term, state.CommittedSteps, Phase.Evaluate, 0, ActorId.Coordinator, default);
+        var key = new MessageKey(
+            plan.Fingerprint,
+            state.Term,
+            state.CommittedSteps,
+            Phase.Evaluate,
+            0,
+            ActorId.Coordinator,
+            default
+        );
         var shards = new Dictionary<ShardRange, ShardParameters>();
         foreach (var range in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.ShardsOf(layer)))
         {
             var part = ActorId.Shard(range.Layer, range.Index);
-            var silo = cluster.HasExchanges ? cluster.Find(state.Placement!.SiloOf(plan.OrdinalOf(part)))! : cluster.Silos[0];
-            if (!silo.IsAlive) return null;
+            var silo = cluster.HasExchanges
+                ? cluster.Find(state.Placement!.SiloOf(plan.OrdinalOf(part)))!
+                : cluster.Silos[0];
+            if (!silo.IsAlive)
+                return null;
             routes.Speaker = new(silo.Number, part);
-            if (((ShardActor)silo.Part(part)).Read(key, 0, range.Units, routes) is not { } parameters) return null;
+            if (((ShardActor)silo.Part(part)).Read(key, 0, range.Units, routes) is not { } parameters)
+                return null;
             shards.Add(range, parameters);
         }
 
-        return new TrainingResult(ParametersAssembly.Assemble(plan, range => shards[range]), [.. state.Losses], [.. state.Evaluations]);
+        return new TrainingResult(
+            ParametersAssembly.Assemble(plan, range => shards[range]),
+            [.. state.Losses],
+            [.. state.Evaluations]
+        );
     }
 
     /// <summary>Enters what all coordinators counted.</summary>
@@ -192,7 +263,8 @@ public sealed class DeterministicSimulator
         }
     }
 
-    private static SavedModel NoStore(RunPlan plan, CheckpointId id) => throw new InvariantViolationException("a part of a run without a store was sent to a checkpoint");
+    private static SavedModel NoStore(RunPlan plan, CheckpointId id) =>
+        throw new InvariantViolationException("a part of a run without a store was sent to a checkpoint");
 
     private void Begin(Leader leader)
     {
@@ -204,19 +276,25 @@ public sealed class DeterministicSimulator
     private void Deliver(in Envelope envelope, uint choice)
     {
         var to = envelope.To;
-        if (envelope.Message is null) DeliverNotice(envelope);
-        else if (to.Part.Kind == ActorRole.Coordinator) DeliverToLeader(envelope, choice);
-        else if (to.Part.Kind == ActorRole.Store) DeliverToStore(envelope, refuse: StoreIsDown);
-        else DeliverToPart(cluster.Silos[to.Place], to.Part, envelope.Message);
+        if (envelope.Message is null)
+            DeliverNotice(envelope);
+        else if (to.Part.Kind == ActorRole.Coordinator)
+            DeliverToLeader(envelope, choice);
+        else if (to.Part.Kind == ActorRole.Store)
+            DeliverToStore(envelope, refuse: StoreIsDown);
+        else
+            DeliverToPart(cluster.Silos[to.Place], to.Part, envelope.Message);
     }
 
     private void DeliverNotice(in Envelope envelope)
     {
         if (envelope.Notice == Notice.Wake)
         {
-            if (!cluster.IsLed && !Coordinator.Status.IsOver()) Lead();
+            if (!cluster.IsLed && !Coordinator.Status.IsOver())
+                Lead();
         }
-        else if (envelope.Notice == Notice.Release) cluster.Silos[envelope.To.Place].ForgetAll();
+        else if (envelope.Notice == Notice.Release)
+            cluster.Silos[envelope.To.Place].ForgetAll();
         else if (cluster.Receiver(envelope.To.Place, 0) is { } leader)
         {
             routes.Speaker = new(leader.Number, ActorId.Coordinator);
@@ -227,12 +305,15 @@ public sealed class DeterministicSimulator
     private void DeliverToLeader(in Envelope envelope, uint choice)
     {
         Tally.Deliveries++;
-        if (cluster.Receiver(envelope.To.Place, choice) is not { } leader) return;
+        if (cluster.Receiver(envelope.To.Place, choice) is not { } leader)
+            return;
         routes.Speaker = new(leader.Number, ActorId.Coordinator);
-        if (envelope.Message is LeadershipGranted led) rules.Heard(leader.Number, led);
+        if (envelope.Message is LeadershipGranted led)
+            rules.Heard(leader.Number, led);
         leader.State.Receive(envelope.Message!, routes);
         rules.LeaderMoved(leader);
-        if (cluster.HasExchanges) cluster.SeeLeaversOff(leader, routes);
+        if (cluster.HasExchanges)
+            cluster.SeeLeaversOff(leader, routes);
     }
 
     /// <summary>A request to the store is a call, done once or not at all.</summary>
@@ -250,28 +331,43 @@ public sealed class DeterministicSimulator
         }
 
         store.Receive(message, routes);
-        if (message is AcquireLeadership) rules.Led(envelope.From.Place, store.Given!);
-        else if (message is CommitCheckpoint && store.Newest is { } newest && newest.Version == message.Key.Step) rules.HeadMoved(newest);
+        if (message is AcquireLeadership)
+            rules.Led(envelope.From.Place, store.Given!);
+        else if (message is CommitCheckpoint && store.Newest is { } newest && newest.Version == message.Key.Step)
+            rules.HeadMoved(newest);
     }
 
     private void DeliverToPart(SimulatedSilo silo, ActorId id, Message message)
     {
         Tally.Deliveries++;
-        if (!silo.IsAlive) return;
+        if (!silo.IsAlive)
+            return;
         routes.Speaker = new(silo.Number, id);
         var part = silo.Part(id);
-        if (message is Restore restore && !Prepare(silo, part, restore)) return;
+        if (message is Restore restore && !Prepare(silo, part, restore))
+            return;
         var (term, version) = (part.Term, part.Version);
         part.Receive(message, routes);
         rules.PartMoved(part, term, version, message);
     }
 
-    // What a shell does before its machine hears of a Restore: it reads the checkpoint, and an exchange's learns who stands where.
+    // What a shell does before its machine hears of a Restore: it reads the checkpoint, and an exchange's learns who
+    // stands where.
     private bool Prepare(SimulatedSilo silo, Actor part, Restore restore)
     {
-        if (part.Id.Kind == ActorRole.Exchange && silo.Objects && restore.Placement.NeedsRows(plan, restore.Placement.Silos.IndexOf(silo.Name)))
+        if (
+            part.Id.Kind == ActorRole.Exchange
+            && silo.Objects
+            && restore.Placement.NeedsRows(plan, restore.Placement.Silos.IndexOf(silo.Name))
+        )
         {
-            routes.Send(Recipients.Coordinator, new Failure(restore.Key with { From = part.Id }, FailureKind.Data, $"{silo.Name} has other data") { Silo = silo.Name });
+            routes.Send(
+                Recipients.Coordinator,
+                new Failure(restore.Key with { From = part.Id }, FailureKind.Data, $"{silo.Name} has other data")
+                {
+                    Silo = silo.Name,
+                }
+            );
             return false;
         }
 
@@ -286,7 +382,8 @@ public sealed class DeterministicSimulator
             store.Open(plan, from);
         }
 
-        if (part.Id.Kind == ActorRole.Exchange && restore.Key.Term >= part.Term) silo.Follow(restore);
+        if (part.Id.Kind == ActorRole.Exchange && restore.Key.Term >= part.Term)
+            silo.Follow(restore);
         return true;
     }
 }

@@ -7,7 +7,8 @@ namespace BackpropCluster.Simulation;
 /// <param name="RepeatShare">Share of deliveries after which the same message stays under way and comes again.</param>
 /// <param name="Losses">How many messages are lost at most, each silently.</param>
 /// <param name="Crashes">How many times at most a part loses its whole state.</param>
-/// <remarks>Losses and crashes are counts, not rates: a run must be able to outlive its faults, and each costs a recovery.</remarks>
+/// <remarks>Losses and crashes are counts, not rates: a run must be able to outlive its faults, and each costs a
+/// recovery.</remarks>
 public sealed record Disturbance(double RepeatShare, int Losses, int Crashes)
 {
     public static Disturbance None { get; } = new(0, 0, 0);
@@ -38,7 +39,8 @@ public sealed record Disturbance(double RepeatShare, int Losses, int Crashes)
                 faults.Add(new(turn, FaultKind.CrashReceiver));
             }
 
-            if (chance.Unit(2 * (ulong)turn + 1) < disturbance.RepeatShare) faults.Add(new(turn, FaultKind.Repeat));
+            if (chance.Unit(2 * (ulong)turn + 1) < disturbance.RepeatShare)
+                faults.Add(new(turn, FaultKind.Repeat));
         }
     }
 }

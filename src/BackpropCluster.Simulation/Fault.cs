@@ -3,17 +3,21 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Simulation;
 
-/// <summary>What can go wrong in one turn of a carrier: to the message whose turn it is, or to the world around it.</summary>
-/// <remarks>What cannot happen in a turn (a silo of a run without silos is lost, a store without checkpoints is damaged) does not.</remarks>
+/// <summary>What can go wrong in one turn of a carrier: to the message whose turn it is, or to the world around
+/// it.</summary>
+/// <remarks>What cannot happen in a turn (a silo of a run without silos is lost, a store without checkpoints is
+/// damaged) does not.</remarks>
 public enum FaultKind : byte
 {
     /// <summary>The message is lost in silence.</summary>
     Lose,
 
-    /// <summary>The message comes again later. Not a request to the store: that is a call, done once or not at all.</summary>
+    /// <summary>The message comes again later. Not a request to the store: that is a call, done once or not at
+    /// all.</summary>
     Repeat,
 
-    /// <summary>The same, but not before the step at work is committed: whoever sent it may be at the next by then.</summary>
+    /// <summary>The same, but not before the step at work is committed: whoever sent it may be at the next by
+    /// then.</summary>
     RepeatLate,
 
     /// <summary>The message is held back until the step after the next has begun.</summary>
@@ -40,7 +44,8 @@ public enum FaultKind : byte
     /// <summary>A silo asks to be rid of its parts and goes when it is.</summary>
     LeaveSilo,
 
-    /// <summary>A silo lacks the run's data from now on: it stays a member and may be the coordinator's, but can hold no part.</summary>
+    /// <summary>A silo lacks the run's data from now on: it stays a member and may be the coordinator's, but can hold
+    /// no part.</summary>
     ObjectSilo,
 
     /// <summary>A silo that lacked the data has them again.</summary>
@@ -67,7 +72,8 @@ public enum FaultKind : byte
     /// <summary>A part of the newest checkpoint is damaged although it was written.</summary>
     DamageCheckpoint,
 
-    /// <summary>A block of scores, or one of its copies, is damaged although it was written: every later checkpoint names it.</summary>
+    /// <summary>A block of scores, or one of its copies, is damaged although it was written: every later checkpoint
+    /// names it.</summary>
     DamageScores,
 }
 
@@ -78,16 +84,25 @@ public enum FaultKind : byte
 public readonly record struct Fault(int Turn, FaultKind Kind, uint Choice = 0)
 {
     /// <summary>Reads faults as they are printed, separated by commas.</summary>
-    public static Fault[] Parse(string text) => [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(one =>
-    {
-        var words = one.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        var choice = words.Length > 2 ? uint.Parse(words[2], CultureInfo.InvariantCulture) : 0;
-        return new Fault(int.Parse(words[0], CultureInfo.InvariantCulture), Enum.Parse<FaultKind>(words[1]), choice);
-    })];
+    public static Fault[] Parse(string text) =>
+        [
+            .. text.Split(',', StringSplitOptions.RemoveEmptyEntries)
+                .Select(one =>
+                {
+                    var words = one.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+                    var choice = words.Length > 2 ? uint.Parse(words[2], CultureInfo.InvariantCulture) : 0;
+                    return new Fault(
+                        int.Parse(words[0], CultureInfo.InvariantCulture),
+                        Enum.Parse<FaultKind>(words[1]),
+                        choice
+                    );
+                }),
+        ];
 
-    public override string ToString() => Choice == 0
-        ? string.Create(CultureInfo.InvariantCulture, $"{Turn} {Kind}")
-        : string.Create(CultureInfo.InvariantCulture, $"{Turn} {Kind} {Choice}");
+    public override string ToString() =>
+        Choice == 0
+            ? string.Create(CultureInfo.InvariantCulture, $"{Turn} {Kind}")
+            : string.Create(CultureInfo.InvariantCulture, $"{Turn} {Kind} {Choice}");
 }
 
 /// <summary>Decides what goes wrong, turn by turn.</summary>
@@ -109,6 +124,7 @@ public sealed class ListedFaults(IEnumerable<Fault> faults) : IFaults
 
     public void Decide(int turn, ActorRole to, ICollection<Fault> faults)
     {
-        foreach (var fault in byTurn[turn]) faults.Add(fault);
+        foreach (var fault in byTurn[turn])
+            faults.Add(fault);
     }
 }

@@ -13,7 +13,14 @@ internal enum Fate
 }
 
 /// <summary>Lets faults happen.</summary>
-internal sealed class FaultActions(DeterministicSimulator carrier, RunPlan plan, Cluster cluster, InFlightMessages underWay, MemoryStore store, SafetyInvariants rules)
+internal sealed class FaultActions(
+    DeterministicSimulator carrier,
+    RunPlan plan,
+    Cluster cluster,
+    InFlightMessages underWay,
+    MemoryStore store,
+    SafetyInvariants rules
+)
 {
     private readonly List<Fault> decided = [];
     private readonly List<(int Until, Envelope Envelope)> held = [];
@@ -35,9 +42,12 @@ internal sealed class FaultActions(DeterministicSimulator carrier, RunPlan plan,
         var fate = Fate.Arrives;
         foreach (var fault in decided)
         {
-            if (KeepsJournal) journal.Add(string.Create(CultureInfo.InvariantCulture, $"{fault}: {envelope}"));
-            if (fault.Kind <= FaultKind.Overtake) fate = OfMessage(fault, envelope, fate);
-            else if (!Happen(fault, envelope)) fate = Fate.Vanishes;
+            if (KeepsJournal)
+                journal.Add(string.Create(CultureInfo.InvariantCulture, $"{fault}: {envelope}"));
+            if (fault.Kind <= FaultKind.Overtake)
+                fate = OfMessage(fault, envelope, fate);
+            else if (!Happen(fault, envelope))
+                fate = Fate.Vanishes;
         }
 
         return fate;
@@ -48,7 +58,8 @@ internal sealed class FaultActions(DeterministicSimulator carrier, RunPlan plan,
     {
         for (var i = held.Count - 1; i >= 0; i--)
         {
-            if (held[i].Until > late) continue;
+            if (held[i].Until > late)
+                continue;
             underWay.Add(held[i].Envelope);
             held.RemoveAt(i);
         }
@@ -57,7 +68,8 @@ internal sealed class FaultActions(DeterministicSimulator carrier, RunPlan plan,
     private Fate OfMessage(Fault fault, in Envelope envelope, Fate fate)
     {
         // Notices stand for what a silo sees by itself; they are late, but not lost.
-        if (envelope.Message is null || fate == Fate.Vanishes) return fate;
+        if (envelope.Message is null || fate == Fate.Vanishes)
+            return fate;
         switch (fault.Kind)
         {
             case FaultKind.Lose:
@@ -87,13 +99,17 @@ internal sealed class FaultActions(DeterministicSimulator carrier, RunPlan plan,
     {
         switch (fault.Kind)
         {
-            case FaultKind.CrashSender: return Crash(envelope.From);
-            case FaultKind.CrashReceiver: return Crash(envelope.To);
-            case FaultKind.CrashCoordinator: return Crash(Address.Leader);
+            case FaultKind.CrashSender:
+                return Crash(envelope.From);
+            case FaultKind.CrashReceiver:
+                return Crash(envelope.To);
+            case FaultKind.CrashCoordinator:
+                return Crash(Address.Leader);
             case FaultKind.RefuseRequest when envelope is { To.Part.Kind: ActorRole.Store, Message: not null }:
                 carrier.DeliverToStore(envelope, refuse: true);
                 return false;
-            case FaultKind.TearWrite when envelope.Message is SaveShard save && envelope.To.Part.Kind == ActorRole.Store:
+            case FaultKind.TearWrite
+                when envelope.Message is SaveShard save && envelope.To.Part.Kind == ActorRole.Store:
                 store.Tear(save);
                 carrier.Tally.StoreFaults++;
                 return false;
@@ -163,7 +179,8 @@ internal sealed class FaultActions(DeterministicSimulator carrier, RunPlan plan,
                 return true;
             // An exchange shares the life of its silo.
             case ActorRole.Exchange:
-                if (cluster.Silos[who.Place].IsAlive) LoseSilo(cluster.Silos[who.Place]);
+                if (cluster.Silos[who.Place].IsAlive)
+                    LoseSilo(cluster.Silos[who.Place]);
                 return true;
             default:
                 carrier.Tally.Crashes++;
@@ -175,7 +192,8 @@ internal sealed class FaultActions(DeterministicSimulator carrier, RunPlan plan,
     private void LoseSilo(SimulatedSilo silo)
     {
         carrier.Tally.SiloLosses++;
-        if (cluster.Leaders.Any(l => l.IsActive && l.Silo == silo)) carrier.Tally.CoordinatorCrashes++;
+        if (cluster.Leaders.Any(l => l.IsActive && l.Silo == silo))
+            carrier.Tally.CoordinatorCrashes++;
         cluster.Crash(silo);
     }
 }

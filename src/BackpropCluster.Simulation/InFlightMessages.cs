@@ -3,11 +3,13 @@ using BackpropCluster.Core.Protocol;
 namespace BackpropCluster.Simulation;
 
 /// <summary>Who sends or gets a message.</summary>
-/// <param name="Place">The number of the silo it stands on; of a coordinator its own number, or <see cref="Anyone"/>; 0 for the store.</param>
+/// <param name="Place">The number of the silo it stands on; of a coordinator its own number, or <see cref="Anyone"/>; 0
+/// for the store.</param>
 /// <param name="Part">Which part there.</param>
 internal readonly record struct Address(int Place, ActorId Part)
 {
-    /// <summary>Whoever leads: messages to a coordinator are addressed to the run, not to one of several that may lead it.</summary>
+    /// <summary>Whoever leads: messages to a coordinator are addressed to the run, not to one of several that may lead
+    /// it.</summary>
     public const int Anyone = -1;
 
     public static Address Leader { get; } = new(Anyone, ActorId.Coordinator);
@@ -35,16 +37,19 @@ internal readonly record struct Envelope(Address From, Address To, Message? Mess
 {
     public override string ToString()
     {
-        var what = Message is null ? Notice.ToString() : $"{Message.GetType().Name} of term {Message.Key.Term}, step {Message.Key.Step}";
+        var what = Message is null
+            ? Notice.ToString()
+            : $"{Message.GetType().Name} of term {Message.Key.Term}, step {Message.Key.Step}";
         return $"{what}, {Name(From)} to {Name(To)}";
     }
 
-    private static string Name(Address a) => a.Part.Kind switch
-    {
-        ActorRole.Coordinator => a.Place == Address.Anyone ? "Coordinator" : $"Coordinator {a.Place}",
-        ActorRole.Exchange or ActorRole.Store => a.Part.ToString(),
-        _ => a.Place == 0 ? a.Part.ToString() : $"{a.Part} on silo {a.Place}",
-    };
+    private static string Name(Address a) =>
+        a.Part.Kind switch
+        {
+            ActorRole.Coordinator => a.Place == Address.Anyone ? "Coordinator" : $"Coordinator {a.Place}",
+            ActorRole.Exchange or ActorRole.Store => a.Part.ToString(),
+            _ => a.Place == 0 ? a.Part.ToString() : $"{a.Part} on silo {a.Place}",
+        };
 }
 
 /// <summary>All messages under way, in the order of their sending as far as nobody overtook.</summary>
@@ -57,11 +62,13 @@ internal sealed class InFlightMessages
 
     public void Add(Envelope envelope)
     {
-        if (Count == ring.Length) Grow();
+        if (Count == ring.Length)
+            Grow();
         ring[(front + Count++) & (ring.Length - 1)] = envelope;
     }
 
-    /// <summary>Takes the one at a place behind the first; the first takes its place, so that nothing has to move up.</summary>
+    /// <summary>Takes the one at a place behind the first; the first takes its place, so that nothing has to move
+    /// up.</summary>
     public Envelope Take(int index)
     {
         var place = (front + index) & (ring.Length - 1);
@@ -76,7 +83,8 @@ internal sealed class InFlightMessages
     private void Grow()
     {
         var larger = new Envelope[2 * ring.Length];
-        for (var i = 0; i < Count; i++) larger[i] = ring[(front + i) & (ring.Length - 1)];
+        for (var i = 0; i < Count; i++)
+            larger[i] = ring[(front + i) & (ring.Length - 1)];
         (ring, front) = (larger, 0);
     }
 }

@@ -6,8 +6,8 @@ namespace BackpropCluster.Simulation;
 
 /// <summary>The store of a simulated run: what is in it outlives every part and the coordinator.</summary>
 /// <param name="keep">How many of the newest checkpoints are kept; 0 keeps all.</param>
-/// <remarks>A request takes effect at once when it is delivered; the answer is a message like any other. Not sealed, so that a test can
-/// show what a worse store would do.</remarks>
+/// <remarks>A request takes effect at once when it is delivered; the answer is a message like any other. Not sealed, so
+/// that a test can show what a worse store would do.</remarks>
 public class MemoryStore(int keep = 0)
 {
     /// <summary>Steps of one block of scores: so few that short runs have several.</summary>
@@ -15,7 +15,8 @@ public class MemoryStore(int keep = 0)
 
     private const int Copies = 2;
 
-    private readonly Dictionary<(int Version, int Term, ShardRange Slice), (ShardSnapshot Part, bool IsTorn)> parts = [];
+    private readonly Dictionary<(int Version, int Term, ShardRange Slice), (ShardSnapshot Part, bool IsTorn)> parts =
+    [];
     private readonly Dictionary<CheckpointId, Checkpoint> written = [];
     private readonly Dictionary<CheckpointId, SavedModel> opened = [];
     private readonly Dictionary<(int Block, int Copy), bool> tornBlocks = []; // whether each that was written is torn
@@ -37,11 +38,21 @@ public class MemoryStore(int keep = 0)
     /// <summary>All checkpoints that count, the oldest first.</summary>
     protected IReadOnlyList<CheckpointId> Checkpoints => head.Checkpoints;
 
-    /// <summary>Brings the model of a checkpoint. What an exchange's shell has read is kept for the parts of its silo, whatever becomes of it.</summary>
+    /// <summary>Brings the model of a checkpoint. What an exchange's shell has read is kept for the parts of its silo,
+    /// whatever becomes of it.</summary>
     public SavedModel Open(RunPlan plan, CheckpointId id)
     {
         if (!opened.TryGetValue(id, out var model))
-            opened.Add(id, model = SavedModel.Assemble(plan with { Granularity = written[id].Granularity }, shard => parts[(id.Version, id.Term, shard)].Part));
+            opened.Add(
+                id,
+                model = SavedModel.Assemble(
+                    plan with
+                    {
+                        Granularity = written[id].Granularity,
+                    },
+                    shard => parts[(id.Version, id.Term, shard)].Part
+                )
+            );
         return model;
     }
 
@@ -52,16 +63,23 @@ public class MemoryStore(int keep = 0)
     public CheckpointId? NewestWhole(RunPlan plan) => head.Checkpoints.LastOrDefault(id => IsWhole(plan, id));
 
     /// <summary>Versions of checkpoints that count and are not whole.</summary>
-    internal IEnumerable<int> Broken(RunPlan plan) => head.Checkpoints.Where(id => !IsWhole(plan, id)).Select(id => id.Version);
+    internal IEnumerable<int> Broken(RunPlan plan) =>
+        head.Checkpoints.Where(id => !IsWhole(plan, id)).Select(id => id.Version);
 
     /// <summary>Whether this store would load a checkpoint.</summary>
     public virtual bool CanOpen(RunPlan plan, CheckpointId id) => IsWhole(plan, id);
 
-    /// <summary>Whether all parts of a checkpoint, and the blocks of scores that it names, are there as they were when it was made.</summary>
+    /// <summary>Whether all parts of a checkpoint, and the blocks of scores that it names, are there as they were when
+    /// it was made.</summary>
     public bool IsWhole(RunPlan plan, CheckpointId id) =>
         Enumerable.Range(0, MetricsBlock.Count(id.Version, StepsInBlock)).All(HasBlock)
-        && ShardsOf(plan, written[id].Granularity).Index().All(shard =>
-            parts.TryGetValue((id.Version, id.Term, shard.Item), out var stored) && !stored.IsTorn && DigestOf(stored.Part) == written[id].Parts[shard.Index]);
+        && ShardsOf(plan, written[id].Granularity)
+            .Index()
+            .All(shard =>
+                parts.TryGetValue((id.Version, id.Term, shard.Item), out var stored)
+                && !stored.IsTorn
+                && DigestOf(stored.Part) == written[id].Parts[shard.Index]
+            );
 
     /// <summary>Does what a message asks for.</summary>
     public void Receive(Message message, IOutbox outbox)
@@ -75,33 +93,61 @@ public class MemoryStore(int keep = 0)
                 var name = (save.Key.Step, save.Key.Term, save.Shard);
                 // A repeat is the same. If it is not, the checkpoint that names the first one is broken.
                 parts[name] = (save.Part, IsTorn: false);
-                outbox.Send(Recipients.Coordinator, new Saved(save.Key, [new SavedShard(save.Key.From, DigestOf(save.Part), save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum)]));
+                outbox.Send(
+                    Recipients.Coordinator,
+                    new Saved(
+                        save.Key,
+                        [
+                            new SavedShard(
+                                save.Key.From,
+                                DigestOf(save.Part),
+                                save.Part.Parameters.WeightsSum,
+                                save.Part.Parameters.OutgoingSum
+                            ),
+                        ]
+                    )
+                );
                 break;
             case CommitCheckpoint move when head.Accepts(move.Key.Term):
                 MoveHead(move);
                 outbox.Send(Recipients.Coordinator, new CheckpointCommitted(move.Key with { From = ActorId.Store }));
                 break;
             case CommitCheckpoint move:
-                outbox.Send(Recipients.Coordinator, new StoreFailed(move.Key with { From = ActorId.Store }, StoreFault.Fenced, $"term {head.Term} leads the run"));
+                outbox.Send(
+                    Recipients.Coordinator,
+                    new StoreFailed(
+                        move.Key with
+                        {
+                            From = ActorId.Store,
+                        },
+                        StoreFault.Fenced,
+                        $"term {head.Term} leads the run"
+                    )
+                );
                 break;
         }
     }
 
     /// <summary>Answers that it cannot be done.</summary>
     public static void Refuse(Message message, IOutbox outbox) =>
-        outbox.Send(Recipients.Coordinator, new StoreFailed(message.Key with { From = ActorId.Store }, StoreFault.Refused, "the store refuses"));
+        outbox.Send(
+            Recipients.Coordinator,
+            new StoreFailed(message.Key with { From = ActorId.Store }, StoreFault.Refused, "the store refuses")
+        );
 
     /// <summary>Does half of a write, and tells nobody.</summary>
     public void Tear(SaveShard save)
     {
         var name = (save.Key.Step, save.Key.Term, save.Shard);
-        if (!parts.TryGetValue(name, out var known) || known.IsTorn) parts[name] = (Half(save.Part), IsTorn: true);
+        if (!parts.TryGetValue(name, out var known) || known.IsTorn)
+            parts[name] = (Half(save.Part), IsTorn: true);
     }
 
     /// <summary>Tears one part of the newest checkpoint; false if there is none.</summary>
     public bool Damage(RunPlan plan, uint choice)
     {
-        if (Newest is not { } id) return false;
+        if (Newest is not { } id)
+            return false;
         var shards = ShardsOf(plan, written[id].Granularity).ToArray();
         var name = (id.Version, id.Term, shards[choice % shards.Length]);
         parts[name] = (Half(parts[name].Part), IsTorn: true);
@@ -112,27 +158,47 @@ public class MemoryStore(int keep = 0)
     public bool DamageScores(uint choice)
     {
         var blocks = tornBlocks.Count / Copies;
-        if (blocks == 0) return false;
+        if (blocks == 0)
+            return false;
         var (block, which) = ((int)(choice / 3 % (uint)blocks), choice % 3);
         for (var copy = 0; copy < Copies; copy++)
-            if (which == Copies || which == copy) tornBlocks[(block, copy)] = true;
+            if (which == Copies || which == copy)
+                tornBlocks[(block, copy)] = true;
         return true;
     }
 
     /// <summary>The checkpoint that a new leader begins with: the newest that can be loaded.</summary>
     protected virtual CheckpointId? Choose(RunPlan plan) => head.Checkpoints.LastOrDefault(id => CanOpen(plan, id));
 
-    /// <summary>The term in which blocks are known to be whole. Apart for the mutant that never looks again to be planted.</summary>
+    /// <summary>The term in which blocks are known to be whole. Apart for the mutant that never looks again to be
+    /// planted.</summary>
     protected virtual int TermOfBlocks(int by) => by;
 
-    private bool HasBlock(int block) => Enumerable.Range(0, Copies).Any(copy => tornBlocks.TryGetValue((block, copy), out var isTorn) && !isTorn);
+    private bool HasBlock(int block) =>
+        Enumerable.Range(0, Copies).Any(copy => tornBlocks.TryGetValue((block, copy), out var isTorn) && !isTorn);
 
     private void TakeLead(AcquireLeadership lead, IOutbox outbox)
     {
         head = head.Granted(lead.Key.Term);
         var id = Choose(lead.Plan);
-        ImmutableArray<string> broken = [.. Checkpoints.Where(c => c.Version > (id?.Version ?? 0)).Select(c => string.Create(CultureInfo.InvariantCulture, $"the checkpoint of step {c.Version} is broken"))];
-        Given = new LeadershipGranted(lead.Key with { Term = head.Term, From = ActorId.Store }, id, id is null ? null : written[id], broken);
+        ImmutableArray<string> broken =
+        [
+            .. Checkpoints
+                .Where(c => c.Version > (id?.Version ?? 0))
+                .Select(c =>
+                    string.Create(CultureInfo.InvariantCulture, $"the checkpoint of step {c.Version} is broken")
+                ),
+        ];
+        Given = new LeadershipGranted(
+            lead.Key with
+            {
+                Term = head.Term,
+                From = ActorId.Store,
+            },
+            id,
+            id is null ? null : written[id],
+            broken
+        );
         outbox.Send(Recipients.Coordinator, Given);
     }
 
@@ -140,9 +206,11 @@ public class MemoryStore(int keep = 0)
     {
         var (version, by) = (move.Key.Step, move.Key.Term);
         WriteBlocks(by, move.Checkpoint);
-        if (head.Has(version, by)) return;
+        if (head.Has(version, by))
+            return;
         foreach (var gone in head.Dropped)
-            foreach (var name in parts.Keys.Where(name => name.Version == gone.Version && name.Term == gone.Term).ToArray()) parts.Remove(name);
+        foreach (var name in parts.Keys.Where(name => name.Version == gone.Version && name.Term == gone.Term).ToArray())
+            parts.Remove(name);
         var id = new CheckpointId(version, by, "simulated");
         written[id] = move.Checkpoint;
         head = head.With(id, move.Checkpoint, keep);
@@ -153,12 +221,17 @@ public class MemoryStore(int keep = 0)
         var known = knownBlocks.Of(TermOfBlocks(by));
         for (var block = known.Count; block < MetricsBlock.Count(checkpoint.Version, StepsInBlock); block++)
         {
-            for (var copy = 0; copy < Copies; copy++) tornBlocks[(block, copy)] = false;
+            for (var copy = 0; copy < Copies; copy++)
+                tornBlocks[(block, copy)] = false;
             knownBlocks.Add("whole");
         }
     }
 
-    private static string DigestOf(ShardSnapshot part) => string.Create(CultureInfo.InvariantCulture, $"{part.Parameters.WeightsSum:x16}{part.Parameters.OutgoingSum:x16}");
+    private static string DigestOf(ShardSnapshot part) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{part.Parameters.WeightsSum:x16}{part.Parameters.OutgoingSum:x16}"
+        );
 
     private static IEnumerable<ShardRange> ShardsOf(RunPlan plan, Granularity granularity)
     {
@@ -172,6 +245,9 @@ public class MemoryStore(int keep = 0)
         var weights = part.Parameters.Weights;
         double[] values = [.. weights.Values];
         values.AsSpan(values.Length / 2).Clear();
-        return part with { Parameters = part.Parameters with { Weights = new Payload(weights.Units, weights.Rows, values) } };
+        return part with
+        {
+            Parameters = part.Parameters with { Weights = new Payload(weights.Units, weights.Rows, values) },
+        };
     }
 }

@@ -2,7 +2,8 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Simulation;
 
-/// <summary>Takes what a machine says to where it goes. Message by message: everybody can be spoken to directly.</summary>
+/// <summary>Takes what a machine says to where it goes. Message by message: everybody can be spoken to
+/// directly.</summary>
 internal class DirectRoutes(RunPlan plan, Cluster cluster, InFlightMessages underWay, SafetyInvariants rules) : IOutbox
 {
     private readonly ActorId[] parts = [.. plan.Actors];
@@ -22,40 +23,58 @@ internal class DirectRoutes(RunPlan plan, Cluster cluster, InFlightMessages unde
 
     public void Send(Recipients to, Message message)
     {
-        if (message is AcquireLeadership lead) rules.Leading(Speaker.Place, lead);
-        else if (message is Restore restore && Speaker.Part.Kind == ActorRole.Coordinator) rules.Restoring(cluster.Leaders[Speaker.Place], restore);
-        else if (message is Activations { Key: { Phase: Phase.Forward, From.Kind: ActorRole.Source } } rows) rules.RowsSent(rows);
-        else if (message is Ready { Key.From.Kind: ActorRole.Shard } ready) rules.ShardReady(ready);
+        if (message is AcquireLeadership lead)
+            rules.Leading(Speaker.Place, lead);
+        else if (message is Restore restore && Speaker.Part.Kind == ActorRole.Coordinator)
+            rules.Restoring(cluster.Leaders[Speaker.Place], restore);
+        else if (message is Activations { Key: { Phase: Phase.Forward, From.Kind: ActorRole.Source } } rows)
+            rules.RowsSent(rows);
+        else if (message is Ready { Key.From.Kind: ActorRole.Shard } ready)
+            rules.ShardReady(ready);
         Route(to, message);
     }
 
     public void Observe(Observation observation)
     {
-        if (observation is not RunObservation) Observations.Add(observation);
+        if (observation is not RunObservation)
+            Observations.Add(observation);
     }
 
     protected virtual void Route(Recipients to, Message message)
     {
         switch (to.Kind)
         {
-            case RecipientKind.Coordinator: Add(Address.Leader, message); break;
-            case RecipientKind.Store: Add(Address.Store, message); break;
-            case RecipientKind.Source: Add(new(0, ActorId.Source), message); break;
-            case RecipientKind.Loss: Add(new(0, ActorId.Loss), message); break;
+            case RecipientKind.Coordinator:
+                Add(Address.Leader, message);
+                break;
+            case RecipientKind.Store:
+                Add(Address.Store, message);
+                break;
+            case RecipientKind.Source:
+                Add(new(0, ActorId.Source), message);
+                break;
+            case RecipientKind.Loss:
+                Add(new(0, ActorId.Loss), message);
+                break;
             case RecipientKind.Layer:
-                foreach (var shard in plan.ShardsOf(to.Number)) Add(new(0, ActorId.Shard(shard.Layer, shard.Index)), message);
+                foreach (var shard in plan.ShardsOf(to.Number))
+                    Add(new(0, ActorId.Shard(shard.Layer, shard.Index)), message);
                 break;
             default:
-                foreach (var part in parts) Add(new(0, part), message);
+                foreach (var part in parts)
+                    Add(new(0, part), message);
                 break;
         }
     }
 
-    protected void Add(Address to, Message? message, Notice notice = Notice.None) => underWay.Add(new Envelope(Speaker, to, message, notice));
+    protected void Add(Address to, Message? message, Notice notice = Notice.None) =>
+        underWay.Add(new Envelope(Speaker, to, message, notice));
 }
 
-/// <summary>Each silo's parts talk to their exchange, exchanges to each other and to the coordinator, as grains do.</summary>
-internal sealed class ExchangeRoutes(RunPlan plan, Cluster cluster, InFlightMessages underWay, SafetyInvariants rules) : DirectRoutes(plan, cluster, underWay, rules)
+/// <summary>Each silo's parts talk to their exchange, exchanges to each other and to the coordinator, as grains
+/// do.</summary>
+internal sealed class ExchangeRoutes(RunPlan plan, Cluster cluster, InFlightMessages underWay, SafetyInvariants rules)
+    : DirectRoutes(plan, cluster, underWay, rules)
 {
     protected override void Route(Recipients to, Message message)
     {
@@ -88,33 +107,41 @@ internal sealed class ExchangeRoutes(RunPlan plan, Cluster cluster, InFlightMess
         var leader = Cluster.Leaders[Speaker.Place];
         if (message is Restore restore)
         {
-            foreach (var silo in leader.Route?.Silos.Except(restore.Placement.Silos) ?? []) Add(ExchangeOn(NumberOf(silo)), null, Notice.Release);
+            foreach (var silo in leader.Route?.Silos.Except(restore.Placement.Silos) ?? [])
+                Add(ExchangeOn(NumberOf(silo)), null, Notice.Release);
             leader.Route = restore.Placement;
         }
 
-        if (leader.Route is not { } route) return;
+        if (leader.Route is not { } route)
+            return;
         for (var silo = 0; silo < route.Silos.Length; silo++)
-            if (to.Kind != RecipientKind.Source || route.HasSource(Plan, silo)) Add(ExchangeOn(NumberOf(route.Silos[silo])), message);
+            if (to.Kind != RecipientKind.Source || route.HasSource(Plan, silo))
+                Add(ExchangeOn(NumberOf(route.Silos[silo])), message);
     }
 
     private void FromExchange(Recipients to, Message message)
     {
         var silo = Cluster.Silos[Speaker.Place];
-        if (to.Kind == RecipientKind.Coordinator) Add(Address.Leader, message);
-        else if (silo.Route is not { } route) return;
-        else if (to.Kind == RecipientKind.Exchange) Add(ExchangeOn(NumberOf(route.Placement.Silos[to.Number])), message);
+        if (to.Kind == RecipientKind.Coordinator)
+            Add(Address.Leader, message);
+        else if (silo.Route is not { } route)
+            return;
+        else if (to.Kind == RecipientKind.Exchange)
+            Add(ExchangeOn(NumberOf(route.Placement.Silos[to.Number])), message);
         else
             foreach (var part in route.Placement.ActorsOn(Plan, route.Placement.Silos.IndexOf(silo.Name)))
-                if (IsMeant(part, to)) Add(new(silo.Number, part), message);
+                if (IsMeant(part, to))
+                    Add(new(silo.Number, part), message);
     }
 
-    private static bool IsMeant(ActorId part, Recipients to) => to.Kind switch
-    {
-        RecipientKind.Everyone => true,
-        RecipientKind.Layer => part.Kind == ActorRole.Shard && part.Layer == to.Number,
-        RecipientKind.Source => part.Kind == ActorRole.Source,
-        _ => part.Kind == ActorRole.Loss,
-    };
+    private static bool IsMeant(ActorId part, Recipients to) =>
+        to.Kind switch
+        {
+            RecipientKind.Everyone => true,
+            RecipientKind.Layer => part.Kind == ActorRole.Shard && part.Layer == to.Number,
+            RecipientKind.Source => part.Kind == ActorRole.Source,
+            _ => part.Kind == ActorRole.Loss,
+        };
 
     private int NumberOf(string silo) => Cluster.Find(silo)!.Number;
 

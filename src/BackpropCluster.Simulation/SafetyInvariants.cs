@@ -11,7 +11,8 @@ namespace BackpropCluster.Simulation;
 /// <param name="Data">The rows.</param>
 public sealed record Golden(TrainingResult Result, ImmutableArray<string> Versions, Dataset Data);
 
-/// <summary>What must hold at every moment, looked at from outside the machines: they could be wrong about themselves.</summary>
+/// <summary>What must hold at every moment, looked at from outside the machines: they could be wrong about
+/// themselves.</summary>
 /// <param name="plan">The run.</param>
 /// <param name="store">Where it is saved.</param>
 /// <param name="golden">What it must come to, if that is known.</param>
@@ -36,10 +37,12 @@ internal sealed class SafetyInvariants(RunPlan plan, MemoryStore store, Golden? 
     /// <summary>Updates committed by any coordinator.</summary>
     public int Committed => committed;
 
-    /// <summary>The store refused what it was asked for: a checkpoint may be missing by no fault of the protocol.</summary>
+    /// <summary>The store refused what it was asked for: a checkpoint may be missing by no fault of the
+    /// protocol.</summary>
     public void Refused(Message message)
     {
-        if (message.Key.Phase == Phase.Save) missing.Add(message.Key.Step);
+        if (message.Key.Phase == Phase.Save)
+            missing.Add(message.Key.Step);
     }
 
     /// <summary>A checkpoint was damaged after it was made.</summary>
@@ -49,7 +52,8 @@ internal sealed class SafetyInvariants(RunPlan plan, MemoryStore store, Golden? 
         damaged.Add(id);
     }
 
-    /// <summary>Scores were damaged after they were written: checkpoints that name them are broken until they are written again.</summary>
+    /// <summary>Scores were damaged after they were written: checkpoints that name them are broken until they are
+    /// written again.</summary>
     public void ScoresDamaged()
     {
         scoresDamagedIn = store.Term;
@@ -59,30 +63,47 @@ internal sealed class SafetyInvariants(RunPlan plan, MemoryStore store, Golden? 
     /// <summary>No part sees a step that is not committed in its term, and sees steps one by one.</summary>
     public void PartMoved(Actor part, int termBefore, int versionBefore, Message message)
     {
-        if (part.Version == versionBefore && part.Term == termBefore) return;
+        if (part.Version == versionBefore && part.Term == termBefore)
+            return;
         if (message is not Restore && part.Version != versionBefore && part.Version != versionBefore + 1)
             throw new InvariantViolationException($"{part.Id} went from version {versionBefore} to {part.Version}");
         if (part.Version > 0 && part.Version != versionBefore && part.Version > CommittedIn(part.Term))
-            throw new InvariantViolationException($"{part.Id} has version {part.Version} of term {part.Term}, of which only {CommittedIn(part.Term)} is committed");
+            throw new InvariantViolationException(
+                $"{part.Id} has version {part.Version} of term {part.Term}, of which only {CommittedIn(part.Term)} "
+                    + $"is committed"
+            );
     }
 
     /// <summary>What a coordinator has committed counts from now on.</summary>
     public void LeaderMoved(Leader leader)
     {
         var state = leader.State;
-        // It may be fenced by a late request of its own of whose answer it has not heard; that is safe, and nobody could tell.
-        if (state.Failure?.Kind == FailureKind.Fenced && holder == leader.Number && (holderKnows || given!.Key.Step == newestRequest[holder]))
-            throw new InvariantViolationException($"coordinator {leader.Number} was fenced although nobody else leads: {state.Failure.Key}");
+        // It may be fenced by a late request of its own of whose answer it has not heard; that is safe, and nobody
+        // could tell.
+        if (
+            state.Failure?.Kind == FailureKind.Fenced
+            && holder == leader.Number
+            && (holderKnows || given!.Key.Step == newestRequest[holder])
+        )
+            throw new InvariantViolationException(
+                $"coordinator {leader.Number} was fenced although nobody else leads: {state.Failure.Key}"
+            );
         if (state.Status == RunStatus.HandedOver && !leader.Silo.IsLeaving)
-            throw new InvariantViolationException($"coordinator {leader.Number} handed the run over although its silo stays");
+            throw new InvariantViolationException(
+                $"coordinator {leader.Number} handed the run over although its silo stays"
+            );
         // Its term may be another's by then: raised by a part that knows of a higher one.
-        if (state.Status is RunStatus.Leading or RunStatus.Failed) return;
+        if (state.Status is RunStatus.Leading or RunStatus.Failed)
+            return;
         var version = state.Step - 1;
-        while (committedInTerm.Count <= state.Term) committedInTerm.Add(-1);
-        for (var step = committedInTerm[state.Term] + 1; committedInTerm[state.Term] >= 0 && step <= version; step++) AllReady(state.Term, step);
+        while (committedInTerm.Count <= state.Term)
+            committedInTerm.Add(-1);
+        for (var step = committedInTerm[state.Term] + 1; committedInTerm[state.Term] >= 0 && step <= version; step++)
+            AllReady(state.Term, step);
         committedInTerm[state.Term] = Math.Max(committedInTerm[state.Term], version);
         committed = Math.Max(committed, version);
-        if (version > leader.Version) reached = Math.Max(reached, version);
+        if (version > leader.Version)
+            reached = Math.Max(reached, version);
         leader.Version = version;
     }
 
@@ -93,22 +114,35 @@ internal sealed class SafetyInvariants(RunPlan plan, MemoryStore store, Golden? 
     private void AllReady(int term, int step)
     {
         foreach (var shard in shards)
-            if (!ready.Contains((term, step, shard))) throw new InvariantViolationException($"step {step} of term {term} was committed although {shard} was not ready");
+            if (!ready.Contains((term, step, shard)))
+                throw new InvariantViolationException(
+                    $"step {step} of term {term} was committed although {shard} was not ready"
+                );
     }
 
-    /// <summary>A term has one leader, and a recovery computes no more steps again than a checkpoint rule allows (R2).</summary>
+    /// <summary>A term has one leader, and a recovery computes no more steps again than a checkpoint rule allows
+    /// (R2).</summary>
     public void Restoring(Leader leader, Restore restore)
     {
         if (!leaderOfTerm.TryAdd(restore.Key.Term, leader.Number) && leaderOfTerm[restore.Key.Term] != leader.Number)
-            throw new InvariantViolationException($"coordinators {leaderOfTerm[restore.Key.Term]} and {leader.Number} both lead term {restore.Key.Term}");
+            throw new InvariantViolationException(
+                $"coordinators {leaderOfTerm[restore.Key.Term]} and {leader.Number} both lead term {restore.Key.Term}"
+            );
         // Led in a term that was given long ago: the parts are ahead of it and will not listen.
-        if (restore.Key.Term < highestTerm) return;
+        if (restore.Key.Term < highestTerm)
+            return;
         var (from, every) = (restore.Key.CommittedVersion, plan.Checkpoints.Steps);
         if (leader.State.Moves > leader.Moves && from < leader.Version && !missing.Contains(leader.Version))
-            throw new InvariantViolationException($"parts move at version {leader.Version} and version {from} is restored");
+            throw new InvariantViolationException(
+                $"parts move at version {leader.Version} and version {from} is restored"
+            );
         // Whoever went past a version that was due had it saved or was told that it could not be.
         for (var due = every * (from / Math.Max(1, every) + 1); every > 0 && due < reached; due += every)
-            if (!missing.Contains(due)) throw new InvariantViolationException($"{reached - from} steps from version {from} on are computed again although version {due} was to be saved");
+            if (!missing.Contains(due))
+                throw new InvariantViolationException(
+                    $"{reached - from} steps from version {from} on are computed again although version {due} was "
+                        + $"to be saved"
+                );
         LeaderMoved(leader);
         (reached, highestTerm, leader.Moves) = (from, restore.Key.Term, leader.State.Moves);
     }
@@ -124,43 +158,64 @@ internal sealed class SafetyInvariants(RunPlan plan, MemoryStore store, Golden? 
     {
         (holder, given, holderKnows) = (leader, led, false);
         var newest = store.NewestWhole(plan);
-        if (led.Id != newest) throw new InvariantViolationException($"term {led.Key.Term} is led from checkpoint {led.Id?.Version ?? 0} although that of step {newest?.Version ?? 0} is whole");
+        if (led.Id != newest)
+            throw new InvariantViolationException(
+                $"term {led.Key.Term} is led from checkpoint {led.Id?.Version ?? 0} although that of step "
+                    + $"{newest?.Version ?? 0} is whole"
+            );
     }
 
     /// <summary>What counts as saved is whole, and is the run's own state.</summary>
     public void HeadMoved(CheckpointId id)
     {
         missing.UnionWith(store.Dropped.Select(dropped => dropped.Version));
-        // Scores that were damaged since its term began are found by the next one; those of before were to be written again. A request that
-        // comes late may be for a checkpoint that was damaged since it was made.
+        // Scores that were damaged since its term began are found by the next one; those of before were to be written
+        // again. A request that comes late may be for a checkpoint that was damaged since it was made.
         if (!store.IsWhole(plan, id) && scoresDamagedIn < id.Term && !damaged.Contains(id))
-            throw new InvariantViolationException($"the checkpoint of step {id.Version} names what an earlier term lost");
-        if (!store.IsWhole(plan, id)) missing.Add(id.Version);
-        else if (golden is not null) HoldsWhatTheStepMade(id, golden);
+            throw new InvariantViolationException(
+                $"the checkpoint of step {id.Version} names what an earlier term lost"
+            );
+        if (!store.IsWhole(plan, id))
+            missing.Add(id.Version);
+        else if (golden is not null)
+            HoldsWhatTheStepMade(id, golden);
     }
 
     private void HoldsWhatTheStepMade(CheckpointId id, Golden known)
     {
         var hash = WeightsHash.Sha256(store.Open(plan, id).Parameters.Select(layer => (layer.Weights, layer.Biases)));
-        if (hash != known.Versions[id.Version]) throw new InvariantViolationException($"the checkpoint of step {id.Version} holds other parameters than that step");
+        if (hash != known.Versions[id.Version])
+            throw new InvariantViolationException(
+                $"the checkpoint of step {id.Version} holds other parameters than that step"
+            );
     }
 
     /// <summary>The rows of a step are the same whenever they are sent.</summary>
     public void RowsSent(Activations sent)
     {
-        if (golden is null) return;
+        if (golden is null)
+            return;
         var rows = RowsIn(sent.Values, golden.Data.Training);
-        if (!rowsOfStep.TryAdd((sent.Key.Step, sent.Key.Microbatch), rows) && !rows.AsSpan().SequenceEqual(rowsOfStep[(sent.Key.Step, sent.Key.Microbatch)]))
+        if (
+            !rowsOfStep.TryAdd((sent.Key.Step, sent.Key.Microbatch), rows)
+            && !rows.AsSpan().SequenceEqual(rowsOfStep[(sent.Key.Step, sent.Key.Microbatch)])
+        )
             throw new InvariantViolationException($"step {sent.Key.Step} was sent other rows than before");
     }
 
     /// <summary>Each row was used once an epoch (R3).</summary>
     public void AllRowsUsedOnce()
     {
-        if (golden is null) return;
+        if (golden is null)
+            return;
         var all = golden.Data.Training.Count;
-        var epochs = rowsOfStep.Where(s => s.Key.Step <= committed).OrderBy(s => s.Key).SelectMany(s => s.Value).Chunk(all);
-        if (epochs.Any(epoch => epoch.Distinct().Count() != epoch.Length)) throw new InvariantViolationException("a row was used twice in one epoch");
+        var epochs = rowsOfStep
+            .Where(s => s.Key.Step <= committed)
+            .OrderBy(s => s.Key)
+            .SelectMany(s => s.Value)
+            .Chunk(all);
+        if (epochs.Any(epoch => epoch.Distinct().Count() != epoch.Length))
+            throw new InvariantViolationException("a row was used twice in one epoch");
     }
 
     private int CommittedIn(int term) => term < committedInTerm.Count ? committedInTerm[term] : -1;
@@ -171,13 +226,18 @@ internal sealed class SafetyInvariants(RunPlan plan, MemoryStore store, Golden? 
         for (var r = 0; r < rows.Length; r++)
         {
             var row = 0;
-            while (row < set.Count && !IsRow(row)) row++;
-            rows[r] = row < set.Count ? row : throw new InvariantViolationException("values were sent that are no row of the data");
+            while (row < set.Count && !IsRow(row))
+                row++;
+            rows[r] =
+                row < set.Count
+                    ? row
+                    : throw new InvariantViolationException("values were sent that are no row of the data");
 
             bool IsRow(int candidate)
             {
                 for (var f = 0; f < payload.Units; f++)
-                    if (payload.Values[f * rows.Length + r].CompareTo(set.Input(candidate, f)) != 0) return false;
+                    if (payload.Values[f * rows.Length + r].CompareTo(set.Input(candidate, f)) != 0)
+                        return false;
                 return true;
             }
         }

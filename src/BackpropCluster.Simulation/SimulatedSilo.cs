@@ -29,19 +29,26 @@ internal sealed class SimulatedSilo(int number, Func<ActorId, Actor> create)
 
     public Actor Part(ActorId id)
     {
-        if (!parts.TryGetValue(id, out var part)) parts.Add(id, part = create(id));
+        if (!parts.TryGetValue(id, out var part))
+            parts.Add(id, part = create(id));
         return part;
     }
 
     /// <summary>The part, if it was ever spoken to.</summary>
     public Actor? Known(ActorId id) => parts.GetValueOrDefault(id);
 
-    /// <summary>The exchange's shell learns a new term's placement; what stood here and does not any more is let go.</summary>
+    /// <summary>The exchange's shell learns a new term's placement; what stood here and does not any more is let
+    /// go.</summary>
     public void Follow(Restore restore)
     {
         Route = restore;
-        HashSet<ActorId> staying = [ActorId.Exchange(number), .. restore.Placement.ActorsOn(restore.Plan, restore.Placement.Silos.IndexOf(Name))];
-        foreach (var gone in parts.Keys.Where(part => !staying.Contains(part)).ToArray()) parts.Remove(gone);
+        HashSet<ActorId> staying =
+        [
+            ActorId.Exchange(number),
+            .. restore.Placement.ActorsOn(restore.Plan, restore.Placement.Silos.IndexOf(Name)),
+        ];
+        foreach (var gone in parts.Keys.Where(part => !staying.Contains(part)).ToArray())
+            parts.Remove(gone);
     }
 
     public void Forget(ActorId part) => parts.Remove(part);

@@ -35,6 +35,7 @@ public sealed class Tally
     }
 
     public override string ToString() =>
-        $"{Deliveries} deliveries, {Losses} losses, {Repeats} repeats, {Delays} delays, {Crashes} crashes, {SiloLosses} silo losses, {CoordinatorCrashes} coordinator crashes, " +
-        $"{StoreFaults} store faults, {Recoveries} recoveries, {Moves} moves, {ReplayedSteps} steps replayed";
+        $"{Deliveries} deliveries, {Losses} losses, {Repeats} repeats, {Delays} delays, {Crashes} crashes, "
+        + $"{SiloLosses} silo losses, {CoordinatorCrashes} coordinator crashes, "
+        + $"{StoreFaults} store faults, {Recoveries} recoveries, {Moves} moves, {ReplayedSteps} steps replayed";
 }

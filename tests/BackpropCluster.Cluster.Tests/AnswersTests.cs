@@ -14,18 +14,21 @@ public sealed class AnswersTests
     {
         var (byDirectory, bySilo) = (0, 0);
         var builder = new InProcessTestClusterBuilder(2);
-        builder.ConfigureSilo((_, silo) =>
-        {
-            silo.AddBackprop();
-            silo.AddIncomingGrainCallFilter(call =>
+        builder.ConfigureSilo(
+            (_, silo) =>
             {
-                var isOfCoordinator = call.InterfaceMethod.DeclaringType == typeof(ICoordinatorGrain);
-                if (isOfCoordinator && call.MethodName == nameof(ICoordinatorGrain.Take))
-                    Interlocked.Increment(ref byDirectory);
-                if (call.MethodName == nameof(ISiloGrain.ToCoordinator)) Interlocked.Increment(ref bySilo);
-                return call.Invoke();
-            });
-        });
+                silo.AddBackprop();
+                silo.AddIncomingGrainCallFilter(call =>
+                {
+                    var isOfCoordinator = call.InterfaceMethod.DeclaringType == typeof(ICoordinatorGrain);
+                    if (isOfCoordinator && call.MethodName == nameof(ICoordinatorGrain.Take))
+                        Interlocked.Increment(ref byDirectory);
+                    if (call.MethodName == nameof(ISiloGrain.ToCoordinator))
+                        Interlocked.Increment(ref bySilo);
+                    return call.Invoke();
+                });
+            }
+        );
         await using var cluster = builder.Build();
         var end = TestContext.Current.CancellationToken;
         await cluster.DeployAsync(end);

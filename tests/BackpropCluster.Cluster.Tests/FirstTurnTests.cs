@@ -21,12 +21,14 @@ public sealed class FirstTurnTests
     {
         var turn = new FirstTurn();
         var builder = new InProcessTestClusterBuilder(1);
-        builder.ConfigureSilo((_, silo) =>
-        {
-            silo.Services.AddSingleton<TableReader>(data => Tables.Read(data));
-            silo.Services.AddLogging(logging => logging.AddProvider(turn));
-            silo.AddBackprop();
-        });
+        builder.ConfigureSilo(
+            (_, silo) =>
+            {
+                silo.Services.AddSingleton<TableReader>(data => Tables.Read(data));
+                silo.Services.AddLogging(logging => logging.AddProvider(turn));
+                silo.AddBackprop();
+            }
+        );
         await using var cluster = builder.Build();
         await cluster.DeployAsync(TestContext.Current.CancellationToken);
 
@@ -40,23 +42,29 @@ public sealed class FirstTurnTests
         shard.Restore(new Restore(key, plan, Placement.Of(plan, [silo]), null));
         Assert.True(
             await turn.WasSent.WaitAsync(Bound, TestContext.Current.CancellationToken),
-            $"nothing could be sent to a shard for {Bound.TotalSeconds / 2} s of its first turn");
+            $"nothing could be sent to a shard for {Bound.TotalSeconds / 2} s of its first turn"
+        );
     }
 
     [Fact]
     public void EveryGrainThatTouchesAnExchangeYieldsFirst()
     {
-        var grains = typeof(YieldingGrain).Assembly.GetTypes()
+        var grains = typeof(YieldingGrain)
+            .Assembly.GetTypes()
             .Where(type => type.IsSubclassOf(typeof(Grain)) && !type.IsAbstract)
             .ToArray();
         Assert.True(grains.Length > 5, $"{grains.Length} grains were found");
         Assert.Equal(
             [nameof(BareGrain), "ClusterGrain"],
-            grains.Where(type => !type.IsSubclassOf(typeof(YieldingGrain))).Select(type => type.Name)
-                .Order(StringComparer.Ordinal));
+            grains
+                .Where(type => !type.IsSubclassOf(typeof(YieldingGrain)))
+                .Select(type => type.Name)
+                .Order(StringComparer.Ordinal)
+        );
     }
 
-    /// <summary>Does something on another thread in the middle of the turn that logs an error, and waits for it there.</summary>
+    /// <summary>Does something on another thread in the middle of the turn that logs an error, and waits for it
+    /// there.</summary>
     private sealed class FirstTurn : ILoggerProvider, ILogger
     {
         private readonly TaskCompletionSource<bool> sent = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -74,16 +82,19 @@ public sealed class FirstTurnTests
         public bool IsEnabled(LogLevel logLevel) => true;
 
         public void Log<TState>(
-            LogLevel logLevel, EventId eventId, TState state, Exception? exception,
-            Func<TState, Exception?, string> formatter)
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        )
         {
-            if (Meanwhile is not { } meanwhile || sent.Task.IsCompleted) return;
+            if (Meanwhile is not { } meanwhile || sent.Task.IsCompleted)
+                return;
             var sending = Task.Run(meanwhile);
             sent.TrySetResult(Task.WaitAny([sending], Bound / 2) == 0);
         }
 
-        public void Dispose()
-        {
-        }
+        public void Dispose() { }
     }
 }

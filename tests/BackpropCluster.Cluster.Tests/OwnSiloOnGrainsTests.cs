@@ -10,7 +10,8 @@ using Orleans.TestingHost;
 
 namespace BackpropCluster.Tests;
 
-/// <summary>A coordinator on a silo that can hold no part of its run, here since it is of another version, leads as well as any other.</summary>
+/// <summary>A coordinator on a silo that can hold no part of its run, here since it is of another version, leads as
+/// well as any other.</summary>
 public sealed class OwnSiloOnGrainsTests : IAsyncLifetime
 {
     private const int Silos = 3;
@@ -23,23 +24,29 @@ public sealed class OwnSiloOnGrainsTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var builder = new InProcessTestClusterBuilder(Silos);
-        builder.ConfigureSilo((_, silo) =>
-        {
-            silo.Services.AddSingleton(new ProgramVersion(Interlocked.Increment(ref configured) == 1 ? "other" : "right"));
-            silo.Services.AddCheckpointFolder(folder.FullName);
-            silo.AddBackprop().AddRuns();
-        });
+        builder.ConfigureSilo(
+            (_, silo) =>
+            {
+                silo.Services.AddSingleton(
+                    new ProgramVersion(Interlocked.Increment(ref configured) == 1 ? "other" : "right")
+                );
+                silo.Services.AddCheckpointFolder(folder.FullName);
+                silo.AddBackprop().AddRuns();
+            }
+        );
         cluster = builder.Build();
         await cluster.DeployAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (cluster is not null) await cluster.DisposeAsync();
+        if (cluster is not null)
+            await cluster.DisposeAsync();
         folder.Delete(recursive: true);
     }
 
-    // It was handed over to nobody: the coordinator took the first silo of its list for its own, and was alive and deaf from then on.
+    // It was handed over to nobody: the coordinator took the first silo of its list for its own, and was alive and deaf
+    // from then on.
     [Fact]
     public async Task AnotherSiloLeavesAndTheRunGoesOn()
     {
@@ -63,9 +70,11 @@ public sealed class OwnSiloOnGrainsTests : IAsyncLifetime
 
     private IEnumerable<InProcessSiloHandle> Handles => cluster!.Silos.Cast<InProcessSiloHandle>();
 
-    private static SiloDrain Departure(InProcessSiloHandle silo) => silo.ServiceProvider.GetRequiredService<SiloDrain>();
+    private static SiloDrain Departure(InProcessSiloHandle silo) =>
+        silo.ServiceProvider.GetRequiredService<SiloDrain>();
 
-    private static string Version(InProcessSiloHandle silo) => silo.ServiceProvider.GetRequiredService<ProgramVersion>().Text;
+    private static string Version(InProcessSiloHandle silo) =>
+        silo.ServiceProvider.GetRequiredService<ProgramVersion>().Text;
 
     // Where a grain is placed is a hint, and another silo may be faster: then it is another run's turn.
     private async Task<(RunPlan Plan, RunProgress Progress)> LedFromTheOther()
@@ -73,16 +82,28 @@ public sealed class OwnSiloOnGrainsTests : IAsyncLifetime
         var other = Handles.Single(s => Version(s) == "other");
         for (var run = 1; run <= 10; run++)
         {
-            var plan = SavedRuns.PlanOf($"own-{run}", seed: 7) with { Version = "right", Checkpoints = new CheckpointRule(500, TimeSpan.Zero) };
+            var plan = SavedRuns.PlanOf($"own-{run}", seed: 7) with
+            {
+                Version = "right",
+                Checkpoints = new CheckpointRule(500, TimeSpan.Zero),
+            };
             plan = plan with { Spec = plan.Spec with { Training = plan.Spec.Training with { Epochs = Steps } } };
-            await other.ServiceProvider.GetRequiredService<RunCatalog>().Enter(new RunRecord(plan, TimeSpan.FromSeconds(20), "", RunStatus.Training, null, 0));
+            await other
+                .ServiceProvider.GetRequiredService<RunCatalog>()
+                .Enter(new RunRecord(plan, TimeSpan.FromSeconds(20), "", RunStatus.Training, null, 0));
             RequestContext.Set(IPlacementDirector.PlacementHintKey, other.SiloAddress);
             var coordinator = cluster!.Client.GetGrain<ICoordinatorGrain>(plan.Run);
             await coordinator.Wake();
             RequestContext.Remove(IPlacementDirector.PlacementHintKey);
-            if (await Led(coordinator) is var progress && progress.Placement!.CoordinatorSilo == other.SiloAddress.ToParsableString())
+            if (
+                await Led(coordinator) is var progress
+                && progress.Placement!.CoordinatorSilo == other.SiloAddress.ToParsableString()
+            )
             {
-                Assert.False(progress.Placement.Uses(progress.Placement.CoordinatorSilo), "a silo of another version holds parts");
+                Assert.False(
+                    progress.Placement.Uses(progress.Placement.CoordinatorSilo),
+                    "a silo of another version holds parts"
+                );
                 return (plan, progress);
             }
         }
@@ -94,7 +115,10 @@ public sealed class OwnSiloOnGrainsTests : IAsyncLifetime
     {
         using var bound = new CancellationTokenSource(Bound);
         RunProgress? progress;
-        while ((progress = await coordinator.Watch(int.MaxValue, int.MaxValue))?.Placement is null || progress.CommittedSteps == 0)
+        while (
+            (progress = await coordinator.Watch(int.MaxValue, int.MaxValue))?.Placement is null
+            || progress.CommittedSteps == 0
+        )
             Assert.False(bound.IsCancellationRequested, $"the run was not led within {Bound.TotalSeconds} s");
         return progress;
     }
@@ -102,9 +126,21 @@ public sealed class OwnSiloOnGrainsTests : IAsyncLifetime
     private async Task<RunProgress> EndsAsTheReference(RunPlan plan)
     {
         using var bound = new CancellationTokenSource(Bound);
-        var outcome = await TrainingClient.Train(cluster!.Client, plan, TimeSpan.FromSeconds(20), cancellation: bound.Token);
-        Assert.True(outcome.Result is not null, $"within {Bound.TotalSeconds} s the run came to {outcome.Last.Status} at step {outcome.Last.CommittedSteps}: {outcome.Last.Failure?.Reason}");
-        Assert.Equal(Core.Learning.ReferenceTrainer.Train(plan.Spec, Runs.BuiltIn(plan.Spec)).WeightsSha256, outcome.Result.WeightsSha256);
+        var outcome = await TrainingClient.Train(
+            cluster!.Client,
+            plan,
+            TimeSpan.FromSeconds(20),
+            cancellation: bound.Token
+        );
+        Assert.True(
+            outcome.Result is not null,
+            $"within {Bound.TotalSeconds} s the run came to {outcome.Last.Status} at step "
+                + $"{outcome.Last.CommittedSteps}: {outcome.Last.Failure?.Reason}"
+        );
+        Assert.Equal(
+            Core.Learning.ReferenceTrainer.Train(plan.Spec, Runs.BuiltIn(plan.Spec)).WeightsSha256,
+            outcome.Result.WeightsSha256
+        );
         return outcome.Last;
     }
 }

@@ -43,9 +43,19 @@ public class RunLogTests
 
     private static IEnumerable<double> Losses(RunProgress progress) => progress.NewLosses.Select(l => l.Loss);
 
-    private static RunProgress Told(ImmutableArray<double> losses, ImmutableArray<int> evaluated) => new()
-    {
-        Status = RunStatus.Training, Term = 1, CommittedSteps = losses.Length, Steps = 100, Epoch = 1, Recoveries = 0, ReplayedSteps = 0, StaleMessages = 0, Elapsed = TimeSpan.Zero,
-        NewLosses = [.. losses.Select(l => new BatchMetrics(l, null, 4))], NewEvaluations = [.. evaluated.Select(v => new EvaluationMetrics(v, new BatchMetrics(0.5, null, 4)))],
-    };
+    private static RunProgress Told(ImmutableArray<double> losses, ImmutableArray<int> evaluated) =>
+        new()
+        {
+            Status = RunStatus.Training,
+            Term = 1,
+            CommittedSteps = losses.Length,
+            Steps = 100,
+            Epoch = 1,
+            Recoveries = 0,
+            ReplayedSteps = 0,
+            StaleMessages = 0,
+            Elapsed = TimeSpan.Zero,
+            NewLosses = [.. losses.Select(l => new BatchMetrics(l, null, 4))],
+            NewEvaluations = [.. evaluated.Select(v => new EvaluationMetrics(v, new BatchMetrics(0.5, null, 4)))],
+        };
 }

@@ -26,9 +26,29 @@ public class RunTotalsTests
         Assert.Equal((0, 0, 1), (last.Recoveries, last.ReplayedSteps, last.Moves));
     }
 
-    private static RunProgress Progress(int leader, int steps, int first, int recoveries = 0, int replayed = 0, bool led = true) => new()
-    {
-        Status = RunStatus.Training, Term = 1, CommittedSteps = steps, Steps = 100, Epoch = 1, NewLosses = [], NewEvaluations = [], Recoveries = recoveries, ReplayedSteps = replayed,
-        StaleMessages = 0, Elapsed = TimeSpan.Zero, Leader = leader, FirstVersion = first, Placement = led ? new Placement(["a"], [], "a") : null,
-    };
+    private static RunProgress Progress(
+        int leader,
+        int steps,
+        int first,
+        int recoveries = 0,
+        int replayed = 0,
+        bool led = true
+    ) =>
+        new()
+        {
+            Status = RunStatus.Training,
+            Term = 1,
+            CommittedSteps = steps,
+            Steps = 100,
+            Epoch = 1,
+            NewLosses = [],
+            NewEvaluations = [],
+            Recoveries = recoveries,
+            ReplayedSteps = replayed,
+            StaleMessages = 0,
+            Elapsed = TimeSpan.Zero,
+            Leader = leader,
+            FirstVersion = first,
+            Placement = led ? new Placement(["a"], [], "a") : null,
+        };
 }

@@ -7,7 +7,8 @@ using Orleans.TestingHost;
 
 namespace BackpropCluster.Tests;
 
-/// <summary>Real silos with Orleans' own test host, wired as the product wires them; each test class shares one cluster.</summary>
+/// <summary>Real silos with Orleans' own test host, wired as the product wires them; each test class shares one
+/// cluster.</summary>
 public abstract class Silos(short count) : IAsyncLifetime
 {
     private InProcessTestCluster? cluster;
@@ -27,20 +28,23 @@ public abstract class Silos(short count) : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var builder = new InProcessTestClusterBuilder(count);
-        builder.ConfigureSilo((_, silo) =>
-        {
-            silo.Services.AddSingleton<ITrainingObserver>(new Listening(this));
-            silo.Services.AddSingleton<TableReader>(data => Tables.Read(data));
-            silo.Services.AddCheckpointFolder(Folder);
-            silo.AddBackprop();
-        });
+        builder.ConfigureSilo(
+            (_, silo) =>
+            {
+                silo.Services.AddSingleton<ITrainingObserver>(new Listening(this));
+                silo.Services.AddSingleton<TableReader>(data => Tables.Read(data));
+                silo.Services.AddCheckpointFolder(Folder);
+                silo.AddBackprop();
+            }
+        );
         cluster = builder.Build();
         await cluster.DeployAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (cluster is not null) await cluster.DisposeAsync();
+        if (cluster is not null)
+            await cluster.DisposeAsync();
         GC.SuppressFinalize(this);
     }
 
@@ -60,7 +64,8 @@ public sealed class TwoSilos() : Silos(2);
 
 public sealed class ThreeSilos() : Silos(3);
 
-/// <summary>The data of these tests: what is built in, and made-up rows of seven features in the place of iris, and the rows of PyTorch's cases.</summary>
+/// <summary>The data of these tests: what is built in, and made-up rows of seven features in the place of iris, and the
+/// rows of PyTorch's cases.</summary>
 internal static class Tables
 {
     public static Table Read(Core.DataSpec data) =>
@@ -68,11 +73,15 @@ internal static class Tables
         : data.Source == DataSource.Iris ? Runs.SevenFeatures()
         : BuiltInData.Read(data.Source);
 
-    public static Dataset Open(Core.RunSpec spec) => Dataset.Prepare(Read(spec.Data), spec.Data, spec.Seed, spec.Model.Layers[^1].Units);
+    public static Dataset Open(Core.RunSpec spec) =>
+        Dataset.Prepare(Read(spec.Data), spec.Data, spec.Seed, spec.Model.Layers[^1].Units);
 
     /// <summary>A plan whose run id no other test has.</summary>
     public static RunPlan Plan(Core.RunSpec spec, Granularity granularity, string test) =>
-        Runs.Plan(spec, Open(spec), granularity) with { Run = $"{test}-{spec.Name}-{Interlocked.Increment(ref runs)}" };
+        Runs.Plan(spec, Open(spec), granularity) with
+        {
+            Run = $"{test}-{spec.Name}-{Interlocked.Increment(ref runs)}",
+        };
 
     private static int runs;
 }

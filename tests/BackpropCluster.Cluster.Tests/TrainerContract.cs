@@ -8,8 +8,8 @@ namespace BackpropCluster.Tests;
 /// <summary>What every trainer promises, whatever carries its messages.</summary>
 public abstract class TrainerContract
 {
-    // From one loop in one process, on 2026-11-24. Pinned, so that the reference itself cannot drift unseen: another processor,
-    // runtime or C library must give these very bits.
+    // From one loop in one process, on 2026-11-24. Pinned, so that the reference itself cannot drift unseen: another
+    // processor, runtime or C library must give these very bits.
     private static readonly Dictionary<(UpdateOrder, int Batch, int Microbatches), string> Golden = new()
     {
         [(UpdateOrder.AfterBackward, 1, 1)] = "701712a0373ea76fd71a28cdf7e6f7bdf84931736fe8e0b16433cfd04cbd5c82",
@@ -23,8 +23,8 @@ public abstract class TrainerContract
     {
         var cases = new TheoryData<UpdateOrder, int, int, string>();
         foreach (var (update, batch, microbatches) in Golden.Keys)
-            foreach (var cut in new[] { "neuron", "3", "layer" })
-                cases.Add(update, batch, microbatches, cut);
+        foreach (var cut in new[] { "neuron", "3", "layer" })
+            cases.Add(update, batch, microbatches, cut);
         return cases;
     }
 
@@ -43,7 +43,10 @@ public abstract class TrainerContract
     public async Task AnotherSeedEndsInOtherBits()
     {
         var run = Runs.Uneven(5, epochs: 4);
-        Assert.NotEqual((await Train(run, Granularity.Layer)).WeightsSha256, (await Train(run with { Seed = 8 }, Granularity.Layer)).WeightsSha256);
+        Assert.NotEqual(
+            (await Train(run, Granularity.Layer)).WeightsSha256,
+            (await Train(run with { Seed = 8 }, Granularity.Layer)).WeightsSha256
+        );
     }
 
     [Theory, InlineData(UpdateOrder.AfterBackward, "neuron"), InlineData(UpdateOrder.DuringBackward, "neuron")]
@@ -56,16 +59,25 @@ public abstract class TrainerContract
         foreach (var mark in marks.Where(m => m.Updates > 0))
         {
             var result = await Train(Runs.Mazur(mark.Updates, update), granularity);
-            mark.AssertEquals(result.Evaluations[^1].Score.Loss, mark.Outputs, TutorialMark.WeightsOf(result.Parameters));
+            mark.AssertEquals(
+                result.Evaluations[^1].Score.Loss,
+                mark.Outputs,
+                TutorialMark.WeightsOf(result.Parameters)
+            );
         }
 
-        Assert.Equal(marks[0].Error, (await Train(Runs.Mazur(1, update), granularity)).Steps[0].Loss, marks[0].Error * 1e-14);
+        Assert.Equal(
+            marks[0].Error,
+            (await Train(Runs.Mazur(1, update), granularity)).Steps[0].Loss,
+            marks[0].Error * 1e-14
+        );
     }
 }
 
 public sealed class ReferenceTrainerTests : TrainerContract
 {
-    protected override Task<TrainingResult> Train(RunSpec spec, Granularity granularity) => Task.FromResult(ReferenceTrainer.Train(spec, Tables.Open(spec)));
+    protected override Task<TrainingResult> Train(RunSpec spec, Granularity granularity) =>
+        Task.FromResult(ReferenceTrainer.Train(spec, Tables.Open(spec)));
 }
 
 /// <summary>The same over grains: scores are compared with the reference on the way.</summary>
@@ -74,7 +86,12 @@ public abstract class GrainTrainerContract(Silos silos) : TrainerContract
     protected override async Task<TrainingResult> Train(RunSpec spec, Granularity granularity)
     {
         var plan = Tables.Plan(spec, granularity, "contract");
-        var outcome = await TrainingClient.Train(silos.Grains, plan, TimeSpan.FromSeconds(20), cancellation: TestContext.Current.CancellationToken);
+        var outcome = await TrainingClient.Train(
+            silos.Grains,
+            plan,
+            TimeSpan.FromSeconds(20),
+            cancellation: TestContext.Current.CancellationToken
+        );
         Assert.True(outcome.Result is not null, $"the run failed: {outcome.Last.Failure?.Reason}");
         Assert.Equal(0, outcome.Last.Recoveries);
         var reference = ReferenceTrainer.Train(spec, Tables.Open(spec));

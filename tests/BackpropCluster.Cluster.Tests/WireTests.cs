@@ -14,15 +14,29 @@ using Orleans.Serialization.WireProtocol;
 
 namespace BackpropCluster.Tests;
 
-/// <summary>What goes over the wire comes back as it was, and bytes that lie are refused before anything is allocated.</summary>
+/// <summary>What goes over the wire comes back as it was, and bytes that lie are refused before anything is
+/// allocated.</summary>
 public sealed class WireTests : IDisposable
 {
     private readonly ServiceProvider services = new ServiceCollection().AddSerializer().BuildServiceProvider();
 
-    private static readonly MessageKey Key = new(ulong.MaxValue - 3, 7, 11, Phase.Evaluate, 2, ActorId.Shard(3, 5), new TraceContext(1, 2, 3));
-    private static readonly Payload Numbers = new(2, 3, [0, -0.0, double.NaN, double.NegativeInfinity, double.Epsilon, 1.0 / 3]);
+    private static readonly MessageKey Key = new(
+        ulong.MaxValue - 3,
+        7,
+        11,
+        Phase.Evaluate,
+        2,
+        ActorId.Shard(3, 5),
+        new TraceContext(1, 2, 3)
+    );
+    private static readonly Payload Numbers = new(
+        2,
+        3,
+        [0, -0.0, double.NaN, double.NegativeInfinity, double.Epsilon, 1.0 / 3]
+    );
 
-    public static TheoryData<string> Kinds() => [.. typeof(Message).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(Message))).Select(t => t.Name)];
+    public static TheoryData<string> Kinds() =>
+        [.. typeof(Message).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(Message))).Select(t => t.Name)];
 
     [Theory, MemberData(nameof(Kinds))]
     public void EveryMessageComesBackEqual(string kind)
@@ -47,7 +61,10 @@ public sealed class WireTests : IDisposable
     {
         var back = RoundTrip(Numbers);
         Assert.Equal((2, 3), (back.Units, back.Rows));
-        Assert.Equal(Numbers.Values.Select(BitConverter.DoubleToInt64Bits), back.Values.Select(BitConverter.DoubleToInt64Bits));
+        Assert.Equal(
+            Numbers.Values.Select(BitConverter.DoubleToInt64Bits),
+            back.Values.Select(BitConverter.DoubleToInt64Bits)
+        );
     }
 
     [Fact]
@@ -69,7 +86,10 @@ public sealed class WireTests : IDisposable
         var before = GC.GetAllocatedBytesForCurrentThread();
         var refused = Assert.Throws<PayloadRefusedException>(() => Read(length, units, rows, following: 16));
         Assert.Contains(because, refused.Message, StringComparison.Ordinal);
-        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 1 << 20, "memory was allocated for a payload that was refused");
+        Assert.True(
+            GC.GetAllocatedBytesForCurrentThread() - before < 1 << 20,
+            "memory was allocated for a payload that was refused"
+        );
     }
 
     [Theory, InlineData(0x40000008u), InlineData(0xFFFFFFF8u), InlineData(1032u)]
@@ -78,7 +98,10 @@ public sealed class WireTests : IDisposable
         Read(16, 1, 1, following: 8);
         var before = GC.GetAllocatedBytesForCurrentThread();
         Assert.ThrowsAny<Exception>(() => Read(length, 1 << 27, 1, following: 16));
-        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 1 << 20, "memory was allocated for bytes that never came");
+        Assert.True(
+            GC.GetAllocatedBytesForCurrentThread() - before < 1 << 20,
+            "memory was allocated for bytes that never came"
+        );
     }
 
     public void Dispose() => services.Dispose();
@@ -108,39 +131,82 @@ public sealed class WireTests : IDisposable
         return services.GetRequiredService<IFieldCodec<Payload>>().ReadValue(ref reader, field)!;
     }
 
-    /// <summary>A library's exception, whether it stands by itself or inside another, arrives as one of ours that says as much.</summary>
+    /// <summary>A library's exception, whether it stands by itself or inside another, arrives as one of ours that says
+    /// as much.</summary>
     [Fact]
     public void AnExceptionOfALibraryArrivesAsOneOfOurs()
     {
-        using var silo = new ServiceCollection().AddSerializer().AddSingleton<IGeneralizedCodec, LibraryExceptionCodec>().BuildServiceProvider();
-        var lost = new StackExchange.Redis.RedisConnectionException(StackExchange.Redis.ConnectionFailureType.SocketClosed, "the server has gone");
-        foreach (var cause in new Exception[] { lost, new InvalidOperationException("the store failed", lost), new InvariantViolationException("two heads") })
+        using var silo = new ServiceCollection()
+            .AddSerializer()
+            .AddSingleton<IGeneralizedCodec, LibraryExceptionCodec>()
+            .BuildServiceProvider();
+        var lost = new StackExchange.Redis.RedisConnectionException(
+            StackExchange.Redis.ConnectionFailureType.SocketClosed,
+            "the server has gone"
+        );
+        foreach (
+            var cause in new Exception[]
+            {
+                lost,
+                new InvalidOperationException("the store failed", lost),
+                new InvariantViolationException("two heads"),
+            }
+        )
         {
             // The client has no codec but those of its own types.
-            var back = services.GetRequiredService<Serializer>().Deserialize<Exception>(silo.GetRequiredService<Serializer>().SerializeToArray(cause))!;
-            var told = Assert.IsType<SiloFailedException>(cause is InvalidOperationException ? back.InnerException : back);
+            var back = services
+                .GetRequiredService<Serializer>()
+                .Deserialize<Exception>(silo.GetRequiredService<Serializer>().SerializeToArray(cause))!;
+            var told = Assert.IsType<SiloFailedException>(
+                cause is InvalidOperationException ? back.InnerException : back
+            );
             var original = cause.InnerException ?? cause;
             Assert.Equal($"{original.GetType().Name}: {original.Message}", told.Message);
         }
     }
 
     // Records compare arrays by reference; a payload's numbers are compared apart.
-    private static object Comparable(Message message) => message switch
-    {
-        Activations a => (a.Key, a.Values.Units, a.Values.Rows, string.Join(' ', a.Values.Values)),
-        Deltas d => (d.Key, d.Values.Units, d.Values.Rows, string.Join(' ', d.Values.Values)),
-        Restore r => (r.Key, r.Plan.Run, r.Plan.Fingerprint, r.Plan.Granularity, r.Plan.Features, r.Plan.TrainingRows, r.Plan.TestRows, r.Plan.HasClasses, r.From, string.Join(' ', r.Placement.Silos), string.Join(' ', r.Placement.SiloOfPart)),
-        Saved s => (s.Key, string.Join(' ', s.Parts)),
-        SaveShard s => (s.Key, s.Shard, s.Part.Parameters.WeightsSum, s.Part.Parameters.OutgoingSum, string.Join(' ', s.Part.WeightsState.Values)),
-        AcquireLeadership l => (l.Key, l.Plan.Run, l.Plan.Fingerprint, l.Plan.Checkpoints),
-        LeadershipGranted l => (l.Key, l.Id, Text(l.Checkpoint!), string.Join(' ', l.Warnings)),
-        CommitCheckpoint m => (m.Key, Text(m.Checkpoint)),
-        _ => message,
-    };
+    private static object Comparable(Message message) =>
+        message switch
+        {
+            Activations a => (a.Key, a.Values.Units, a.Values.Rows, string.Join(' ', a.Values.Values)),
+            Deltas d => (d.Key, d.Values.Units, d.Values.Rows, string.Join(' ', d.Values.Values)),
+            Restore r => (
+                r.Key,
+                r.Plan.Run,
+                r.Plan.Fingerprint,
+                r.Plan.Granularity,
+                r.Plan.Features,
+                r.Plan.TrainingRows,
+                r.Plan.TestRows,
+                r.Plan.HasClasses,
+                r.From,
+                string.Join(' ', r.Placement.Silos),
+                string.Join(' ', r.Placement.SiloOfPart)
+            ),
+            Saved s => (s.Key, string.Join(' ', s.Parts)),
+            SaveShard s => (
+                s.Key,
+                s.Shard,
+                s.Part.Parameters.WeightsSum,
+                s.Part.Parameters.OutgoingSum,
+                string.Join(' ', s.Part.WeightsState.Values)
+            ),
+            AcquireLeadership l => (l.Key, l.Plan.Run, l.Plan.Fingerprint, l.Plan.Checkpoints),
+            LeadershipGranted l => (l.Key, l.Id, Text(l.Checkpoint!), string.Join(' ', l.Warnings)),
+            CommitCheckpoint m => (m.Key, Text(m.Checkpoint)),
+            _ => message,
+        };
 
-    private static Checkpoint Saved => new(
-        3, new Granularity(4), ["00ff", "ff00"], [new BatchMetrics(0.25, 3, 4), new BatchMetrics(0.125, null, 4)],
-        [new EvaluationMetrics(3, new BatchMetrics(0.5, 1, 2))], ["b"]);
+    private static Checkpoint Saved =>
+        new(
+            3,
+            new Granularity(4),
+            ["00ff", "ff00"],
+            [new BatchMetrics(0.25, 3, 4), new BatchMetrics(0.125, null, 4)],
+            [new EvaluationMetrics(3, new BatchMetrics(0.5, 1, 2))],
+            ["b"]
+        );
 
     private static string Text(Checkpoint c) =>
         $"{c.Version} {c.Granularity} {string.Join(' ', c.Parts)} {string.Join(' ', c.Losses)} "
@@ -150,12 +216,26 @@ public sealed class WireTests : IDisposable
     {
         var spec = Runs.Uneven(5, UpdateOrder.DuringBackward) with { Trace = new TraceSpec(2, 50) };
         var plan = Runs.Plan(spec, Tables.Open(spec), new Granularity(4));
-        yield return new Restore(Key, plan, new Placement(["a", "b"], [.. Enumerable.Range(0, plan.ActorCount).Select(p => p % 2)], "a"), new CheckpointId(3, 2, "00ff"));
+        yield return new Restore(
+            Key,
+            plan,
+            new Placement(["a", "b"], [.. Enumerable.Range(0, plan.ActorCount).Select(p => p % 2)], "a"),
+            new CheckpointId(3, 2, "00ff")
+        );
         yield return new Save(Key);
-        yield return new SaveShard(Key, plan.ShardsOf(1)[0], new ShardSnapshot(new ShardParameters(Numbers, Numbers, 1, ulong.MaxValue), Numbers, Numbers));
+        yield return new SaveShard(
+            Key,
+            plan.ShardsOf(1)[0],
+            new ShardSnapshot(new ShardParameters(Numbers, Numbers, 1, ulong.MaxValue), Numbers, Numbers)
+        );
         yield return new Saved(Key, [new SavedShard(ActorId.Shard(2, 1), "00ff", 1, ulong.MaxValue)]);
         yield return new AcquireLeadership(Key, plan);
-        yield return new LeadershipGranted(Key, new CheckpointId(3, 2, "00ff"), Saved, ["the checkpoint of step 4 is broken"]);
+        yield return new LeadershipGranted(
+            Key,
+            new CheckpointId(3, 2, "00ff"),
+            Saved,
+            ["the checkpoint of step 4 is broken"]
+        );
         yield return new CommitCheckpoint(Key, Saved);
         yield return new CheckpointCommitted(Key);
         yield return new StoreFailed(Key, StoreFault.Unavailable, "because");

@@ -3,12 +3,14 @@ using BackpropCluster.Cli;
 
 namespace BackpropCluster.Tests;
 
-/// <summary>All tests of this project with the register width that the environment asks for, as the program itself.</summary>
+/// <summary>All tests of this project with the register width that the environment asks for, as the program
+/// itself.</summary>
 internal static class ChosenVectorBits
 {
     [ModuleInitializer]
     internal static void Choose()
     {
-        if (VectorBits.Choose() is { } refusal) throw new InvalidOperationException(refusal);
+        if (VectorBits.Choose() is { } refusal)
+            throw new InvalidOperationException(refusal);
     }
 }

@@ -84,8 +84,10 @@ public sealed class MetricsFileTests : IDisposable
 
     private string Content => File.ReadAllText(Path);
 
-    private IEnumerable<string> Lines => File.ReadLines(Path).Select(line => System.Text.Json.JsonDocument.Parse(line).RootElement)
-        .Select(line => $"{line.GetProperty("kind").GetString()} {line.GetProperty("step").GetInt32()}");
+    private IEnumerable<string> Lines =>
+        File.ReadLines(Path)
+            .Select(line => System.Text.Json.JsonDocument.Parse(line).RootElement)
+            .Select(line => $"{line.GetProperty("kind").GetString()} {line.GetProperty("step").GetInt32()}");
 
     private void Write(double[] losses, params int[] evaluated)
     {

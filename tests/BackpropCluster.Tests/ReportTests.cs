@@ -10,5 +10,6 @@ public class ReportTests
     [InlineData("--cluster=redis://:s3%2Fcret@h:1", "--cluster=redis://h:1")]
     [InlineData("redis://:s3cret@", "redis:…")]
     [InlineData("examples/xor.yaml", "examples/xor.yaml")]
-    public void AnArgumentIsWrittenDownWithoutThePassword(string argument, string written) => Assert.Equal(written, Shell.WithoutPassword(argument));
+    public void AnArgumentIsWrittenDownWithoutThePassword(string argument, string written) =>
+        Assert.Equal(written, Shell.WithoutPassword(argument));
 }

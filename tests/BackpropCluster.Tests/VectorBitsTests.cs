@@ -13,12 +13,20 @@ public class VectorBitsTests
     public void AWidthThatIsNoneIsRefusedByTheVariablesName(string value)
     {
         var refusal = VectorBits.Choose(value, _ => throw new InvalidOperationException("it was taken"));
-        Assert.StartsWith($"BACKPROP_VECTOR_BITS is '{value}', but 128, 256 or 512 was expected.", refusal, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"BACKPROP_VECTOR_BITS is '{value}', but 128, 256 or 512 was expected.",
+            refusal,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
     public void AWidthThatTheProcessorLacksIsRefusedByTheVariablesName() =>
-        Assert.StartsWith("BACKPROP_VECTOR_BITS is 512, but this processor has no such registers", VectorBits.Choose("512", _ => false), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "BACKPROP_VECTOR_BITS is 512, but this processor has no such registers",
+            VectorBits.Choose("512", _ => false),
+            StringComparison.Ordinal
+        );
 
     [Theory]
     [InlineData("128", 128)]

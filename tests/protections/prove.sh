@@ -13,7 +13,8 @@ while IFS=$'\t' read -r file from to project class lost; do
   [ "$to" != '(nothing)' ] || to=''
   [ $# -eq 0 ] || [[ " $* " == *" $class "* ]] || continue
   cp "$file" "$copy/original"
-  FROM=$from TO=$to perl -0pi -e 's/\Q$ENV{FROM}\E/$ENV{TO}/' "$file"
+  FROM=$from TO=$to perl -0pi -e '
+    BEGIN { $from = join q(\s+), map quotemeta, split(/\s+/, $ENV{FROM}, -1) } s/$from/$ENV{TO}/' "$file"
   line=$(diff "$copy/original" "$file" | sed -nE '1s/^([0-9]+).*/\1/p')
   if [ -z "$line" ]; then verdict="not found"
   elif ! dotnet build -c Release "tests/$project" >"$copy/build.log" 2>&1; then verdict="does not compile"

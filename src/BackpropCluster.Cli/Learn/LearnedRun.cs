@@ -6,17 +6,32 @@ using BackpropCluster.Grains;
 
 namespace BackpropCluster.Cli.Learn;
 
-/// <summary>The tutorial trained on real grains, with everything that they said about the rounds that are told.</summary>
+/// <summary>The tutorial trained on real grains, with everything that they said about the rounds that are
+/// told.</summary>
 internal sealed class LearnedRun
 {
-    private LearnedRun(UpdateOrder update, TrainingOutcome outcome, TrainingResult result, IReadOnlyList<Observation> observations)
+    private LearnedRun(
+        UpdateOrder update,
+        TrainingOutcome outcome,
+        TrainingResult result,
+        IReadOnlyList<Observation> observations
+    )
     {
         (Update, Outcome, Result) = (update, outcome, result);
         var rounds = result.Steps.Length;
         double[] inputs = [0.05, 0.10];
-        Rounds = [.. observations.Where(o => o.Key.Phase != Phase.Evaluate && o.Key.Step <= Tutorial.RoundsToldInFull)
-            .GroupBy(o => o.Key.Step).OrderBy(g => g.Key).Select(g => TutorialRound.From(g.Key, g, inputs))];
-        OutputsAfter = observations.OfType<LossComputed>().Single(o => o.Key.Phase == Phase.Evaluate && o.Key.Step == rounds).Y;
+        Rounds =
+        [
+            .. observations
+                .Where(o => o.Key.Phase != Phase.Evaluate && o.Key.Step <= Tutorial.RoundsToldInFull)
+                .GroupBy(o => o.Key.Step)
+                .OrderBy(g => g.Key)
+                .Select(g => TutorialRound.From(g.Key, g, inputs)),
+        ];
+        OutputsAfter = observations
+            .OfType<LossComputed>()
+            .Single(o => o.Key.Phase == Phase.Evaluate && o.Key.Step == rounds)
+            .Y;
     }
 
     public UpdateOrder Update { get; }
@@ -40,7 +55,14 @@ internal sealed class LearnedRun
 
     /// <summary>Trains so many rounds on silos whose observer is <paramref name="observer"/>.</summary>
     public static async Task<LearnedRun> Train(
-        IGrainFactory grains, Recorder observer, int rounds, UpdateOrder update, Granularity granularity, TimeSpan deadline, CancellationToken cancellation)
+        IGrainFactory grains,
+        Recorder observer,
+        int rounds,
+        UpdateOrder update,
+        Granularity granularity,
+        TimeSpan deadline,
+        CancellationToken cancellation
+    )
     {
         var plan = Tutorial.Plan(rounds, update, granularity);
         var outcome = await TrainingClient.Train(grains, plan, deadline, cancellation: cancellation);
@@ -56,7 +78,8 @@ internal sealed class Recorder : ITrainingObserver
 
     public void Observe(Observation observation) => observations.Enqueue(observation);
 
-    /// <summary>The observations of one run's last term: after a recovery the earlier ones would tell rounds twice.</summary>
+    /// <summary>The observations of one run's last term: after a recovery the earlier ones would tell rounds
+    /// twice.</summary>
     public IReadOnlyList<Observation> Of(ulong fingerprint, int term) =>
         [.. observations.Where(o => o.Key.Run == fingerprint && o.Key.Term == term)];
 }

@@ -13,7 +13,13 @@ internal static class Tutorial
 
     public static RunPlan Plan(int rounds, UpdateOrder update, Granularity granularity)
     {
-        var layer = new LayerSpec { Units = 2, Activation = Activation.Logistic, Init = WeightInit.Mazur, TrainBias = false };
+        var layer = new LayerSpec
+        {
+            Units = 2,
+            Activation = Activation.Logistic,
+            Init = WeightInit.Mazur,
+            TrainBias = false,
+        };
         var spec = new RunSpec
         {
             Name = "mazur",
@@ -21,7 +27,12 @@ internal static class Tutorial
             Data = new DataSpec { Source = DataSource.Mazur, Shuffle = false },
             Model = new ModelSpec { Layers = [layer, layer], Loss = LossKind.HalfSquaredError },
             Optimizer = new OptimizerSpec { LearningRate = 0.5 },
-            Training = new TrainingSpec { Epochs = rounds, Update = update, Evaluation = Evaluation.TrainingRowsAtTheEnd },
+            Training = new TrainingSpec
+            {
+                Epochs = rounds,
+                Update = update,
+                Evaluation = Evaluation.TrainingRowsAtTheEnd,
+            },
             Trace = new TraceSpec(Math.Min(rounds, RoundsToldInFull), rounds),
         };
         return Planner.Plan($"learn-mazur-{rounds}-{update}-{granularity}", spec, granularity, Planner.Load(spec));

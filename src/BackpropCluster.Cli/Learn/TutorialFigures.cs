@@ -18,7 +18,8 @@ internal sealed record TutorialFigure(string Name, string Printed, UpdateOrder? 
     }
 }
 
-/// <summary>What the tutorial prints. Its numbers do not all come from one algorithm: each stands with the rule that makes it.</summary>
+/// <summary>What the tutorial prints. Its numbers do not all come from one algorithm: each stands with the rule that
+/// makes it.</summary>
 /// <remarks>M. Mazur, "A Step by Step Backpropagation Example", 2015, retold by J. Urbain.</remarks>
 internal static class TutorialFigures
 {
@@ -62,10 +63,7 @@ internal static class TutorialFigures
 
     /// <summary>Outputs after 10,000 updates.</summary>
     public static IReadOnlyList<TutorialFigure> OutputsAfter10000 { get; } =
-    [
-        new("out_o1 after 10,000", "0.015912196", During),
-        new("out_o2 after 10,000", "0.984065734", During),
-    ];
+    [new("out_o1 after 10,000", "0.015912196", During), new("out_o2 after 10,000", "0.984065734", During)];
 
     public static TutorialFigure? Of(string name) => FirstRound.FirstOrDefault(f => f.Name == name);
 }

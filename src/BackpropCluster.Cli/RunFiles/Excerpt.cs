@@ -8,7 +8,8 @@ internal static class Excerpt
 {
     private const int MaxCharacters = 80;
 
-    /// <summary>The text in quotes: cut where it is long, with a code for each character that would break or steer a terminal's line.</summary>
+    /// <summary>The text in quotes: cut where it is long, with a code for each character that would break or steer a
+    /// terminal's line.</summary>
     public static string Of(string text) => $"'{Bare(text)}'";
 
     /// <summary>The same without quotes.</summary>
@@ -17,9 +18,17 @@ internal static class Excerpt
         var line = new StringBuilder();
         foreach (var rune in text.EnumerateRunes())
         {
-            if (line.Length >= MaxCharacters) return $"{line}… ({text.Length.ToString("N0", CultureInfo.InvariantCulture)} characters)";
-            // Format holds the marks that turn the direction of writing: with one of them an error can show another text than it has.
-            if (Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator)
+            if (line.Length >= MaxCharacters)
+                return $"{line}… ({text.Length.ToString("N0", CultureInfo.InvariantCulture)} characters)";
+            // Format holds the marks that turn the direction of writing: with one of them an error can show another
+            // text than it has.
+            if (
+                Rune.GetUnicodeCategory(rune)
+                is UnicodeCategory.Control
+                    or UnicodeCategory.Format
+                    or UnicodeCategory.LineSeparator
+                    or UnicodeCategory.ParagraphSeparator
+            )
                 line.Append(CultureInfo.InvariantCulture, $"\\u{rune.Value:x4}");
             else
                 line.Append(rune.ToString());

@@ -24,12 +24,26 @@ internal static class OptimizerKeys
 
     public static OptimizerSpec Read(Section file)
     {
-        var kind = file.Group("optimizer", ["kind", "learning_rate", .. Known.Values.SelectMany(k => k).Distinct(), "schedule"]).Choice("kind", (OptimizerKind?)null, Words.Optimizers);
+        var kind = file.Group(
+                "optimizer",
+                ["kind", "learning_rate", .. Known.Values.SelectMany(k => k).Distinct(), "schedule"]
+            )
+            .Choice("kind", (OptimizerKind?)null, Words.Optimizers);
         var optimizer = file.Group("optimizer", ["kind", "learning_rate", .. Known[kind], "schedule"]);
-        var standard = OptimizerSpec.Defaults(kind, optimizer.Number("learning_rate", null, "a finite number above 0", rate => rate > 0));
-        double Positive(string key, double value) => optimizer.Number(key, value, "a finite number from 0", number => number >= 0);
-        double Share(string key, double value) => optimizer.Number(key, value, "a number from 0 up to, but not including, 1", share => share is >= 0 and < 1);
-        var betas = optimizer.Numbers("betas", [standard.Beta1, standard.Beta2], "two numbers from 0 up to, but not including, 1, such as [0.9, 0.999]", share => share is >= 0 and < 1);
+        var standard = OptimizerSpec.Defaults(
+            kind,
+            optimizer.Number("learning_rate", null, "a finite number above 0", rate => rate > 0)
+        );
+        double Positive(string key, double value) =>
+            optimizer.Number(key, value, "a finite number from 0", number => number >= 0);
+        double Share(string key, double value) =>
+            optimizer.Number(key, value, "a number from 0 up to, but not including, 1", share => share is >= 0 and < 1);
+        var betas = optimizer.Numbers(
+            "betas",
+            [standard.Beta1, standard.Beta2],
+            "two numbers from 0 up to, but not including, 1, such as [0.9, 0.999]",
+            share => share is >= 0 and < 1
+        );
         var spec = standard with
         {
             Momentum = Positive("momentum", standard.Momentum),
@@ -46,21 +60,41 @@ internal static class OptimizerKeys
             Schedule = ReadSchedule(optimizer),
         };
         if (spec.Nesterov && (spec.Momentum == 0 || spec.Dampening != 0))
-            throw optimizer.Wrong("nesterov", "needs a momentum above 0 and no dampening", "Set optimizer.momentum, for example to 0.9.");
+            throw optimizer.Wrong(
+                "nesterov",
+                "needs a momentum above 0 and no dampening",
+                "Set optimizer.momentum, for example to 0.9."
+            );
         return spec;
     }
 
     // In steps, not epochs: a rate is a pure function of the step.
     private static Schedule ReadSchedule(Section optimizer)
     {
-        if (!optimizer.Has("schedule")) return Schedule.Constant;
-        var kind = optimizer.Group("schedule", "kind", "warm_up", "every", "factor", "over", "final").Choice("kind", (ScheduleKind?)null, Words.Schedules);
+        if (!optimizer.Has("schedule"))
+            return Schedule.Constant;
+        var kind = optimizer
+            .Group("schedule", "kind", "warm_up", "every", "factor", "over", "final")
+            .Choice("kind", (ScheduleKind?)null, Words.Schedules);
         var keys = optimizer.Group("schedule", ["kind", "warm_up", .. ScheduleKeys[kind]]);
         var schedule = new Schedule { Kind = kind, WarmUp = keys.Whole("warm_up", 0, 0, int.MaxValue) };
         return kind switch
         {
-            ScheduleKind.Step => schedule with { Every = keys.Whole("every", null, 1, int.MaxValue), Factor = keys.Number("factor", null, "a number above 0 and at most 1", factor => factor is > 0 and <= 1) },
-            ScheduleKind.Cosine => schedule with { Over = keys.Whole("over", null, 1, int.MaxValue), Final = keys.Number("final", 0, "a finite number from 0", final => final >= 0) },
+            ScheduleKind.Step => schedule with
+            {
+                Every = keys.Whole("every", null, 1, int.MaxValue),
+                Factor = keys.Number(
+                    "factor",
+                    null,
+                    "a number above 0 and at most 1",
+                    factor => factor is > 0 and <= 1
+                ),
+            },
+            ScheduleKind.Cosine => schedule with
+            {
+                Over = keys.Whole("over", null, 1, int.MaxValue),
+                Final = keys.Number("final", 0, "a finite number from 0", final => final >= 0),
+            },
             _ => schedule,
         };
     }
@@ -75,7 +109,8 @@ internal static class OptimizerKeys
             ["final"] = Number(schedule.Final),
         };
         var keys = string.Concat(ScheduleKeys[schedule.Kind].Select(key => $", {key}: {values[key]}"));
-        return $"{{ kind: {Words.Of(Words.Schedules, schedule.Kind)}, warm_up: {schedule.WarmUp.ToString(CultureInfo.InvariantCulture)}{keys} }}";
+        return $"{{ kind: {Words.Of(Words.Schedules, schedule.Kind)}, warm_up: "
+            + $"{schedule.WarmUp.ToString(CultureInfo.InvariantCulture)}{keys} }}";
     }
 
     /// <summary>The keys of a kind with their values, as YAML in braces.</summary>
@@ -94,7 +129,10 @@ internal static class OptimizerKeys
             ["lr_decay"] = Number(spec.LrDecay),
             ["initial_accumulator_value"] = Number(spec.InitialAccumulator),
         };
-        return $"{{ kind: {Words.Of(Words.Optimizers, spec.Kind)}, learning_rate: {Number(spec.LearningRate)}, {string.Join(", ", Known[spec.Kind].Select(key => $"{key}: {values[key]}"))}{(spec.Schedule == Schedule.Constant ? "" : $", schedule: {Write(spec.Schedule)}")} }}";
+        var options = string.Join(", ", Known[spec.Kind].Select(key => $"{key}: {values[key]}"));
+        var schedule = spec.Schedule == Schedule.Constant ? "" : $", schedule: {Write(spec.Schedule)}";
+        return $"{{ kind: {Words.Of(Words.Optimizers, spec.Kind)}, learning_rate: {Number(spec.LearningRate)}, "
+            + $"{options}{schedule} }}";
     }
 
     private static string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);

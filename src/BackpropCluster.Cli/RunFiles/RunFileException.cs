@@ -4,7 +4,8 @@ namespace BackpropCluster.Cli.RunFiles;
 /// <param name="what">What is wrong: got and expected.</param>
 /// <param name="place">Where it stands.</param>
 /// <param name="cure">What to do.</param>
-internal sealed class RunFileException(string what, Place place, string cure) : Exception($"{what} ({place}). Nothing was started. {cure}")
+internal sealed class RunFileException(string what, Place place, string cure)
+    : Exception($"{what} ({place}). Nothing was started. {cure}")
 {
     public Place Place => place;
 }

@@ -10,20 +10,25 @@ internal static class OtlpJsonReader
     private const int BufferBytes = 64 * 1024;
     private static readonly JsonElement Nothing = JsonElement.Parse("[]");
 
-    /// <summary>The spans of a file in the order of its lines, read as they are asked for. A process may be writing to it meanwhile.</summary>
+    /// <summary>The spans of a file in the order of its lines, read as they are asked for. A process may be writing to
+    /// it meanwhile.</summary>
     /// <param name="path">The file.</param>
     /// <param name="warn">Told about a last line that is not whole.</param>
-    /// <exception cref="CommandFailedException">The file cannot be read, or a line that is not the last one is broken.</exception>
+    /// <exception cref="CommandFailedException">The file cannot be read, or a line that is not the last one is
+    /// broken.</exception>
     public static IEnumerable<TraceSpan> Read(string path, Action<string> warn)
     {
-        // A broken line may be the last one, torn by a crash or still being written. Which it is shows only when another one follows.
+        // A broken line may be the last one, torn by a crash or still being written. Which it is shows only when
+        // another one follows.
         CommandFailedException? broken = null;
         var number = 0;
         foreach (var line in Lines(path))
         {
             number++;
-            if (line.All(b => b is (byte)' ' or (byte)'\r' or (byte)'\t')) continue;
-            if (broken is not null) throw broken;
+            if (line.All(b => b is (byte)' ' or (byte)'\r' or (byte)'\t'))
+                continue;
+            if (broken is not null)
+                throw broken;
             List<TraceSpan> spans = [];
             try
             {
@@ -34,13 +39,26 @@ internal static class OtlpJsonReader
             }
             catch (JsonException e)
             {
-                broken = Broken(path, string.Create(CultureInfo.InvariantCulture, $"{number}:{e.BytePositionInLine + 1}"), "the line is no JSON", number);
+                broken = Broken(
+                    path,
+                    string.Create(CultureInfo.InvariantCulture, $"{number}:{e.BytePositionInLine + 1}"),
+                    "the line is no JSON",
+                    number
+                );
             }
 
-            foreach (var span in spans) yield return span;
+            foreach (var span in spans)
+                yield return span;
         }
 
-        if (broken is not null) warn(string.Create(CultureInfo.InvariantCulture, $"{path}:{number}: the last line is not whole, as after a crash or while a run is writing it; it is left out, the lines before it are used."));
+        if (broken is not null)
+            warn(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{path}:{number}: the last line is not whole, as after a crash or while a run is writing it; "
+                        + $"it is left out, the lines before it are used."
+                )
+            );
     }
 
     /// <summary>The spans of one request.</summary>
@@ -50,7 +68,9 @@ internal static class OtlpJsonReader
         var spans = new List<TraceSpan>();
         foreach (var ofResource in Each(request, "resourceSpans"))
         {
-            var resource = ofResource.TryGetProperty("resource", out var r) ? new TraceResource(AttributesOf(r)) : TraceResource.None;
+            var resource = ofResource.TryGetProperty("resource", out var r)
+                ? new TraceResource(AttributesOf(r))
+                : TraceResource.None;
             foreach (var ofScope in Each(ofResource, "scopeSpans"))
             {
                 var scope = ofScope.TryGetProperty("scope", out var s) ? s.GetProperty("name").GetString()! : "";
@@ -68,23 +88,53 @@ internal static class OtlpJsonReader
         {
             TraceId = span.GetProperty("traceId").GetString()!,
             SpanId = span.GetProperty("spanId").GetString()!,
-            ParentSpanId = span.TryGetProperty("parentSpanId", out var parent) && !parent.ValueEquals("") ? parent.GetString() : null,
+            ParentSpanId =
+                span.TryGetProperty("parentSpanId", out var parent) && !parent.ValueEquals("")
+                    ? parent.GetString()
+                    : null,
             Name = span.GetProperty("name").GetString()!,
-            Kind = span.TryGetProperty("kind", out var kind) ? (TraceSpanKind)kind.GetInt32() : TraceSpanKind.Unspecified,
+            Kind = span.TryGetProperty("kind", out var kind)
+                ? (TraceSpanKind)kind.GetInt32()
+                : TraceSpanKind.Unspecified,
             StartUnixNano = Time(span, "startTimeUnixNano"),
             EndUnixNano = Time(span, "endTimeUnixNano"),
             Attributes = AttributesOf(span),
-            Events = [.. Each(span, "events").Select(e => new TraceEvent(Time(e, "timeUnixNano"), e.GetProperty("name").GetString()!, AttributesOf(e)))],
-            Links = [.. Each(span, "links").Select(l => new TraceLink(l.GetProperty("traceId").GetString()!, l.GetProperty("spanId").GetString()!, AttributesOf(l)))],
-            Status = status.ValueKind == JsonValueKind.Object && status.TryGetProperty("code", out var code) ? (TraceStatus)code.GetInt32() : TraceStatus.Unset,
-            StatusMessage = status.ValueKind == JsonValueKind.Object && status.TryGetProperty("message", out var message) ? message.GetString() : null,
+            Events =
+            [
+                .. Each(span, "events")
+                    .Select(e => new TraceEvent(
+                        Time(e, "timeUnixNano"),
+                        e.GetProperty("name").GetString()!,
+                        AttributesOf(e)
+                    )),
+            ],
+            Links =
+            [
+                .. Each(span, "links")
+                    .Select(l => new TraceLink(
+                        l.GetProperty("traceId").GetString()!,
+                        l.GetProperty("spanId").GetString()!,
+                        AttributesOf(l)
+                    )),
+            ],
+            Status =
+                status.ValueKind == JsonValueKind.Object && status.TryGetProperty("code", out var code)
+                    ? (TraceStatus)code.GetInt32()
+                    : TraceStatus.Unset,
+            StatusMessage =
+                status.ValueKind == JsonValueKind.Object && status.TryGetProperty("message", out var message)
+                    ? message.GetString()
+                    : null,
             Resource = resource,
             Scope = scope,
         };
     }
 
     private static IReadOnlyList<TraceAttribute> AttributesOf(JsonElement owner) =>
-        [.. Each(owner, "attributes").Select(a => new TraceAttribute(a.GetProperty("key").GetString()!, ValueOf(a.GetProperty("value"))))];
+        [
+            .. Each(owner, "attributes")
+                .Select(a => new TraceAttribute(a.GetProperty("key").GetString()!, ValueOf(a.GetProperty("value")))),
+        ];
 
     private static TraceValue ValueOf(JsonElement value)
     {
@@ -99,9 +149,11 @@ internal static class OtlpJsonReader
         };
     }
 
-    private static ulong Time(JsonElement owner, string name) => ulong.Parse(owner.GetProperty(name).GetString()!, CultureInfo.InvariantCulture);
+    private static ulong Time(JsonElement owner, string name) =>
+        ulong.Parse(owner.GetProperty(name).GetString()!, CultureInfo.InvariantCulture);
 
-    private static JsonElement.ArrayEnumerator Each(JsonElement owner, string name) => (owner.TryGetProperty(name, out var list) ? list : Nothing).EnumerateArray();
+    private static JsonElement.ArrayEnumerator Each(JsonElement owner, string name) =>
+        (owner.TryGetProperty(name, out var list) ? list : Nothing).EnumerateArray();
 
     // By bytes, since a torn line may end within a character.
     private static IEnumerable<byte[]> Lines(string path)
@@ -112,7 +164,8 @@ internal static class OtlpJsonReader
         int length;
         while ((length = file.Read(buffer)) > 0)
         {
-            int from = 0, feed;
+            int from = 0,
+                feed;
             while ((feed = Array.IndexOf(buffer, (byte)'\n', from, length - from)) >= 0)
             {
                 line.Write(buffer, from, feed - from);
@@ -124,7 +177,8 @@ internal static class OtlpJsonReader
             line.Write(buffer, from, length - from);
         }
 
-        if (line.Length > 0) yield return line.ToArray();
+        if (line.Length > 0)
+            yield return line.ToArray();
     }
 
     private static FileStream Open(string path)
@@ -135,10 +189,20 @@ internal static class OtlpJsonReader
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CommandFailedException(ExitCode.File, $"{path} cannot be read: {e.Message} Nothing was written. Make the file readable.");
+            throw new CommandFailedException(
+                ExitCode.File,
+                $"{path} cannot be read: {e.Message} Nothing was written. Make the file readable."
+            );
         }
     }
 
-    private static CommandFailedException Broken(string path, string at, string what, int number) => new(ExitCode.File, string.Create(
-        CultureInfo.InvariantCulture, $"{path}:{at}: {what}. Nothing was written; the file is as it was. Delete line {number} to use the others, or train anew."));
+    private static CommandFailedException Broken(string path, string at, string what, int number) =>
+        new(
+            ExitCode.File,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{path}:{at}: {what}. Nothing was written; the file is as it was. Delete line {number} to use the "
+                    + $"others, or train anew."
+            )
+        );
 }

@@ -4,9 +4,11 @@ using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Traces;
 
-/// <summary>Writes the Trace Event Format that Perfetto (ui.perfetto.dev) and chrome://tracing open: a process a silo, a thread a track.</summary>
-/// <remarks>Times are microseconds with three decimals, counted from the first span of the file: since 1970 they would need more digits than a
-/// double has, and viewers read doubles. The first span's own time stands in <c>otherData</c>.</remarks>
+/// <summary>Writes the Trace Event Format that Perfetto (ui.perfetto.dev) and chrome://tracing open: a process a silo,
+/// a thread a track.</summary>
+/// <remarks>Times are microseconds with three decimals, counted from the first span of the file: since 1970 they would
+/// need more digits than a double has, and viewers read doubles. The first span's own time stands in
+/// <c>otherData</c>.</remarks>
 internal static class PerfettoJson
 {
     private const decimal NanosecondsPerMicrosecond = 1000;
@@ -23,8 +25,16 @@ internal static class PerfettoJson
         json.WriteString("startUnixNano"u8, zero.ToString(CultureInfo.InvariantCulture));
         json.WriteEndObject();
         json.WriteStartArray("traceEvents"u8);
-        List<IGrouping<string, TraceRow>> silos = [.. spans.GroupBy(s => s.TraceId).SelectMany(TraceTree.Of).GroupBy(r => r.Span.Silo).OrderBy(s => s.Key, StringComparer.Ordinal)];
-        // Viewers take a thread whose number is its process's for the main one, and some know only one thread of a number: so all numbers differ.
+        List<IGrouping<string, TraceRow>> silos =
+        [
+            .. spans
+                .GroupBy(s => s.TraceId)
+                .SelectMany(TraceTree.Of)
+                .GroupBy(r => r.Span.Silo)
+                .OrderBy(s => s.Key, StringComparer.Ordinal),
+        ];
+        // Viewers take a thread whose number is its process's for the main one, and some know only one thread of a
+        // number: so all numbers differ.
         var firstThread = silos.Count + 1;
         for (var i = 0; i < silos.Count; i++)
         {
@@ -32,9 +42,19 @@ internal static class PerfettoJson
             var tracks = assigned.Max(a => a.Track) + 1;
             Name(json, "process_name", silos[i].Key, i + 1, firstThread);
             for (var track = 0; track < tracks; track++)
-                Name(json, "thread_name", string.Create(CultureInfo.InvariantCulture, $"track {track + 1}"), i + 1, firstThread + track);
+                Name(
+                    json,
+                    "thread_name",
+                    string.Create(CultureInfo.InvariantCulture, $"track {track + 1}"),
+                    i + 1,
+                    firstThread + track
+                );
             foreach (var (row, track) in assigned)
-                Slice(new Place(json, i + 1, firstThread + track, zero), row.Span, flows[(row.Span.TraceId, row.Span.SpanId)]);
+                Slice(
+                    new Place(json, i + 1, firstThread + track, zero),
+                    row.Span,
+                    flows[(row.Span.TraceId, row.Span.SpanId)]
+                );
             firstThread += tracks;
         }
 
@@ -46,10 +66,19 @@ internal static class PerfettoJson
     private static ILookup<(string, string), Flow> Flows(IReadOnlyList<TraceSpan> spans)
     {
         var starts = spans.ToDictionary(s => (s.TraceId, s.SpanId), s => s.StartUnixNano);
-        var links = spans.SelectMany(s => s.Links.Select(l => (From: (l.TraceId, l.SpanId), To: (s.TraceId, s.SpanId))))
+        var links = spans
+            .SelectMany(s => s.Links.Select(l => (From: (l.TraceId, l.SpanId), To: (s.TraceId, s.SpanId))))
             // An arrow cannot point back in time.
             .Where(l => starts.TryGetValue(l.From, out var start) && start <= starts[l.To]);
-        return links.Index().SelectMany(l => new[] { (Span: l.Item.From, Flow: new Flow(l.Index + 1, "s")), (Span: l.Item.To, Flow: new Flow(l.Index + 1, "f")) })
+        return links
+            .Index()
+            .SelectMany(l =>
+                new[]
+                {
+                    (Span: l.Item.From, Flow: new Flow(l.Index + 1, "s")),
+                    (Span: l.Item.To, Flow: new Flow(l.Index + 1, "f")),
+                }
+            )
             .ToLookup(end => end.Span, end => end.Flow);
     }
 
@@ -87,7 +116,8 @@ internal static class PerfettoJson
         {
             place.Begin("link", flow.Phase, span.StartUnixNano);
             json.WriteNumber("id"u8, flow.Id);
-            if (flow.Phase == "f") json.WriteString("bp"u8, "e");
+            if (flow.Phase == "f")
+                json.WriteString("bp"u8, "e");
             json.WriteEndObject();
         }
 

@@ -11,38 +11,59 @@ internal static class Quantities
     private const double NanosecondsPerSecond = 1e9;
     private const int MaxItems = 4;
 
-    /// <summary>Three digits or the whole microseconds, milliseconds or seconds: "0.40 µs", "12.3 µs", "456 µs", "7.89 ms".</summary>
+    /// <summary>Three digits or the whole microseconds, milliseconds or seconds: "0.40 µs", "12.3 µs", "456 µs", "7.89
+    /// ms".</summary>
     public static string Time(long nanoseconds)
     {
         // The unit is chosen by what the digits will show: 999,600 ns are 1.00 ms, not 1000 µs.
         var size = Math.Abs((double)nanoseconds);
-        var (unit, name) = size < 999.5 * NanosecondsPerMicrosecond ? (NanosecondsPerMicrosecond, "µs")
+        var (unit, name) =
+            size < 999.5 * NanosecondsPerMicrosecond ? (NanosecondsPerMicrosecond, "µs")
             : size < 999.5 * NanosecondsPerMillisecond ? (NanosecondsPerMillisecond, "ms")
             : (NanosecondsPerSecond, "s");
-        var format = size switch { 0 => "0", _ when size < 9.995 * unit => "0.00", _ when size < 99.95 * unit => "0.0", _ => "0" };
+        var format = size switch
+        {
+            0 => "0",
+            _ when size < 9.995 * unit => "0.00",
+            _ when size < 99.95 * unit => "0.0",
+            _ => "0",
+        };
         return $"{(nanoseconds / unit).ToString(format, CultureInfo.InvariantCulture)} {name}";
     }
 
-    /// <summary>A value on a line: nine decimals of a real number, as the tutorial prints them, and the first items of a list.</summary>
-    public static string Value(TraceValue value) => value.Kind switch
-    {
-        TraceValueKind.Text => RunFiles.Excerpt.Bare(value.Text),
-        TraceValueKind.Whole => value.Whole.ToString("N0", CultureInfo.InvariantCulture),
-        // Very small and very large ones with nine digits and an exponent: their decimals would all be zeros, or be too many.
-        TraceValueKind.Real => value.Real.ToString(Math.Abs(value.Real) is 0 or (>= 1e-4 and < 1e6) ? "0.#########" : "G9", CultureInfo.InvariantCulture),
-        TraceValueKind.Truth => value.Truth ? "true" : "false",
-        _ when value.Items.Count <= MaxItems => $"[{string.Join(", ", value.Items.Select(Value))}]",
-        _ => string.Create(CultureInfo.InvariantCulture, $"[{string.Join(", ", value.Items.Take(MaxItems).Select(Value))}, … {value.Items.Count:N0} values]"),
-    };
+    /// <summary>A value on a line: nine decimals of a real number, as the tutorial prints them, and the first items of
+    /// a list.</summary>
+    public static string Value(TraceValue value) =>
+        value.Kind switch
+        {
+            TraceValueKind.Text => RunFiles.Excerpt.Bare(value.Text),
+            TraceValueKind.Whole => value.Whole.ToString("N0", CultureInfo.InvariantCulture),
+            // Very small and very large ones with nine digits and an exponent: their decimals would all be zeros, or be
+            // too many.
+            TraceValueKind.Real => value.Real.ToString(
+                Math.Abs(value.Real) is 0 or (>= 1e-4 and < 1e6) ? "0.#########" : "G9",
+                CultureInfo.InvariantCulture
+            ),
+            TraceValueKind.Truth => value.Truth ? "true" : "false",
+            _ when value.Items.Count <= MaxItems => $"[{string.Join(", ", value.Items.Select(Value))}]",
+            _ => string.Create(
+                CultureInfo.InvariantCulture,
+                $"[{string.Join(", ", value.Items.Take(MaxItems).Select(Value))}, … {value.Items.Count:N0} values]"
+            ),
+        };
 
-    /// <summary>An attribute as "name value". The project's own lose their prefix, and nanoseconds get the unit that reads best.</summary>
+    /// <summary>An attribute as "name value". The project's own lose their prefix, and nanoseconds get the unit that
+    /// reads best.</summary>
     public static string Attribute(TraceAttribute attribute)
     {
-        if (!attribute.Key.StartsWith(TraceWords.Prefix, StringComparison.Ordinal)) return $"{RunFiles.Excerpt.Bare(attribute.Key)} {Value(attribute.Value)}";
+        if (!attribute.Key.StartsWith(TraceWords.Prefix, StringComparison.Ordinal))
+            return $"{RunFiles.Excerpt.Bare(attribute.Key)} {Value(attribute.Value)}";
         var name = attribute.Key[TraceWords.Prefix.Length..];
         var isWhole = attribute.Value.Kind == TraceValueKind.Whole;
-        if (isWhole && name.EndsWith("_ns", StringComparison.Ordinal)) return $"{Words(name[..^3])} {Time(attribute.Value.Whole)}";
-        if (isWhole && attribute.Key == TraceWords.Bytes) return $"{Value(attribute.Value)} bytes";
+        if (isWhole && name.EndsWith("_ns", StringComparison.Ordinal))
+            return $"{Words(name[..^3])} {Time(attribute.Value.Whole)}";
+        if (isWhole && attribute.Key == TraceWords.Bytes)
+            return $"{Value(attribute.Value)} bytes";
         return $"{Words(name)} {Value(attribute.Value)}";
     }
 

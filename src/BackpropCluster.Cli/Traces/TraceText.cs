@@ -4,7 +4,8 @@ using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Traces;
 
-/// <summary>Prints the tree of a trace as plain text: a line a span, what is told about it beside it or below.</summary>
+/// <summary>Prints the tree of a trace as plain text: a line a span, what is told about it beside it or
+/// below.</summary>
 /// <param name="output">Where to. Nothing but text goes there, so that a file reads as a terminal does.</param>
 /// <param name="columns">How wide a line may be, at least <see cref="FewestColumns"/>.</param>
 internal sealed class TraceText(TextWriter output, int columns)
@@ -17,7 +18,14 @@ internal sealed class TraceText(TextWriter output, int columns)
     private const int TimeColumns = 8;
     private const int MostNameColumns = 34;
     private const int MostSiloColumns = 12;
-    private static readonly string[] Untold = [TraceWords.Run, TraceWords.Step, TraceWords.Epoch, TraceWords.Layer, TraceWords.Silo];
+    private static readonly string[] Untold =
+    [
+        TraceWords.Run,
+        TraceWords.Step,
+        TraceWords.Epoch,
+        TraceWords.Layer,
+        TraceWords.Silo,
+    ];
 
     private readonly int width = Math.Max(columns, FewestColumns);
 
@@ -30,31 +38,47 @@ internal sealed class TraceText(TextWriter output, int columns)
         var layout = Layout.Of(rows);
         var silos = spans.Select(s => s.Silo).Distinct().Count();
         var epoch = spans.Select(s => s.Find(TraceWords.Epoch)).FirstOrDefault(e => e is not null);
-        Wrapped("", "  ",
-        [
-            $"run {run}",
-            string.Create(CultureInfo.InvariantCulture, $"step {trace.Step}"),
-            epoch is { } e ? $"epoch {Quantities.Value(e)}" : "",
-            Counted(spans.Count, "span"),
-            Counted(silos, "silo"),
-            Quantities.Time(layout.TotalNano),
-            $"trace {trace.TraceId}",
-        ]);
-        if (trace.Root is null) output.WriteLine("The step's own span is not in the file: the run ended within the step, or is still in it.");
+        Wrapped(
+            "",
+            "  ",
+            [
+                $"run {run}",
+                string.Create(CultureInfo.InvariantCulture, $"step {trace.Step}"),
+                epoch is { } e ? $"epoch {Quantities.Value(e)}" : "",
+                Counted(spans.Count, "span"),
+                Counted(silos, "silo"),
+                Quantities.Time(layout.TotalNano),
+                $"trace {trace.TraceId}",
+            ]
+        );
+        if (trace.Root is null)
+            output.WriteLine(
+                "The step's own span is not in the file: the run ended within the step, or is still in it."
+            );
         output.WriteLine();
-        output.WriteLine($"{"".PadRight(layout.NameColumns)} {"start",TimeColumns} {"duration",TimeColumns}  silo".TrimEnd());
-        foreach (var row in rows) Row(row, layout);
+        output.WriteLine(
+            $"{"".PadRight(layout.NameColumns)} {"start", TimeColumns} {"duration", TimeColumns}  silo".TrimEnd()
+        );
+        foreach (var row in rows)
+            Row(row, layout);
     }
 
-    private static string Counted(int count, string what) => string.Create(CultureInfo.InvariantCulture, $"{count:N0} {what}{(count == 1 ? "" : "s")}");
+    private static string Counted(int count, string what) =>
+        string.Create(CultureInfo.InvariantCulture, $"{count:N0} {what}{(count == 1 ? "" : "s")}");
 
     private void Row(TraceRow row, Layout layout)
     {
         var span = row.Span;
         var name = Left(row.Branch + Excerpt.Bare(span.Name), layout.NameColumns).PadRight(layout.NameColumns);
-        var (start, duration) = (Quantities.Time((long)(span.StartUnixNano - layout.StartUnixNano)), Quantities.Time(span.DurationNano));
-        var line = $"{name} {start,TimeColumns} {duration,TimeColumns}  {Right(span.Silo, layout.SiloColumns).PadRight(layout.SiloColumns)}";
-        if (width >= ColumnsWithBar) line += $"  {layout.Bar(span)}";
+        var (start, duration) = (
+            Quantities.Time((long)(span.StartUnixNano - layout.StartUnixNano)),
+            Quantities.Time(span.DurationNano)
+        );
+        var line =
+            $"{name} {start, TimeColumns} {duration, TimeColumns}  "
+            + $"{Right(span.Silo, layout.SiloColumns).PadRight(layout.SiloColumns)}";
+        if (width >= ColumnsWithBar)
+            line += $"  {layout.Bar(span)}";
         var details = Details(row);
         var beside = string.Join("  ", details);
         if (line.Length + 2 + beside.Length <= width)
@@ -68,14 +92,27 @@ internal sealed class TraceText(TextWriter output, int columns)
         }
 
         foreach (var e in span.Events.OrderBy(e => e.TimeUnixNano))
-            Wrapped(row.Below + "• ", row.Below + "  ", [$"{Quantities.Time((long)(e.TimeUnixNano - layout.StartUnixNano))}", Excerpt.Bare(e.Name), .. e.Attributes.Select(Quantities.Attribute)]);
+            Wrapped(
+                row.Below + "• ",
+                row.Below + "  ",
+                [
+                    $"{Quantities.Time((long)(e.TimeUnixNano - layout.StartUnixNano))}",
+                    Excerpt.Bare(e.Name),
+                    .. e.Attributes.Select(Quantities.Attribute),
+                ]
+            );
     }
 
     private static List<string> Details(TraceRow row)
     {
-        List<string> details = [.. row.Span.Attributes.Where(a => !Untold.Contains(a.Key)).Select(Quantities.Attribute)];
-        if (row.Span.Status == TraceStatus.Error) details.Insert(0, $"ERROR{(row.Span.StatusMessage is { } why ? $": {Excerpt.Bare(why)}" : "")}");
-        if (row.IsOrphan) details.Add("(its parent was not recorded)");
+        List<string> details =
+        [
+            .. row.Span.Attributes.Where(a => !Untold.Contains(a.Key)).Select(Quantities.Attribute),
+        ];
+        if (row.Span.Status == TraceStatus.Error)
+            details.Insert(0, $"ERROR{(row.Span.StatusMessage is { } why ? $": {Excerpt.Bare(why)}" : "")}");
+        if (row.IsOrphan)
+            details.Add("(its parent was not recorded)");
         return details;
     }
 
@@ -96,7 +133,8 @@ internal sealed class TraceText(TextWriter output, int columns)
             isEmpty = false;
         }
 
-        if (!isEmpty) output.WriteLine(line);
+        if (!isEmpty)
+            output.WriteLine(line);
     }
 
     private static string Left(string text, int length) => text.Length <= length ? text : $"{text[..(length - 1)]}…";
@@ -117,7 +155,8 @@ internal sealed class TraceText(TextWriter output, int columns)
                 start,
                 (long)(rows.Max(r => r.Span.EndUnixNano) - start),
                 Math.Min(MostNameColumns, rows.Max(r => r.Branch.Length + Excerpt.Bare(r.Span.Name).Length)),
-                Math.Clamp(rows.Max(r => r.Span.Silo.Length), "silo".Length, MostSiloColumns));
+                Math.Clamp(rows.Max(r => r.Span.Silo.Length), "silo".Length, MostSiloColumns)
+            );
         }
 
         /// <summary>Cells in which the span ran, at least one.</summary>

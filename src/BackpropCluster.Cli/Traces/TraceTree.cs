@@ -9,13 +9,20 @@ internal static class TraceTree
     /// <returns>All of them. One whose parent is not among them stands at the left edge, like a root.</returns>
     public static List<TraceRow> Of(IEnumerable<TraceSpan> spans)
     {
-        List<TraceSpan> sorted = [.. spans.OrderBy(s => s.StartUnixNano).ThenBy(s => s.Name, StringComparer.Ordinal).ThenBy(s => s.SpanId, StringComparer.Ordinal)];
+        List<TraceSpan> sorted =
+        [
+            .. spans
+                .OrderBy(s => s.StartUnixNano)
+                .ThenBy(s => s.Name, StringComparer.Ordinal)
+                .ThenBy(s => s.SpanId, StringComparer.Ordinal),
+        ];
         var ids = sorted.Select(s => s.SpanId).ToHashSet();
         var children = sorted.ToLookup(s => s.ParentSpanId is { } parent && ids.Contains(parent) ? parent : "");
         var rows = new List<TraceRow>(sorted.Count);
         var placed = new HashSet<string>();
         // Spans whose parents form a circle have no top. They must not vanish: the earliest of them is taken for one.
-        foreach (var top in children[""].Concat(sorted)) Place(top);
+        foreach (var top in children[""].Concat(sorted))
+            Place(top);
         return rows;
 
         // With a stack of our own: a chain of spans may be longer than a thread's stack is deep.
@@ -24,11 +31,13 @@ internal static class TraceTree
             var waiting = new Stack<(TraceSpan Span, TraceRow? Parent, bool IsLast)>([(top, null, true)]);
             while (waiting.TryPop(out var next))
             {
-                if (!placed.Add(next.Span.SpanId)) continue;
+                if (!placed.Add(next.Span.SpanId))
+                    continue;
                 List<TraceSpan> below = [.. children[next.Span.SpanId]];
                 var row = new TraceRow(next.Span, next.Parent, next.IsLast, below.Count > 0);
                 rows.Add(row);
-                for (var i = below.Count - 1; i >= 0; i--) waiting.Push((below[i], row, i == below.Count - 1));
+                for (var i = below.Count - 1; i >= 0; i--)
+                    waiting.Push((below[i], row, i == below.Count - 1));
             }
         }
     }
@@ -59,7 +68,8 @@ internal sealed class TraceRow(TraceSpan span, TraceRow? parent, bool isLast, bo
     public bool IsWithin(TraceRow other)
     {
         for (var row = parent; row is not null; row = row.Parent)
-            if (row == other) return true;
+            if (row == other)
+                return true;
         return false;
     }
 }

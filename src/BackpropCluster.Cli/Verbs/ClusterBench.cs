@@ -32,7 +32,16 @@ internal sealed class ClusterBench : IAsyncDisposable
         try
         {
             var address = ClusterAddress.Local(Ports.Free());
-            for (var i = 0; i < count; i++) bench.silos.Add(await ChildSilo.Start($"silo-{i + 1}", "--cluster", address.ToString(), "--run-dir", bench.folder.FullName));
+            for (var i = 0; i < count; i++)
+                bench.silos.Add(
+                    await ChildSilo.Start(
+                        $"silo-{i + 1}",
+                        "--cluster",
+                        address.ToString(),
+                        "--run-dir",
+                        bench.folder.FullName
+                    )
+                );
             bench.client = await ClusterClient.Connect(address, cancellation);
             bench.Silos = [.. (await bench.client.WaitForSilos(count, cancellation)).Select(s => s.Silo)];
             return bench;
@@ -50,14 +59,19 @@ internal sealed class ClusterBench : IAsyncDisposable
         return outcome.Result is not null ? outcome : throw Failures.Of(outcome.Last, plan.Run);
     }
 
-    /// <summary>Seconds that the arrays of one step take to cross, one after the other: half of what each takes there and back.</summary>
+    /// <summary>Seconds that the arrays of one step take to cross, one after the other: half of what each takes there
+    /// and back.</summary>
     public async Task<double> CrossingSeconds(RunPlan plan, int rows)
     {
         var (here, there) = (Grain(0), Grain(1));
         await here.Prepare("echo", [1], [Silos[0]]);
         await there.Prepare("echo", [1], [Silos[1]]);
         // By shard, half of each layer's units go each way, and what the Loss says goes to one of them.
-        int[] units = [.. plan.Spec.Model.Layers.SelectMany(l => new[] { l.Units / 2, l.Units / 2 }), plan.Spec.Model.Layers[^1].Units];
+        int[] units =
+        [
+            .. plan.Spec.Model.Layers.SelectMany(l => new[] { l.Units / 2, l.Units / 2 }),
+            plan.Spec.Model.Layers[^1].Units,
+        ];
         var seconds = 0.0;
         foreach (var count in units)
         {
@@ -82,16 +96,29 @@ internal sealed class ClusterBench : IAsyncDisposable
         }
 
         byte[] Number(int number) => [(byte)(number >> 24), (byte)(number >> 16), (byte)(number >> 8), (byte)number];
-        var images = Write("images", [0, 0, 8, 3, .. Number(rows), .. Number(28), .. Number(28)], rows * 784, i => (byte)chance.Below(256, (ulong)i));
+        var images = Write(
+            "images",
+            [0, 0, 8, 3, .. Number(rows), .. Number(28), .. Number(28)],
+            rows * 784,
+            i => (byte)chance.Below(256, (ulong)i)
+        );
         var labels = Write("labels", [0, 0, 8, 1, .. Number(rows)], rows, i => (byte)(i % 10));
-        return new DataSpec { Source = DataSource.Idx, Idx = new IdxFiles(images, labels, null, null), Batch = batch, Scale = Scaling.MinMax };
+        return new DataSpec
+        {
+            Source = DataSource.Idx,
+            Idx = new IdxFiles(images, labels, null, null),
+            Batch = batch,
+            Scale = Scaling.MinMax,
+        };
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (client is not null) await client.DisposeAsync();
+        if (client is not null)
+            await client.DisposeAsync();
         // The first one last: it keeps the members.
-        foreach (var silo in Enumerable.Reverse(silos)) await silo.DisposeAsync();
+        foreach (var silo in Enumerable.Reverse(silos))
+            await silo.DisposeAsync();
         folder.Delete(recursive: true);
     }
 }

@@ -17,11 +17,16 @@ internal static class CodecBench
 {
     private const int Values = 16_384;
     private const int Turns = 400;
-    private static readonly Serializer Serializer = new ServiceCollection().AddSerializer().BuildServiceProvider().GetRequiredService<Serializer>();
+    private static readonly Serializer Serializer = new ServiceCollection()
+        .AddSerializer()
+        .BuildServiceProvider()
+        .GetRequiredService<Serializer>();
 
-    public static double PayloadsPerSecond(CodecDirection direction) => PerSecond(new Payload(1, Values, new double[Values]), direction);
+    public static double PayloadsPerSecond(CodecDirection direction) =>
+        PerSecond(new Payload(1, Values, new double[Values]), direction);
 
-    public static double ArraysPerSecond(CodecDirection direction) => PerSecond(Array.ConvertAll(new double[Values], _ => Math.PI), direction);
+    public static double ArraysPerSecond(CodecDirection direction) =>
+        PerSecond(Array.ConvertAll(new double[Values], _ => Math.PI), direction);
 
     private static double PerSecond<T>(T value, CodecDirection direction)
     {

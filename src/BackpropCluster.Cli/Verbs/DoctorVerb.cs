@@ -19,21 +19,37 @@ internal static class DoctorVerb
 
     public static Command Create()
     {
-        var directory = new Option<string>("--run-dir") { Description = "Where run folders would be made.", DefaultValueFactory = _ => "runs" };
+        var directory = new Option<string>("--run-dir")
+        {
+            Description = "Where run folders would be made.",
+            DefaultValueFactory = _ => "runs",
+        };
         var (cluster, json) = (Options.Cluster(), Options.Json());
         var doctor = new Command("doctor", "Check what training needs from this machine") { cluster, directory, json };
-        doctor.SetAction(async (parsed, cancellation) =>
-        {
-            Diagnosis[] findings =
-            [
-                await Sdk(cancellation), Processor(), RunDirectory(parsed.GetValue(directory)!), await Silo(cancellation),
-                .. parsed.GetValue(cluster) is { IsRedis: true } address ? [await Store(address, cancellation)] : Array.Empty<Diagnosis>(),
-                .. await Endpoints(cancellation),
-            ];
-            if (parsed.GetValue(json)) Output.Json(new { findings });
-            else foreach (var f in findings) System.Console.Out.WriteLine($"{f.Verdict,-5} {f.What}{(f.Cure.Length > 0 ? $". {f.Cure}" : "")}");
-            return findings.Select(f => f.Exit).FirstOrDefault(code => code != ExitCode.Done);
-        });
+        doctor.SetAction(
+            async (parsed, cancellation) =>
+            {
+                Diagnosis[] findings =
+                [
+                    await Sdk(cancellation),
+                    Processor(),
+                    RunDirectory(parsed.GetValue(directory)!),
+                    await Silo(cancellation),
+                    .. parsed.GetValue(cluster) is { IsRedis: true } address
+                        ? [await Store(address, cancellation)]
+                        : Array.Empty<Diagnosis>(),
+                    .. await Endpoints(cancellation),
+                ];
+                if (parsed.GetValue(json))
+                    Output.Json(new { findings });
+                else
+                    foreach (var f in findings)
+                        System.Console.Out.WriteLine(
+                            $"{f.Verdict, -5} {f.What}{(f.Cure.Length > 0 ? $". {f.Cure}" : "")}"
+                        );
+                return findings.Select(f => f.Exit).FirstOrDefault(code => code != ExitCode.Done);
+            }
+        );
         return doctor;
     }
 
@@ -41,16 +57,30 @@ internal static class DoctorVerb
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo("dotnet", "--version") { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            using var process = Process.Start(
+                new ProcessStartInfo("dotnet", "--version")
+                {
+                    RedirectStandardOutput = true,
+                    RedirectStandardError = true,
+                }
+            )!;
             using var killed = cancellation.UnsafeRegister(_ => process.Kill(), null);
-            var version = (await process.StandardOutput.ReadToEndAsync(cancellation).WaitAsync(SdkBound, cancellation)).Trim();
+            var version = (
+                await process.StandardOutput.ReadToEndAsync(cancellation).WaitAsync(SdkBound, cancellation)
+            ).Trim();
             return version.StartsWith("10.", StringComparison.Ordinal)
                 ? Diagnosis.Ok($".NET SDK {version}, runtime {Environment.Version}")
-                : Diagnosis.Warn($".NET SDK {version}, runtime {Environment.Version}", "Building from source needs the .NET 10 SDK");
+                : Diagnosis.Warn(
+                    $".NET SDK {version}, runtime {Environment.Version}",
+                    "Building from source needs the .NET 10 SDK"
+                );
         }
         catch (Exception e) when (e is Win32Exception or TimeoutException)
         {
-            return Diagnosis.Warn($"no .NET SDK answers, runtime {Environment.Version}", "Building from source needs the .NET 10 SDK");
+            return Diagnosis.Warn(
+                $"no .NET SDK answers, runtime {Environment.Version}",
+                "Building from source needs the .NET 10 SDK"
+            );
         }
     }
 
@@ -59,26 +89,43 @@ internal static class DoctorVerb
         var collector = GCSettings.IsServerGC ? "server garbage collection" : "workstation garbage collection";
         var bits = Core.Learning.Kernels.Current.Bits;
         return System.Runtime.Intrinsics.X86.Fma.IsSupported || System.Runtime.Intrinsics.Arm.AdvSimd.IsSupported
-            ? Diagnosis.Ok(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} processors, fused multiply-add over {bits} bits, {collector}"))
-            : Diagnosis.Warn($"{Environment.ProcessorCount} processors without fused multiply-add, {collector}", "Results are the same, but training is many times slower");
+            ? Diagnosis.Ok(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{Environment.ProcessorCount} processors, fused multiply-add over {bits} bits, {collector}"
+                )
+            )
+            : Diagnosis.Warn(
+                $"{Environment.ProcessorCount} processors without fused multiply-add, {collector}",
+                "Results are the same, but training is many times slower"
+            );
     }
 
     private static Diagnosis RunDirectory(string directory)
     {
         // The folder is made by the first run; here it is enough that it could be. The nearest one that exists decides.
         var existing = Path.GetFullPath(directory);
-        while (!Directory.Exists(existing)) existing = Path.GetDirectoryName(existing)!;
+        while (!Directory.Exists(existing))
+            existing = Path.GetDirectoryName(existing)!;
         try
         {
-            using (File.Create(Path.Combine(existing, $".backprop-doctor-{Environment.ProcessId}"), 1, FileOptions.DeleteOnClose))
-            {
-            }
+            using (
+                File.Create(
+                    Path.Combine(existing, $".backprop-doctor-{Environment.ProcessId}"),
+                    1,
+                    FileOptions.DeleteOnClose
+                )
+            ) { }
 
             return Diagnosis.Ok($"run folders can be written below {directory}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return Diagnosis.Fail($"run folders cannot be written below {directory}: {e.Message}", "Choose another --run-dir", ExitCode.File);
+            return Diagnosis.Fail(
+                $"run folders cannot be written below {directory}: {e.Message}",
+                "Choose another --run-dir",
+                ExitCode.File
+            );
         }
     }
 
@@ -90,7 +137,12 @@ internal static class DoctorVerb
         try
         {
             await using var cluster = await EmbeddedCluster.Start(2, cancellation: bound.Token);
-            return Diagnosis.Ok(string.Create(CultureInfo.InvariantCulture, $"two silos found each other over loopback in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s"));
+            return Diagnosis.Ok(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"two silos found each other over loopback in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s"
+                )
+            );
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -101,7 +153,12 @@ internal static class DoctorVerb
             return NoSilos(e.Message);
         }
 
-        Diagnosis NoSilos(string why) => Diagnosis.Fail($"two silos did not start: {why}", "Something blocks TCP on 127.0.0.1; look at its firewall rules", ExitCode.ClusterLost);
+        Diagnosis NoSilos(string why) =>
+            Diagnosis.Fail(
+                $"two silos did not start: {why}",
+                "Something blocks TCP on 127.0.0.1; look at its firewall rules",
+                ExitCode.ClusterLost
+            );
     }
 
     private static async Task<Diagnosis> Store(ClusterAddress address, CancellationToken cancellation)
@@ -114,16 +171,23 @@ internal static class DoctorVerb
         catch (ClusterUnreachableException e)
         {
             // Whose sentences say what to do, too.
-            return Diagnosis.Fail(e.Message.Replace(" Nothing was started.", "", StringComparison.Ordinal).TrimEnd('.'), "", ExitCode.ClusterLost);
+            return Diagnosis.Fail(
+                e.Message.Replace(" Nothing was started.", "", StringComparison.Ordinal).TrimEnd('.'),
+                "",
+                ExitCode.ClusterLost
+            );
         }
     }
 
-    // A run does not need a collector, so one that is away is no failure; a variable that holds no address ends every command.
+    // A run does not need a collector, so one that is away is no failure; a variable that holds no address ends every
+    // command.
     private static async Task<Diagnosis[]> Endpoints(CancellationToken cancellation)
     {
         try
         {
-            return await Task.WhenAll(TelemetryExport.Endpoints().Select(endpoint => Collector(endpoint, cancellation)));
+            return await Task.WhenAll(
+                TelemetryExport.Endpoints().Select(endpoint => Collector(endpoint, cancellation))
+            );
         }
         catch (EndpointException e)
         {
@@ -137,16 +201,27 @@ internal static class DoctorVerb
         try
         {
             using var client = new TcpClient();
-            await client.ConnectAsync(endpoint.Host, endpoint.Port, cancellation).AsTask().WaitAsync(EndpointBound, cancellation);
+            await client
+                .ConnectAsync(endpoint.Host, endpoint.Port, cancellation)
+                .AsTask()
+                .WaitAsync(EndpointBound, cancellation);
             return Diagnosis.Ok($"the OTLP endpoint {shown} can be reached");
         }
         catch (Exception e) when (e is SocketException or TimeoutException)
         {
-            return Diagnosis.Warn($"the OTLP endpoint {shown} cannot be reached: {e.Message}", "Start the collector, or unset OTEL_EXPORTER_OTLP_ENDPOINT; runs go on without it");
+            return Diagnosis.Warn(
+                $"the OTLP endpoint {shown} cannot be reached: {e.Message}",
+                "Start the collector, or unset OTEL_EXPORTER_OTLP_ENDPOINT; runs go on without it"
+            );
         }
     }
 
-    private sealed record Diagnosis(string Verdict, string What, string Cure, [property: System.Text.Json.Serialization.JsonIgnore] int Exit)
+    private sealed record Diagnosis(
+        string Verdict,
+        string What,
+        string Cure,
+        [property: System.Text.Json.Serialization.JsonIgnore] int Exit
+    )
     {
         public static Diagnosis Ok(string what) => new("ok", what, "", ExitCode.Done);
 

@@ -16,48 +16,83 @@ internal static class LearnVerb
     public static Command Create()
     {
         var rounds = Options.WholeNumber("--rounds", "How many rounds to train.", 1, 1, 10_000_000);
-        var update = new Option<string>("--update") { Description = "When outgoing weights change.", DefaultValueFactory = _ => "after-backward" }
-            .AcceptOnlyFromAmong("after-backward", "during-backward");
-        var granularity = new Option<string>("--granularity") { Description = "What one grain holds.", DefaultValueFactory = _ => "neuron" }
-            .AcceptOnlyFromAmong("neuron", "layer");
+        var update = new Option<string>("--update")
+        {
+            Description = "When outgoing weights change.",
+            DefaultValueFactory = _ => "after-backward",
+        }.AcceptOnlyFromAmong("after-backward", "during-backward");
+        var granularity = new Option<string>("--granularity")
+        {
+            Description = "What one grain holds.",
+            DefaultValueFactory = _ => "neuron",
+        }.AcceptOnlyFromAmong("neuron", "layer");
         var silos = Options.Silos();
         var json = Options.Json();
-        var mazur = new Command("mazur", "M. Mazur's step by step example, each message with its numbers") { rounds, update, granularity, silos, json };
-        mazur.SetAction((parsed, cancellation) => Run(
-            parsed.GetValue(rounds),
-            parsed.GetValue(update) == "after-backward" ? UpdateOrder.AfterBackward : UpdateOrder.DuringBackward,
-            parsed.GetValue(granularity) == "neuron" ? Granularity.Neuron : Granularity.Layer,
-            parsed.GetValue(silos),
-            parsed.GetValue(json),
-            cancellation));
+        var mazur = new Command("mazur", "M. Mazur's step by step example, each message with its numbers")
+        {
+            rounds,
+            update,
+            granularity,
+            silos,
+            json,
+        };
+        mazur.SetAction(
+            (parsed, cancellation) =>
+                Run(
+                    parsed.GetValue(rounds),
+                    parsed.GetValue(update) == "after-backward"
+                        ? UpdateOrder.AfterBackward
+                        : UpdateOrder.DuringBackward,
+                    parsed.GetValue(granularity) == "neuron" ? Granularity.Neuron : Granularity.Layer,
+                    parsed.GetValue(silos),
+                    parsed.GetValue(json),
+                    cancellation
+                )
+        );
         return new Command("learn", "See backpropagation happen") { mazur };
     }
 
-    private static async Task<int> Run(int rounds, UpdateOrder update, Granularity granularity, int silos, bool json, CancellationToken cancellation)
+    private static async Task<int> Run(
+        int rounds,
+        UpdateOrder update,
+        Granularity granularity,
+        int silos,
+        bool json,
+        CancellationToken cancellation
+    )
     {
         var recorder = new Recorder();
-        await using var cluster = await EmbeddedCluster.Start(silos, configure: services => services.AddSingleton<ITrainingObserver>(recorder), cancellation: cancellation);
-        Task<LearnedRun> Train(UpdateOrder order) => LearnedRun.Train(cluster.Grains, recorder, rounds, order, granularity, StepDeadline, cancellation);
+        await using var cluster = await EmbeddedCluster.Start(
+            silos,
+            configure: services => services.AddSingleton<ITrainingObserver>(recorder),
+            cancellation: cancellation
+        );
+        Task<LearnedRun> Train(UpdateOrder order) =>
+            LearnedRun.Train(cluster.Grains, recorder, rounds, order, granularity, StepDeadline, cancellation);
         var asked = await Train(update);
         if (json)
         {
-            Output.Json(new
-            {
-                rounds,
-                update = update == UpdateOrder.AfterBackward ? "after-backward" : "during-backward",
-                granularity = granularity.ToString(),
-                silos,
-                asked.LossBefore,
-                asked.LossAfter,
-                outputs = asked.OutputsAfter,
-                asked.Weights,
-                steps = rounds <= Tutorial.RoundsToldInFull ? asked.Rounds.Select(Named) : [],
-                weightsSha256 = asked.Result.WeightsSha256,
-            });
+            Output.Json(
+                new
+                {
+                    rounds,
+                    update = update == UpdateOrder.AfterBackward ? "after-backward" : "during-backward",
+                    granularity = granularity.ToString(),
+                    silos,
+                    asked.LossBefore,
+                    asked.LossAfter,
+                    outputs = asked.OutputsAfter,
+                    asked.Weights,
+                    steps = rounds <= Tutorial.RoundsToldInFull ? asked.Rounds.Select(Named) : [],
+                    weightsSha256 = asked.Result.WeightsSha256,
+                }
+            );
             return ExitCode.Done;
         }
 
-        var other = await Train(update == UpdateOrder.AfterBackward ? UpdateOrder.DuringBackward : UpdateOrder.AfterBackward);
+        var other = await Train(
+            update == UpdateOrder.AfterBackward ? UpdateOrder.DuringBackward : UpdateOrder.AfterBackward
+        );
         var report = new LearnReport(Output.Console);
         report.Round(asked.Rounds[0], update);
         var (after, during) = update == UpdateOrder.AfterBackward ? (asked, other) : (other, asked);
@@ -68,7 +103,8 @@ internal static class LearnVerb
     private static Dictionary<string, double> Named(TutorialRound round)
     {
         var named = new Dictionary<string, double> { ["round"] = round.Round };
-        foreach (var quantity in round.Quantities) named.Add(quantity.Name, quantity.Value);
+        foreach (var quantity in round.Quantities)
+            named.Add(quantity.Name, quantity.Value);
         return named;
     }
 }

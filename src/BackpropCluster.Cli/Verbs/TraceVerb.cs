@@ -18,20 +18,34 @@ internal static class TraceVerb
         ["otlp-json"] = OtlpJson.Document,
     };
 
-    public static Command Create() => new("trace", "Look at the steps that a run recorded") { ShowCommand(), ExportCommand() };
+    public static Command Create() =>
+        new("trace", "Look at the steps that a run recorded") { ShowCommand(), ExportCommand() };
 
     private static Command ShowCommand()
     {
-        var (run, step, directory, json) = (Run(), Step("Which step; the first recorded one if not given."), Options.RunDirectory(), Options.Json());
-        var command = new Command("show", "Print a recorded step as a tree: start, duration, silo, numbers") { run, step, directory, json };
+        var (run, step, directory, json) = (
+            Run(),
+            Step("Which step; the first recorded one if not given."),
+            Options.RunDirectory(),
+            Options.Json()
+        );
+        var command = new Command("show", "Print a recorded step as a tree: start, duration, silo, numbers")
+        {
+            run,
+            step,
+            directory,
+            json,
+        };
         command.SetAction(parsed =>
         {
             var file = TraceFile.Open(parsed.GetValue(directory)!, parsed.GetValue(run));
             var traces = file.OfStep(parsed.GetValue(step));
             var spans = file.Spans(traces);
             Warn(file);
-            if (parsed.GetValue(json)) WithStandardOutput(output => TraceReport.Write(output, file, traces, spans));
-            else Print(file, traces, spans);
+            if (parsed.GetValue(json))
+                WithStandardOutput(output => TraceReport.Write(output, file, traces, spans));
+            else
+                Print(file, traces, spans);
             return ExitCode.Done;
         });
         return command;
@@ -40,10 +54,21 @@ internal static class TraceVerb
     private static Command ExportCommand()
     {
         var (run, step, directory) = (Run(), Step("Only this step; all traces if not given."), Options.RunDirectory());
-        var to = new Option<string>("--to") { Description = "jaeger-json and otlp-json for Jaeger's search page, perfetto for ui.perfetto.dev.", Required = true };
+        var to = new Option<string>("--to")
+        {
+            Description = "jaeger-json and otlp-json for Jaeger's search page, perfetto for ui.perfetto.dev.",
+            Required = true,
+        };
         to.AcceptOnlyFromAmong([.. Formats.Keys]);
         var path = new Option<string?>("--out") { Description = "The file to write; standard output if not given." };
-        var command = new Command("export", "Write recorded steps as a file that trace viewers open") { run, step, to, path, directory };
+        var command = new Command("export", "Write recorded steps as a file that trace viewers open")
+        {
+            run,
+            step,
+            to,
+            path,
+            directory,
+        };
         command.SetAction(parsed =>
         {
             var file = TraceFile.Open(parsed.GetValue(directory)!, parsed.GetValue(run));
@@ -51,20 +76,35 @@ internal static class TraceVerb
             var spans = file.Spans(traces);
             Warn(file);
             var format = Formats[parsed.GetValue(to)!];
-            if (parsed.GetValue(path) is { } target) Save(target, output => format(output, spans), $"{N(spans.Count)} spans in {N(traces.Count)} trace{(traces.Count == 1 ? "" : "s")} of run {file.Run}");
-            else WithStandardOutput(output => format(output, spans));
+            if (parsed.GetValue(path) is { } target)
+                Save(
+                    target,
+                    output => format(output, spans),
+                    $"{N(spans.Count)} spans in {N(traces.Count)} trace{(traces.Count == 1 ? "" : "s")} of run "
+                        + $"{file.Run}"
+                );
+            else
+                WithStandardOutput(output => format(output, spans));
             return ExitCode.Done;
         });
         return command;
     }
 
-    private static Argument<string?> Run() => new("RUN") { Description = "The run's id: its folder's name. The run whose trace was written last if not given.", Arity = ArgumentArity.ZeroOrOne };
+    private static Argument<string?> Run() =>
+        new("RUN")
+        {
+            Description = "The run's id: its folder's name. The run whose trace was written last if not given.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
 
     private static Option<long?> Step(string description) => new("--step") { Description = description };
 
     private static void Print(TraceFile file, IReadOnlyList<RecordedTrace> traces, IReadOnlyList<TraceSpan> spans)
     {
-        var text = new TraceText(System.Console.Out, System.Console.IsOutputRedirected ? ColumnsOfAFile : Output.Console.Profile.Width);
+        var text = new TraceText(
+            System.Console.Out,
+            System.Console.IsOutputRedirected ? ColumnsOfAFile : Output.Console.Profile.Width
+        );
         foreach (var trace in traces)
         {
             text.Write(file.Run, trace, [.. spans.Where(s => s.TraceId == trace.TraceId)]);
@@ -72,13 +112,20 @@ internal static class TraceVerb
         }
 
         System.Console.Out.WriteLine($"recorded steps: {TraceFile.Listed(file.Steps)}");
-        var others = file.Traces.Where(t => !t.IsStep).GroupBy(t => t.Name).OrderBy(t => t.Key, StringComparer.Ordinal).Select(t => $"{N(t.Count())} × {t.Key}").ToList();
-        if (others.Count > 0) System.Console.Out.WriteLine($"also recorded: {string.Join(", ", others)}");
+        var others = file
+            .Traces.Where(t => !t.IsStep)
+            .GroupBy(t => t.Name)
+            .OrderBy(t => t.Key, StringComparer.Ordinal)
+            .Select(t => $"{N(t.Count())} × {t.Key}")
+            .ToList();
+        if (others.Count > 0)
+            System.Console.Out.WriteLine($"also recorded: {string.Join(", ", others)}");
     }
 
     private static void Warn(TraceFile file)
     {
-        foreach (var warning in file.Warnings) System.Console.Error.WriteLine($"warning: {warning}");
+        foreach (var warning in file.Warnings)
+            System.Console.Error.WriteLine($"warning: {warning}");
     }
 
     private static void WithStandardOutput(Action<Stream> write)
@@ -93,12 +140,16 @@ internal static class TraceVerb
         try
         {
             // Beside its name first: a file that was only half written must not look like a trace.
-            using (var file = File.Create(path + ".new")) write(file);
+            using (var file = File.Create(path + ".new"))
+                write(file);
             File.Move(path + ".new", path, overwrite: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CommandFailedException(ExitCode.File, $"{path} cannot be written: {e.Message} Nothing was exported. Choose another --out.");
+            throw new CommandFailedException(
+                ExitCode.File,
+                $"{path} cannot be written: {e.Message} Nothing was exported. Choose another --out."
+            );
         }
 
         System.Console.Out.WriteLine($"{path}: {what}");

@@ -3,8 +3,9 @@ using BackpropCluster.Core.Learning;
 namespace BackpropCluster.Core.Data;
 
 /// <summary>Which rows a step takes: a pure function of (seed, step). Steps count from 1.</summary>
-/// <remarks>Shuffled: each epoch has an order of its own, by (seed, "order", epoch), and its last batch holds what is left. In file
-/// order: the rows form an endless ring, every batch is full, and one may take the last rows together with the first.</remarks>
+/// <remarks>Shuffled: each epoch has an order of its own, by (seed, "order", epoch), and its last batch holds what is
+/// left. In file order: the rows form an endless ring, every batch is full, and one may take the last rows together
+/// with the first.</remarks>
 public sealed class BatchOrder
 {
     private readonly ulong seed;
@@ -40,7 +41,8 @@ public sealed class BatchOrder
     /// <summary>How many rows step <paramref name="step"/> takes.</summary>
     public int CountOf(int step) => shuffle ? Math.Min(Batch, Rows - (step - 1) % StepsPerEpoch * Batch) : Batch;
 
-    /// <summary>The place in the batch at which a microbatch begins: microbatch m of M takes places ⌊m·n/M⌋ … ⌊(m+1)·n/M⌋, so sizes differ by one at most.</summary>
+    /// <summary>The place in the batch at which a microbatch begins: microbatch m of M takes places ⌊m·n/M⌋ …
+    /// ⌊(m+1)·n/M⌋, so sizes differ by one at most.</summary>
     public int FirstOf(int step, int microbatch) => (int)((long)microbatch * CountOf(step) / Microbatches);
 
     /// <summary>The training rows of one microbatch, in the order in which they are summed.</summary>
@@ -50,7 +52,10 @@ public sealed class BatchOrder
         var rows = new int[FirstOf(step, microbatch + 1) - first];
         var epoch = EpochOf(step);
         if (shuffle && epoch != orderedEpoch)
-            (order, orderedEpoch) = (new CounterRandom(seed, RandomPurpose.Order, (uint)epoch).Permutation(Rows), epoch);
+            (order, orderedEpoch) = (
+                new CounterRandom(seed, RandomPurpose.Order, (uint)epoch).Permutation(Rows),
+                epoch
+            );
         for (var i = 0; i < rows.Length; i++)
             rows[i] = shuffle
                 ? order[(step - 1) % StepsPerEpoch * Batch + first + i]

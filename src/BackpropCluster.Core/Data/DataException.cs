@@ -1,6 +1,7 @@
 namespace BackpropCluster.Core.Data;
 
-/// <summary>Data that cannot be used. What state remains only whoever asked for them knows: a command, or a run that is under way.</summary>
+/// <summary>Data that cannot be used. What state remains only whoever asked for them knows: a command, or a run that is
+/// under way.</summary>
 /// <param name="file">The file.</param>
 /// <param name="what">Got and expected.</param>
 /// <param name="cure">What to do.</param>

@@ -30,9 +30,11 @@ public enum Scaling
 {
     None,
 
-    /// <summary>(x − min) / (max − min): the training rows fall into [0, 1]. A constant column is only shifted.</summary>
+    /// <summary>(x − min) / (max − min): the training rows fall into [0, 1]. A constant column is only
+    /// shifted.</summary>
     MinMax,
 
-    /// <summary>(x − mean) / standard deviation over the training rows (divisor n). A constant column is only shifted.</summary>
+    /// <summary>(x − mean) / standard deviation over the training rows (divisor n). A constant column is only
+    /// shifted.</summary>
     Standard,
 }

@@ -7,8 +7,8 @@ namespace BackpropCluster.Core.Data;
 /// <summary>Some rows with their targets, in file order.</summary>
 public sealed class RowSet
 {
-    private readonly double[] inputs;   // rows × features
-    private readonly double[] targets;  // rows × outputs
+    private readonly double[] inputs; // rows × features
+    private readonly double[] targets; // rows × outputs
     private readonly int outputs;
 
     private RowSet(int features, double[] inputs, int outputs, double[] targets)
@@ -32,11 +32,12 @@ public sealed class RowSet
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void CopyInputs(ReadOnlySpan<int> rows, Span<double> values)
     {
-        // Eight rows by eight features at a time: one line of the cache is then written by eight rows while it is at hand.
+        // Eight rows by eight features at a time: one line of the cache is then written by eight rows while it is at
+        // hand.
         const int Tile = 8;
         for (var top = 0; top < rows.Length; top += Tile)
-            for (var left = 0; left < Features; left += Tile)
-                CopyTile(rows, top, Math.Min(Tile, rows.Length - top), left, Math.Min(Tile, Features - left), values);
+        for (var left = 0; left < Features; left += Tile)
+            CopyTile(rows, top, Math.Min(Tile, rows.Length - top), left, Math.Min(Tile, Features - left), values);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -57,18 +58,22 @@ public sealed class RowSet
             }
 
             for (; f < width; f++)
-                (values[(left + f) * rows.Length + r], values[(left + f) * rows.Length + r + 1]) = (first[f], second[f]);
+                (values[(left + f) * rows.Length + r], values[(left + f) * rows.Length + r + 1]) = (
+                    first[f],
+                    second[f]
+                );
         }
 
         for (; r < top + height; r++)
-            for (var f = left; f < left + width; f++)
-                values[f * rows.Length + r] = inputs[rows[r] * Features + f];
+        for (var f = left; f < left + width; f++)
+            values[f * rows.Length + r] = inputs[rows[r] * Features + f];
     }
 
     /// <summary>One value of one row.</summary>
     public double Input(int row, int feature) => inputs[row * Features + feature];
 
-    /// <summary>One target per output; for classes 1 at the row's class and 0 elsewhere, or the class itself where one output serves two classes.</summary>
+    /// <summary>One target per output; for classes 1 at the row's class and 0 elsewhere, or the class itself where one
+    /// output serves two classes.</summary>
     public ReadOnlySpan<double> Target(int row) => targets.AsSpan(row * outputs, outputs);
 
     internal static RowSet Select(Table table, ReadOnlySpan<int> rows, int outputs)
@@ -79,9 +84,12 @@ public sealed class RowSet
         {
             table.Inputs.AsSpan(rows[r] * table.Features, table.Features).CopyTo(inputs.AsSpan(r * table.Features));
             var target = targets.AsSpan(r * outputs, outputs);
-            if (table.Classes is null) table.Targets.AsSpan(rows[r] * outputs, outputs).CopyTo(target);
-            else if (outputs == 1) target[0] = table.Classes[rows[r]];
-            else target[table.Classes[rows[r]]] = 1;
+            if (table.Classes is null)
+                table.Targets.AsSpan(rows[r] * outputs, outputs).CopyTo(target);
+            else if (outputs == 1)
+                target[0] = table.Classes[rows[r]];
+            else
+                target[table.Classes[rows[r]]] = 1;
         }
 
         return new RowSet(table.Features, inputs, outputs, targets);
@@ -89,10 +97,11 @@ public sealed class RowSet
 
     internal RowSet ScaledBy(Scaler scaler)
     {
-        // In place: nobody else holds the selected rows yet, and a second copy of a large set would not fit beside the first.
+        // In place: nobody else holds the selected rows yet, and a second copy of a large set would not fit beside the
+        // first.
         for (var row = 0; row < inputs.Length; row += Features)
-            for (var f = 0; f < Features; f++)
-                inputs[row + f] = (inputs[row + f] - scaler.Shift[f]) / scaler.Divisor[f];
+        for (var f = 0; f < Features; f++)
+            inputs[row + f] = (inputs[row + f] - scaler.Shift[f]) / scaler.Divisor[f];
         return this;
     }
 }

@@ -12,7 +12,8 @@ internal sealed record Scaler(double[] Shift, double[] Divisor)
         {
             (shift[f], var spread) = scaling == Scaling.MinMax ? MinMax(rows, f) : Standard(rows, f);
             // A column that never changes has nothing to scale by; 0/0 would put NaN into every net.
-            if (spread > 0) divisor[f] = spread;
+            if (spread > 0)
+                divisor[f] = spread;
         }
 
         return new Scaler(shift, divisor);
@@ -29,7 +30,8 @@ internal sealed record Scaler(double[] Shift, double[] Divisor)
     private static (double Shift, double Spread) Standard(RowSet rows, int column)
     {
         var sum = 0.0;
-        for (var r = 0; r < rows.Count; r++) sum += rows.Input(r, column);
+        for (var r = 0; r < rows.Count; r++)
+            sum += rows.Input(r, column);
         var mean = sum / rows.Count;
         var squares = 0.0;
         for (var r = 0; r < rows.Count; r++)

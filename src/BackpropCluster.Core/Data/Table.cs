@@ -10,17 +10,29 @@ namespace BackpropCluster.Core.Data;
 /// <param name="ClassCount">How many classes there are; 0 where targets are real numbers.</param>
 /// <param name="TargetColumns">Real target columns; 0 where rows have a class.</param>
 /// <param name="Targets">rows × target columns, row-major; empty where rows have a class.</param>
-/// <param name="TestRows">How many rows at the end the source itself holds out; 0 where the run file's share decides.</param>
-public sealed record Table(int Features, double[] Inputs, int[]? Classes, int ClassCount, int TargetColumns, double[] Targets, int TestRows = 0)
+/// <param name="TestRows">How many rows at the end the source itself holds out; 0 where the run file's share
+/// decides.</param>
+public sealed record Table(
+    int Features,
+    double[] Inputs,
+    int[]? Classes,
+    int ClassCount,
+    int TargetColumns,
+    double[] Targets,
+    int TestRows = 0
+)
 {
-    /// <summary>SHA-256 over the very bytes that the rows were read from: the data's files as they lie, one after the other; empty for what
-    /// the program brings along. It stays with the rows, or a file that is edited between two readings would lend its hash to other rows.</summary>
+    /// <summary>SHA-256 over the very bytes that the rows were read from: the data's files as they lie, one after the
+    /// other; empty for what the program brings along. It stays with the rows, or a file that is edited between two
+    /// readings would lend its hash to other rows.</summary>
     public string FilesSha256 { get; init; } = "";
 
     /// <summary>How many rows are held out: the source's own, or the share, rounded to the nearest row.</summary>
-    public int HeldOut(double share) => TestRows > 0 ? TestRows : (int)Math.Round(Rows * share, MidpointRounding.AwayFromZero);
+    public int HeldOut(double share) =>
+        TestRows > 0 ? TestRows : (int)Math.Round(Rows * share, MidpointRounding.AwayFromZero);
 
-    /// <summary>SHA-256 over shape, inputs, classes and targets: tells whether two machines, or two days, have the same rows.</summary>
+    /// <summary>SHA-256 over shape, inputs, classes and targets: tells whether two machines, or two days, have the same
+    /// rows.</summary>
     /// <returns>64 lower-case hexadecimal digits.</returns>
     public string Sha256()
     {
@@ -35,7 +47,8 @@ public sealed record Table(int Features, double[] Inputs, int[]? Classes, int Cl
 
     public int Rows => Inputs.Length / Features;
 
-    /// <summary>How many outputs a model needs: one per real target or class; for two classes one output is enough as well.</summary>
+    /// <summary>How many outputs a model needs: one per real target or class; for two classes one output is enough as
+    /// well.</summary>
     public bool Accepts(int outputs) =>
         Classes is null ? outputs == TargetColumns : outputs == ClassCount || (ClassCount == 2 && outputs == 1);
 

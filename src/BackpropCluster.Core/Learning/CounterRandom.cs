@@ -1,6 +1,7 @@
 namespace BackpropCluster.Core.Learning;
 
-/// <summary>What a random number is for: part of its address, so that a new consumer of randomness moves no other.</summary>
+/// <summary>What a random number is for: part of its address, so that a new consumer of randomness moves no
+/// other.</summary>
 public enum RandomPurpose : uint
 {
     Weights = 1,
@@ -12,15 +13,22 @@ public enum RandomPurpose : uint
 }
 
 /// <summary>Random numbers that are looked up, not drawn: a pure function of (seed, purpose, group, index).</summary>
-/// <remarks>Philox4x32-10 of J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011, with the
-/// seed as key and the address as counter; tested against the vectors published with Random123. Any part of a model can make its
-/// own numbers, in any order, twice, or on two machines.</remarks>
+/// <remarks>Philox4x32-10 of J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+/// 2011, with the seed as key and the address as counter; tested against the vectors published with Random123. Any part
+/// of a model can make its own numbers, in any order, twice, or on two machines.</remarks>
 public readonly record struct CounterRandom(ulong Seed, RandomPurpose Purpose, uint Group)
 {
     /// <summary>64 bits.</summary>
     public ulong Bits(ulong index)
     {
-        var (x0, x1, _, _) = Philox((uint)index, (uint)(index >> 32), Group, (uint)Purpose, (uint)Seed, (uint)(Seed >> 32));
+        var (x0, x1, _, _) = Philox(
+            (uint)index,
+            (uint)(index >> 32),
+            Group,
+            (uint)Purpose,
+            (uint)Seed,
+            (uint)(Seed >> 32)
+        );
         return x0 | ((ulong)x1 << 32);
     }
 
@@ -37,7 +45,8 @@ public readonly record struct CounterRandom(ulong Seed, RandomPurpose Purpose, u
     public int[] Permutation(int count)
     {
         var order = new int[count];
-        for (var i = 0; i < count; i++) order[i] = i;
+        for (var i = 0; i < count; i++)
+            order[i] = i;
         for (var i = count - 1; i > 0; i--)
         {
             var j = Below(i + 1, (ulong)i);

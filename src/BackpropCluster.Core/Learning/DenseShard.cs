@@ -1,11 +1,13 @@
 namespace BackpropCluster.Core.Learning;
 
-/// <summary>The arithmetic of some consecutive units of one dense layer: their weights, and the weights that lead away from them.</summary>
-/// <remarks>All arrays of activations and deltas are unit-major: all rows of the first unit, then all rows of the second, … Then
-/// the arrays of several shards, laid end to end, are the array of the whole layer.</remarks>
+/// <summary>The arithmetic of some consecutive units of one dense layer: their weights, and the weights that lead away
+/// from them.</summary>
+/// <remarks>All arrays of activations and deltas are unit-major: all rows of the first unit, then all rows of the
+/// second, … Then the arrays of several shards, laid end to end, are the array of the whole layer.</remarks>
 public sealed class DenseShard
 {
-    // Multiply-adds of a piece, some thirty microseconds: a piece that is over sooner costs more to hand out than it saves.
+    // Multiply-adds of a piece, some thirty microseconds: a piece that is over sooner costs more to hand out than it
+    // saves.
     private const long PieceMultiplyAdds = 1 << 20;
 
     private readonly LayerSpec layer;
@@ -21,9 +23,21 @@ public sealed class DenseShard
     /// <param name="saved">The model to go on from; <see langword="null"/> begins anew.</param>
     /// <param name="workers">Who computes; <see langword="null"/> for the caller alone.</param>
     public DenseShard(
-        RunSpec spec, int features, int layer, int first, int units, Protocol.SavedModel? saved = null, IWorkers? workers = null)
+        RunSpec spec,
+        int features,
+        int layer,
+        int first,
+        int units,
+        Protocol.SavedModel? saved = null,
+        IWorkers? workers = null
+    )
     {
-        (this.layer, this.workers, this.first, Units) = (spec.Model.Layers[layer - 1], workers ?? OneWorker.Instance, first, units);
+        (this.layer, this.workers, this.first, Units) = (
+            spec.Model.Layers[layer - 1],
+            workers ?? OneWorker.Instance,
+            first,
+            units
+        );
         Inputs = spec.Model.InputsOf(layer, features);
         UnitsAbove = layer == spec.Model.Layers.Length ? 0 : spec.Model.Layers[layer].Units;
         (Weights, Biases, Outgoing) = saved is null ? Initial(spec, layer) : Restored(spec, layer, saved);
@@ -33,26 +47,46 @@ public sealed class DenseShard
     {
         var weights = new double[Units * Inputs];
         for (var o = 0; o < Units; o++)
-            for (var i = 0; i < Inputs; i++)
-                weights[o * Inputs + i] = layer.InitialWeight(spec.Seed, number, Inputs, first + o, i);
+        for (var i = 0; i < Inputs; i++)
+            weights[o * Inputs + i] = layer.InitialWeight(spec.Seed, number, Inputs, first + o, i);
         var biases = new double[Units];
-        for (var o = 0; o < Units; o++) biases[o] = layer.InitialBias(number, first + o);
+        for (var o = 0; o < Units; o++)
+            biases[o] = layer.InitialBias(number, first + o);
         var outgoing = new double[UnitsAbove * Units];
         for (var o = 0; o < UnitsAbove; o++)
-            for (var h = 0; h < Units; h++)
-                outgoing[o * Units + h] = spec.Model.Layers[number].InitialWeight(spec.Seed, number + 1, layer.Units, o, first + h);
-        return (new ParameterBlock(weights, spec.Optimizer), new ParameterBlock(biases, spec.Optimizer), new ParameterBlock(outgoing, spec.Optimizer));
+        for (var h = 0; h < Units; h++)
+            outgoing[o * Units + h] = spec
+                .Model.Layers[number]
+                .InitialWeight(spec.Seed, number + 1, layer.Units, o, first + h);
+        return (
+            new ParameterBlock(weights, spec.Optimizer),
+            new ParameterBlock(biases, spec.Optimizer),
+            new ParameterBlock(outgoing, spec.Optimizer)
+        );
     }
 
     // Its rows of this layer, its columns of the next: whatever cut the checkpoint was saved in.
-    private (ParameterBlock Weights, ParameterBlock Biases, ParameterBlock Outgoing) Restored(RunSpec spec, int number, Protocol.SavedModel saved)
+    private (ParameterBlock Weights, ParameterBlock Biases, ParameterBlock Outgoing) Restored(
+        RunSpec spec,
+        int number,
+        Protocol.SavedModel saved
+    )
     {
         var (own, size) = (saved.Layers[number - 1], spec.Optimizer.StateSize);
-        var weights = new ParameterBlock(Rows(own.Weights, Inputs), spec.Optimizer, Rows(own.WeightsState, Inputs * size));
+        var weights = new ParameterBlock(
+            Rows(own.Weights, Inputs),
+            spec.Optimizer,
+            Rows(own.WeightsState, Inputs * size)
+        );
         var biases = new ParameterBlock(Rows(own.Biases, 1), spec.Optimizer, Rows(own.BiasesState, size));
-        if (UnitsAbove == 0) return (weights, biases, new ParameterBlock([], spec.Optimizer));
+        if (UnitsAbove == 0)
+            return (weights, biases, new ParameterBlock([], spec.Optimizer));
         var above = saved.Layers[number];
-        return (weights, biases, new ParameterBlock(Columns(above.Weights, 1), spec.Optimizer, Columns(above.WeightsState, size)));
+        return (
+            weights,
+            biases,
+            new ParameterBlock(Columns(above.Weights, 1), spec.Optimizer, Columns(above.WeightsState, size))
+        );
 
         double[] Rows(double[] values, int width) => values.AsSpan(first * width, Units * width).ToArray();
 
@@ -60,7 +94,9 @@ public sealed class DenseShard
         {
             var columns = new double[UnitsAbove * Units * width];
             for (var o = 0; o < UnitsAbove; o++)
-                values.AsSpan((o * layer.Units + first) * width, Units * width).CopyTo(columns.AsSpan(o * Units * width));
+                values
+                    .AsSpan((o * layer.Units + first) * width, Units * width)
+                    .CopyTo(columns.AsSpan(o * Units * width));
             return columns;
         }
     }
@@ -76,17 +112,20 @@ public sealed class DenseShard
 
     public ParameterBlock Biases { get; }
 
-    /// <summary>This shard's columns of the next layer's W: units above × units, row-major. The other end of weights that the
-    /// shards above own; both ends compute the same updates, so the two never differ. Empty for the last layer.</summary>
+    /// <summary>This shard's columns of the next layer's W: units above × units, row-major. The other end of weights
+    /// that the shards above own; both ends compute the same updates, so the two never differ. Empty for the last
+    /// layer.</summary>
     public ParameterBlock Outgoing { get; }
 
     public Activation Activation => layer.Activation;
 
     // z[o,r] = b[o] + Σᵢ W[o,i]·x[i,r]        y = φ(z)
-    // S[h,r] = Σₒ V[o,h]·δ[o,r]               δ[h,r] = S[h,r]·φ′(z[h,r])          V: the outgoing weights, o: units of the layer above
-    // ∂W[o,i] = Σᵣ δ[o,r]·x[i,r]              ∂b[o] = Σᵣ δ[o,r]                   ∂V[o,h] = Σᵣ δ[o,r]·y[h,r]
+    // S[h,r] = Σₒ V[o,h]·δ[o,r]               δ[h,r] = S[h,r]·φ′(z[h,r])          V: the outgoing weights, o: units of
+    // the layer above ∂W[o,i] = Σᵣ δ[o,r]·x[i,r]              ∂b[o] = Σᵣ δ[o,r]                   ∂V[o,h] = Σᵣ
+    // δ[o,r]·y[h,r]
 
-    // A large product is cut into ranges of this shard's units, one for each free core: whole rows of z, S and ∂W, so no sum is cut.
+    // A large product is cut into ranges of this shard's units, one for each free core: whole rows of z, S and ∂W, so
+    // no sum is cut.
 
     /// <summary>z of <paramref name="rows"/> rows: units × rows.</summary>
     /// <param name="x">Inputs × rows.</param>
@@ -95,20 +134,36 @@ public sealed class DenseShard
     public void PreActivations(double[] x, int rows, double[] z)
     {
         var pieces = Pieces((long)Units * Inputs * rows);
-        if (pieces == 1) Compute(0, Units, x, rows, z);
-        else Cut(this, pieces, x, rows, z);
+        if (pieces == 1)
+            Compute(0, Units, x, rows, z);
+        else
+            Cut(this, pieces, x, rows, z);
 
         // Apart: a lambda's captured arguments would be allocated for every neuron too.
         static void Cut(DenseShard own, int pieces, double[] x, int rows, double[] z) =>
-            own.workers.Run(pieces, piece => own.Compute(own.Border(piece, pieces), own.Border(piece + 1, pieces), x, rows, z));
+            own.workers.Run(
+                pieces,
+                piece => own.Compute(own.Border(piece, pieces), own.Border(piece + 1, pieces), x, rows, z)
+            );
     }
 
-    private void Compute(int from, int to, double[] x, int rows, double[] z) => Kernels.Current.Product(
-        Weights.Values.AsSpan(from * Inputs, (to - from) * Inputs), Inputs, 1, x, Biases.Values.AsSpan(from, to - from),
-        z.AsSpan(from * rows, (to - from) * rows), to - from, Inputs, rows);
+    private void Compute(int from, int to, double[] x, int rows, double[] z) =>
+        Kernels.Current.Product(
+            Weights.Values.AsSpan(from * Inputs, (to - from) * Inputs),
+            Inputs,
+            1,
+            x,
+            Biases.Values.AsSpan(from, to - from),
+            z.AsSpan(from * rows, (to - from) * rows),
+            to - from,
+            Inputs,
+            rows
+        );
 
     private int Pieces(long multiplyAdds) =>
-        multiplyAdds < 2 * PieceMultiplyAdds ? 1 : (int)Math.Clamp(Math.Min(workers.Free, multiplyAdds / PieceMultiplyAdds), 1, Units);
+        multiplyAdds < 2 * PieceMultiplyAdds
+            ? 1
+            : (int)Math.Clamp(Math.Min(workers.Free, multiplyAdds / PieceMultiplyAdds), 1, Units);
 
     // Borders between tiles of eight units, where there are so many: a tile that is cut costs as much as a whole one.
     private int Border(int piece, int pieces)
@@ -122,20 +177,29 @@ public sealed class DenseShard
     {
         // An exponential takes about as long as thirty multiply-adds.
         var pieces = layer.Activation is Activation.Logistic or Activation.Tanh ? Pieces(32L * nets.Length) : 1;
-        if (pieces == 1) layer.Activation.Apply(nets, nets);
-        else Cut(this, pieces, nets);
+        if (pieces == 1)
+            layer.Activation.Apply(nets, nets);
+        else
+            Cut(this, pieces, nets);
 
-        static void Cut(DenseShard own, int pieces, double[] nets) => own.workers.Run(pieces, piece =>
-        {
-            var rows = nets.Length / own.Units;
-            var part = nets.AsSpan((own.Border(piece, pieces) * rows)..(own.Border(piece + 1, pieces) * rows));
-            own.Activation.Apply(part, part);
-        });
+        static void Cut(DenseShard own, int pieces, double[] nets) =>
+            own.workers.Run(
+                pieces,
+                piece =>
+                {
+                    var rows = nets.Length / own.Units;
+                    var part = nets.AsSpan((own.Border(piece, pieces) * rows)..(own.Border(piece + 1, pieces) * rows));
+                    own.Activation.Apply(part, part);
+                }
+            );
     }
 
-    /// <summary>∂E/∂y of this shard's units: units × rows. For the last layer that is its share of what the loss sends.</summary>
-    /// <remarks>With the pending outgoing weights, which differ from the committed ones only where the update order wants it.</remarks>
-    /// <param name="above">Deltas of the layer above, units above × rows; for the last layer ∂E/∂y of all outputs.</param>
+    /// <summary>∂E/∂y of this shard's units: units × rows. For the last layer that is its share of what the loss
+    /// sends.</summary>
+    /// <remarks>With the pending outgoing weights, which differ from the committed ones only where the update order
+    /// wants it.</remarks>
+    /// <param name="above">Deltas of the layer above, units above × rows; for the last layer ∂E/∂y of all
+    /// outputs.</param>
     /// <param name="rows">How many rows.</param>
     /// <param name="s">Where to.</param>
     public void OutputGradients(double[] above, int rows, double[] s)
@@ -147,15 +211,30 @@ public sealed class DenseShard
         }
 
         var pieces = Pieces((long)UnitsAbove * Units * rows);
-        if (pieces == 1) Slopes(0, Units, above, rows, s);
-        else Cut(this, pieces, above, rows, s);
+        if (pieces == 1)
+            Slopes(0, Units, above, rows, s);
+        else
+            Cut(this, pieces, above, rows, s);
 
         static void Cut(DenseShard own, int pieces, double[] above, int rows, double[] s) =>
-            own.workers.Run(pieces, piece => own.Slopes(own.Border(piece, pieces), own.Border(piece + 1, pieces), above, rows, s));
+            own.workers.Run(
+                pieces,
+                piece => own.Slopes(own.Border(piece, pieces), own.Border(piece + 1, pieces), above, rows, s)
+            );
     }
 
-    private void Slopes(int from, int to, double[] above, int rows, double[] s) => Kernels.Current.Product(
-        Outgoing.Pending.AsSpan(from), 1, Units, above, [], s.AsSpan(from * rows, (to - from) * rows), to - from, UnitsAbove, rows);
+    private void Slopes(int from, int to, double[] above, int rows, double[] s) =>
+        Kernels.Current.Product(
+            Outgoing.Pending.AsSpan(from),
+            1,
+            Units,
+            above,
+            [],
+            s.AsSpan(from * rows, (to - from) * rows),
+            to - from,
+            UnitsAbove,
+            rows
+        );
 
     /// <summary>∂W of some rows: units × inputs.</summary>
     /// <param name="x">Inputs × rows.</param>
@@ -168,16 +247,20 @@ public sealed class DenseShard
         return gradients;
     }
 
-    /// <summary>Prepares the update of W from all rows of a step at once: each gradient is applied while it is in the core.</summary>
-    /// <remarks>The same bits as <see cref="WeightGradients"/> and <see cref="Prepare"/>. The gradients themselves are not kept.</remarks>
+    /// <summary>Prepares the update of W from all rows of a step at once: each gradient is applied while it is in the
+    /// core.</summary>
+    /// <remarks>The same bits as <see cref="WeightGradients"/> and <see cref="Prepare"/>. The gradients themselves are
+    /// not kept.</remarks>
     /// <param name="x">Inputs × rows.</param>
     /// <param name="delta">δ of this shard, units × rows.</param>
     /// <param name="rows">How many rows.</param>
     /// <param name="step">From 1.</param>
-    /// <returns>Whether every weight stays a finite number; nothing, and nothing was done, where the optimizer needs more than gradients.</returns>
+    /// <returns>Whether every weight stays a finite number; nothing, and nothing was done, where the optimizer needs
+    /// more than gradients.</returns>
     public bool? PrepareWeights(double[] x, double[] delta, int rows, int step)
     {
-        if (Weights.PlainRate(step) is not { } rate) return null;
+        if (Weights.PlainRate(step) is not { } rate)
+            return null;
         var next = Weights.TakeBuffer();
         var isFinite = Descend(x, delta, rows, next, -rate);
         Weights.Prepare(next);
@@ -187,12 +270,26 @@ public sealed class DenseShard
     private bool Descend(double[] x, double[] delta, int rows, double[] next, double? rate)
     {
         var pieces = Pieces((long)Units * Inputs * rows);
-        return pieces == 1 ? Descend(0, Units, x, delta, rows, next, rate) : Cut(this, pieces, x, delta, rows, next, rate);
+        return pieces == 1
+            ? Descend(0, Units, x, delta, rows, next, rate)
+            : Cut(this, pieces, x, delta, rows, next, rate);
 
         static bool Cut(DenseShard own, int pieces, double[] x, double[] delta, int rows, double[] next, double? rate)
         {
             var finite = new bool[pieces];
-            own.workers.Run(pieces, piece => finite[piece] = own.Descend(own.Border(piece, pieces), own.Border(piece + 1, pieces), x, delta, rows, next, rate));
+            own.workers.Run(
+                pieces,
+                piece =>
+                    finite[piece] = own.Descend(
+                        own.Border(piece, pieces),
+                        own.Border(piece + 1, pieces),
+                        x,
+                        delta,
+                        rows,
+                        next,
+                        rate
+                    )
+            );
             return Array.TrueForAll(finite, isFinite => isFinite);
         }
     }
@@ -200,8 +297,15 @@ public sealed class DenseShard
     // Gradients; with a rate, which may be 0, what they make of the weights.
     private bool Descend(int from, int to, double[] x, double[] delta, int rows, double[] next, double? rate) =>
         Kernels.Current.ProductOfTransposed(
-            delta.AsSpan(from * rows, (to - from) * rows), x, next.AsSpan(from * Inputs, (to - from) * Inputs), to - from, rows, Inputs,
-            rate is null ? [] : Weights.Values.AsSpan(from * Inputs, (to - from) * Inputs), rate ?? 0);
+            delta.AsSpan(from * rows, (to - from) * rows),
+            x,
+            next.AsSpan(from * Inputs, (to - from) * Inputs),
+            to - from,
+            rows,
+            Inputs,
+            rate is null ? [] : Weights.Values.AsSpan(from * Inputs, (to - from) * Inputs),
+            rate ?? 0
+        );
 
     /// <summary>∂b of some rows.</summary>
     public double[] BiasGradients(ReadOnlySpan<double> delta, int rows)
@@ -230,12 +334,15 @@ public sealed class DenseShard
     {
         // What is prepared already was made with the product, or S was made of it.
         var finite = Weights.IsPrepared || Weights.Prepare(gradients.Weights, step);
-        if (layer.TrainBias) finite &= Biases.Prepare(gradients.Biases, step);
-        if (!Outgoing.IsPrepared) finite &= Outgoing.Prepare(gradients.Outgoing, step);
+        if (layer.TrainBias)
+            finite &= Biases.Prepare(gradients.Biases, step);
+        if (!Outgoing.IsPrepared)
+            finite &= Outgoing.Prepare(gradients.Outgoing, step);
         return finite;
     }
 
-    /// <summary>The prepared update takes effect. Of two ends of a weight both got the same gradient, so both stay equal.</summary>
+    /// <summary>The prepared update takes effect. Of two ends of a weight both got the same gradient, so both stay
+    /// equal.</summary>
     public void Commit()
     {
         Weights.Commit();
@@ -247,24 +354,33 @@ public sealed class DenseShard
 /// <summary>Gradients of one shard over some rows: ∂W (units × inputs), ∂b, ∂V (units above × units).</summary>
 public sealed record Gradients(double[] Weights, double[] Biases, double[] Outgoing)
 {
-    /// <summary>The sum over microbatches, in a tree by their index. The parts' arrays are used as working memory.</summary>
+    /// <summary>The sum over microbatches, in a tree by their index. The parts' arrays are used as working
+    /// memory.</summary>
     public static Gradients Sum(ReadOnlySpan<Gradients> parts)
     {
-        var (weights, biases, outgoing) = (new double[parts.Length][], new double[parts.Length][], new double[parts.Length][]);
-        for (var m = 0; m < parts.Length; m++) (weights[m], biases[m], outgoing[m]) = (parts[m].Weights, parts[m].Biases, parts[m].Outgoing);
-        return parts.Length == 1 ? parts[0] : new Gradients(GradientTree.Sum(weights), GradientTree.Sum(biases), GradientTree.Sum(outgoing));
+        var (weights, biases, outgoing) = (
+            new double[parts.Length][],
+            new double[parts.Length][],
+            new double[parts.Length][]
+        );
+        for (var m = 0; m < parts.Length; m++)
+            (weights[m], biases[m], outgoing[m]) = (parts[m].Weights, parts[m].Biases, parts[m].Outgoing);
+        return parts.Length == 1
+            ? parts[0]
+            : new Gradients(GradientTree.Sum(weights), GradientTree.Sum(biases), GradientTree.Sum(outgoing));
     }
 }
 
 /// <summary>Adds gradients of microbatches in a binary tree by microbatch index.</summary>
-/// <remarks>((0 + 1) + (2 + 3)) + …: a chain from 0 upward would force replicas that share the microbatches to add one after the
-/// other; halves of a tree can be summed apart and still end in the same bits.</remarks>
+/// <remarks>((0 + 1) + (2 + 3)) + …: a chain from 0 upward would force replicas that share the microbatches to add one
+/// after the other; halves of a tree can be summed apart and still end in the same bits.</remarks>
 public static class GradientTree
 {
     /// <summary>The sum of all parts. The parts themselves are used as working memory.</summary>
     public static double[] Sum(ReadOnlySpan<double[]> parts)
     {
-        if (parts.Length == 1) return parts[0];
+        if (parts.Length == 1)
+            return parts[0];
         var middle = (parts.Length + 1) / 2;
         var left = Sum(parts[..middle]);
         var right = Sum(parts[middle..]);

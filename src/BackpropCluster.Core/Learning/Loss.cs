@@ -9,7 +9,8 @@ public enum LossKind
     /// <summary>The squared error, averaged over a row's outputs.</summary>
     MeanSquaredError,
 
-    /// <summary>Cross-entropy of the outputs' softmax with the row's class. The outputs are what softmax takes: identity units.</summary>
+    /// <summary>Cross-entropy of the outputs' softmax with the row's class. The outputs are what softmax takes:
+    /// identity units.</summary>
     CrossEntropy,
 }
 
@@ -18,8 +19,8 @@ public enum LossKind
 /// half squared error    E = Σₒ ½(yₒ − tₒ)²              ∂E/∂yₒ = yₒ − tₒ
 /// mean squared error    E = Σₒ (yₒ − tₒ)² / outputs     ∂E/∂yₒ = 2(yₒ − tₒ) / outputs
 /// cross-entropy         E = ln Σₒ e^yₒ − Σₒ tₒ·yₒ       ∂E/∂yₒ = e^yₒ / Σ e^y − tₒ
-/// </code>The mean over rows is taken once, here: ∂E/∂y is divided by the batch's rows when it leaves, and everything after it is plain
-/// sums. Softmax subtracts the largest output first, so that no exponential overflows.</remarks>
+/// </code>The mean over rows is taken once, here: ∂E/∂y is divided by the batch's rows when it leaves, and everything
+/// after it is plain sums. Softmax subtracts the largest output first, so that no exponential overflows.</remarks>
 public static class LossRules
 {
     /// <summary>E of one row, summed over its outputs in order.</summary>
@@ -32,7 +33,8 @@ public static class LossRules
             var exponentials = y.Length <= 64 ? stackalloc double[y.Length] : new double[y.Length];
             sum = Exponentials(y, largest, exponentials);
             var value = PortableMath.Log(sum);
-            for (var o = 0; o < y.Length; o++) value = Math.FusedMultiplyAdd(-t[o], y[o] - largest, value);
+            for (var o = 0; o < y.Length; o++)
+                value = Math.FusedMultiplyAdd(-t[o], y[o] - largest, value);
             return value;
         }
 
@@ -46,30 +48,43 @@ public static class LossRules
     }
 
     /// <summary>∂E/∂y of one row of a batch of <paramref name="rows"/>.</summary>
-    public static void Gradient(this LossKind loss, ReadOnlySpan<double> y, ReadOnlySpan<double> t, int rows, Span<double> gradient)
+    public static void Gradient(
+        this LossKind loss,
+        ReadOnlySpan<double> y,
+        ReadOnlySpan<double> t,
+        int rows,
+        Span<double> gradient
+    )
     {
         if (loss == LossKind.CrossEntropy)
         {
             var sum = Exponentials(y, y[Largest(y)], gradient);
-            for (var o = 0; o < y.Length; o++) gradient[o] = (gradient[o] / sum - t[o]) / rows;
+            for (var o = 0; o < y.Length; o++)
+                gradient[o] = (gradient[o] / sum - t[o]) / rows;
             return;
         }
 
         for (var o = 0; o < y.Length; o++)
-            gradient[o] = loss == LossKind.HalfSquaredError ? (y[o] - t[o]) / rows : 2 * (y[o] - t[o]) / ((double)y.Length * rows);
+            gradient[o] =
+                loss == LossKind.HalfSquaredError
+                    ? (y[o] - t[o]) / rows
+                    : 2 * (y[o] - t[o]) / ((double)y.Length * rows);
     }
 
-    /// <summary>Whether the outputs name the row's class: the largest output, the first among equals; one output alone says class 1 from ½ upward.</summary>
+    /// <summary>Whether the outputs name the row's class: the largest output, the first among equals; one output alone
+    /// says class 1 from ½ upward.</summary>
     public static bool IsCorrect(ReadOnlySpan<double> y, ReadOnlySpan<double> t) =>
         y.Length == 1 ? (y[0] >= 0.5) == (t[0] >= 0.5) : Largest(y) == Largest(t);
 
     /// <summary>e^(y − largest), and their sum in order.</summary>
     private static double Exponentials(ReadOnlySpan<double> y, double largest, Span<double> exponentials)
     {
-        for (var o = 0; o < y.Length; o++) exponentials[o] = y[o] - largest;
+        for (var o = 0; o < y.Length; o++)
+            exponentials[o] = y[o] - largest;
         Kernels.Current.Exp(exponentials, exponentials);
         var sum = 0.0;
-        foreach (var exponential in exponentials) sum += exponential;
+        foreach (var exponential in exponentials)
+            sum += exponential;
         return sum;
     }
 

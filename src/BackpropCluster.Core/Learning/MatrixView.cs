@@ -5,7 +5,8 @@ using BackpropCluster.Core.Learning.Vectors;
 
 namespace BackpropCluster.Core.Learning;
 
-/// <summary>A matrix whose element (row, column) stands at row·<paramref name="rowStride"/> + column·<paramref name="columnStride"/>: as it is, or turned, without a copy.</summary>
+/// <summary>A matrix whose element (row, column) stands at row·<paramref name="rowStride"/> +
+/// column·<paramref name="columnStride"/>: as it is, or turned, without a copy.</summary>
 internal readonly ref struct MatrixView(ReadOnlySpan<double> values, int rowStride, int columnStride)
 {
     private readonly ReadOnlySpan<double> values = values;
@@ -30,11 +31,12 @@ internal readonly ref struct MatrixView(ReadOnlySpan<double> values, int rowStri
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Pack(int row, int rows, int column, int columns, Span<double> panel, int width)
     {
-        if (columns < width) panel[..(rows * width)].Clear();
+        if (columns < width)
+            panel[..(rows * width)].Clear();
         ref var target = ref MemoryMarshal.GetReference(panel);
         var (r, inPairs) = (0, columns & ~1);
-        // Row by row reads from as many streams as there are columns, which caches bear; column by column would write with a stride.
-        // Two rows of two columns are one exchange of halves between registers.
+        // Row by row reads from as many streams as there are columns, which caches bear; column by column would write
+        // with a stride. Two rows of two columns are one exchange of halves between registers.
         for (; rowStride == 1 && r + 2 <= rows; r += 2)
         {
             ref var source = ref At(row + r, column);
@@ -48,7 +50,10 @@ internal readonly ref struct MatrixView(ReadOnlySpan<double> values, int rowStri
             }
 
             for (nint c = inPairs; c < columns; c++)
-                (Unsafe.Add(ref packed, c), Unsafe.Add(ref packed, width + c)) = (Unsafe.Add(ref source, c * columnStride), Unsafe.Add(ref source, c * columnStride + 1));
+                (Unsafe.Add(ref packed, c), Unsafe.Add(ref packed, width + c)) = (
+                    Unsafe.Add(ref source, c * columnStride),
+                    Unsafe.Add(ref source, c * columnStride + 1)
+                );
         }
 
         for (; r < rows; r++)

@@ -1,22 +1,28 @@
 namespace BackpropCluster.Core.Learning;
 
 /// <summary>Some parameters with their optimizer state, and the update that waits for its commit.</summary>
-/// <remarks>An update is prepared when the gradients are in and takes effect with the commit. The state moves on with the
-/// preparation: nobody reads it in between, and a shard whose step is not committed is restored whole.</remarks>
+/// <remarks>An update is prepared when the gradients are in and takes effect with the commit. The state moves on with
+/// the preparation: nobody reads it in between, and a shard whose step is not committed is restored whole.</remarks>
 public sealed class ParameterBlock
 {
     private readonly OptimizerSpec optimizer;
     private readonly double[] state;
     private double[]? pending;
 
-    // Weakly: a step finds the array again, but a model that waits, or a machine that is short of memory, need not pay for it.
+    // Weakly: a step finds the array again, but a model that waits, or a machine that is short of memory, need not pay
+    // for it.
     private readonly WeakReference<double[]?> spare = new(null);
 
     /// <param name="values">The parameters; the array is taken over.</param>
     /// <param name="optimizer">The rule.</param>
-    /// <param name="state">Its numbers for each parameter, one parameter after the other, taken over; none before the first step.</param>
+    /// <param name="state">Its numbers for each parameter, one parameter after the other, taken over; none before the
+    /// first step.</param>
     public ParameterBlock(double[] values, OptimizerSpec optimizer, double[]? state = null) =>
-        (Values, this.optimizer, this.state) = (values, optimizer, state ?? new double[values.Length * optimizer.StateSize]);
+        (Values, this.optimizer, this.state) = (
+            values,
+            optimizer,
+            state ?? new double[values.Length * optimizer.StateSize]
+        );
 
     /// <summary>The optimizer's numbers. Those of the last commit only while no update is prepared.</summary>
     public ReadOnlySpan<double> State => state;
@@ -29,17 +35,20 @@ public sealed class ParameterBlock
 
     public bool IsPrepared => pending is not null;
 
-    /// <summary>An array for gradients: the values before the last commit where they are at hand, so that a step allocates none.</summary>
+    /// <summary>An array for gradients: the values before the last commit where they are at hand, so that a step
+    /// allocates none.</summary>
     /// <remarks>What it holds is to be overwritten.</remarks>
     public double[] TakeBuffer()
     {
-        if (!spare.TryGetTarget(out var buffer)) return new double[Values.Length];
+        if (!spare.TryGetTarget(out var buffer))
+            return new double[Values.Length];
         spare.SetTarget(null);
         return buffer;
     }
 
     /// <summary>η of a step where w − η·g is the whole update, the rule of most runs.</summary>
-    public double? PlainRate(int step) => optimizer is { Kind: OptimizerKind.Sgd, Momentum: 0, WeightDecay: 0 } ? optimizer.RateAt(step) : null;
+    public double? PlainRate(int step) =>
+        optimizer is { Kind: OptimizerKind.Sgd, Momentum: 0, WeightDecay: 0 } ? optimizer.RateAt(step) : null;
 
     /// <summary>Takes the next values, computed elsewhere; the array is taken over.</summary>
     public void Prepare(double[] next) => pending = next;
@@ -51,7 +60,8 @@ public sealed class ParameterBlock
     public bool Prepare(double[] gradient, int step)
     {
         pending = gradient;
-        if (PlainRate(step) is { } rate) return Kernels.Current.Descend(-rate, Values, gradient);
+        if (PlainRate(step) is { } rate)
+            return Kernels.Current.Descend(-rate, Values, gradient);
         var rule = new OptimizerStep(optimizer, step);
         var size = optimizer.StateSize;
         var finite = true;
@@ -64,7 +74,8 @@ public sealed class ParameterBlock
         return finite;
     }
 
-    /// <summary>An order-free sum over parameters and optimizer state, by their address in the layer: equal at both ends of its weights.</summary>
+    /// <summary>An order-free sum over parameters and optimizer state, by their address in the layer: equal at both
+    /// ends of its weights.</summary>
     /// <param name="columns">Columns of this block.</param>
     /// <param name="inputs">Columns of the whole layer.</param>
     /// <param name="firstRow">The block's first row in the layer.</param>
@@ -73,14 +84,26 @@ public sealed class ParameterBlock
     {
         var size = optimizer.StateSize;
         var sum = WeightsHash.CommutativeChecksum(Values, columns, inputs, firstRow, firstColumn);
-        // Tripled, so that a value and a state number that changed places would not cancel out. Still a sum: parts of it can be added up.
-        return size == 0 ? sum : sum + 3 * WeightsHash.CommutativeChecksum(state, columns * size, inputs * size, firstRow, firstColumn * size);
+        // Tripled, so that a value and a state number that changed places would not cancel out. Still a sum: parts of
+        // it can be added up.
+        return size == 0
+            ? sum
+            : sum
+                + 3
+                    * WeightsHash.CommutativeChecksum(
+                        state,
+                        columns * size,
+                        inputs * size,
+                        firstRow,
+                        firstColumn * size
+                    );
     }
 
     /// <summary>The prepared update takes effect.</summary>
     public void Commit()
     {
-        if (pending is null) return;
+        if (pending is null)
+            return;
         spare.SetTarget(Values);
         (Values, pending) = (pending, null);
     }

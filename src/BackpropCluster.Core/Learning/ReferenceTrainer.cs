@@ -3,7 +3,8 @@ using BackpropCluster.Core.Data;
 
 namespace BackpropCluster.Core.Learning;
 
-/// <summary>One loop in one process: the oracle of every other test. Shares no kernel, shard or message with what it judges.</summary>
+/// <summary>One loop in one process: the oracle of every other test. Shares no kernel, shard or message with what it
+/// judges.</summary>
 /// <remarks>Row by row and sum by sum as the formulas stand; slow on purpose where speed would cost a line.</remarks>
 public sealed class ReferenceTrainer
 {
@@ -13,7 +14,9 @@ public sealed class ReferenceTrainer
     private readonly int depth;
     private readonly double[][][] weights; // [layer][unit][input]
     private readonly double[][] biases;
-    private readonly Dictionary<(int Layer, int Unit, int Input), double[]> states = []; // the optimizer's, one per parameter; input −1 for a bias
+
+    // the optimizer's, one per parameter; input −1 for a bias
+    private readonly Dictionary<(int Layer, int Unit, int Input), double[]> states = [];
 
     private ReferenceTrainer(RunSpec spec, Dataset data)
     {
@@ -25,8 +28,17 @@ public sealed class ReferenceTrainer
         {
             var layer = spec.Model.Layers[l];
             var inputs = spec.Model.InputsOf(l + 1, data.Features);
-            weights[l] = [.. Enumerable.Range(0, layer.Units).Select(o =>
-                Enumerable.Range(0, inputs).Select(i => layer.InitialWeight(spec.Seed, l + 1, inputs, o, i)).ToArray())];
+            weights[l] =
+            [
+                .. Enumerable
+                    .Range(0, layer.Units)
+                    .Select(o =>
+                        Enumerable
+                            .Range(0, inputs)
+                            .Select(i => layer.InitialWeight(spec.Seed, l + 1, inputs, o, i))
+                            .ToArray()
+                    ),
+            ];
             biases[l] = [.. Enumerable.Range(0, layer.Units).Select(o => layer.InitialBias(l + 1, o))];
         }
     }
@@ -34,8 +46,13 @@ public sealed class ReferenceTrainer
     /// <summary>Trains to the end.</summary>
     /// <param name="spec">The run.</param>
     /// <param name="data">Its rows.</param>
-    /// <param name="watch">Called with the step (1, 2, …) and the parameters before its update, and once more after the last.</param>
-    public static TrainingResult Train(RunSpec spec, Dataset data, Action<int, ImmutableArray<LayerParameters>>? watch = null)
+    /// <param name="watch">Called with the step (1, 2, …) and the parameters before its update, and once more after the
+    /// last.</param>
+    public static TrainingResult Train(
+        RunSpec spec,
+        Dataset data,
+        Action<int, ImmutableArray<LayerParameters>>? watch = null
+    )
     {
         var trainer = new ReferenceTrainer(spec, data);
         var steps = ImmutableArray.CreateBuilder<BatchMetrics>();
@@ -44,10 +61,15 @@ public sealed class ReferenceTrainer
         {
             watch?.Invoke(step, trainer.Parameters());
             steps.Add(trainer.Step(step));
-            if (spec.Training.Evaluation == Evaluation.TestRowsEachEpoch && data.Test.Count > 0 && trainer.order.EndsEpoch(step))
+            if (
+                spec.Training.Evaluation == Evaluation.TestRowsEachEpoch
+                && data.Test.Count > 0
+                && trainer.order.EndsEpoch(step)
+            )
             {
                 evaluations.Add(new(step, trainer.Evaluate(data.Test)));
-                if (spec.Training.Stop?.IsMet(evaluations[^1].Score) == true) break;
+                if (spec.Training.Stop?.IsMet(evaluations[^1].Score) == true)
+                    break;
             }
         }
 
@@ -60,12 +82,18 @@ public sealed class ReferenceTrainer
     private BatchMetrics Step(int step)
     {
         var rows = order.CountOf(step);
-        var microbatches = Enumerable.Range(0, order.Microbatches).Select(m => new Microbatch(this, order.RowsOf(step, m))).ToArray();
-        foreach (var part in microbatches) part.Forward();
+        var microbatches = Enumerable
+            .Range(0, order.Microbatches)
+            .Select(m => new Microbatch(this, order.RowsOf(step, m)))
+            .ToArray();
+        foreach (var part in microbatches)
+            part.Forward();
         var loss = 0.0;
         var correct = 0;
-        foreach (var part in microbatches) (loss, correct) = part.Loss(rows, loss, correct);
-        foreach (var part in microbatches) part.Backward(step);
+        foreach (var part in microbatches)
+            (loss, correct) = part.Loss(rows, loss, correct);
+        foreach (var part in microbatches)
+            part.Backward(step);
         Update(microbatches, new OptimizerStep(spec.Optimizer, step));
         return new BatchMetrics(loss / rows, data.HasClasses ? correct : null, rows);
     }
@@ -73,25 +101,36 @@ public sealed class ReferenceTrainer
     private void Update(Microbatch[] microbatches, OptimizerStep rule)
     {
         for (var l = 0; l < depth; l++)
-            for (var o = 0; o < weights[l].Length; o++)
-            {
-                for (var i = 0; i < weights[l][o].Length; i++)
-                    weights[l][o][i] = rule.Apply(weights[l][o][i], TreeSum(microbatches, part => part.WeightGradient(l, o, i)), State(l, o, i));
-                if (spec.Model.Layers[l].TrainBias)
-                    biases[l][o] = rule.Apply(biases[l][o], TreeSum(microbatches, part => part.BiasGradient(l, o)), State(l, o, -1));
-            }
+        for (var o = 0; o < weights[l].Length; o++)
+        {
+            for (var i = 0; i < weights[l][o].Length; i++)
+                weights[l][o][i] = rule.Apply(
+                    weights[l][o][i],
+                    TreeSum(microbatches, part => part.WeightGradient(l, o, i)),
+                    State(l, o, i)
+                );
+            if (spec.Model.Layers[l].TrainBias)
+                biases[l][o] = rule.Apply(
+                    biases[l][o],
+                    TreeSum(microbatches, part => part.BiasGradient(l, o)),
+                    State(l, o, -1)
+                );
+        }
     }
 
     private double[] State(int l, int o, int i)
     {
-        if (spec.Optimizer.StateSize == 0) return [];
-        if (!states.TryGetValue((l, o, i), out var state)) states.Add((l, o, i), state = new double[spec.Optimizer.StateSize]);
+        if (spec.Optimizer.StateSize == 0)
+            return [];
+        if (!states.TryGetValue((l, o, i), out var state))
+            states.Add((l, o, i), state = new double[spec.Optimizer.StateSize]);
         return state;
     }
 
     private static double TreeSum(ReadOnlySpan<Microbatch> parts, Func<Microbatch, double> gradient)
     {
-        if (parts.Length == 1) return gradient(parts[0]);
+        if (parts.Length == 1)
+            return gradient(parts[0]);
         var middle = (parts.Length + 1) / 2;
         return TreeSum(parts[..middle], gradient) + TreeSum(parts[middle..], gradient);
     }
@@ -102,9 +141,11 @@ public sealed class ReferenceTrainer
         for (var row = 0; row < rows.Count; row++)
         {
             var y = rows.Inputs([row]);
-            for (var l = 0; l < depth; l++) y = Layer(l, y);
+            for (var l = 0; l < depth; l++)
+                y = Layer(l, y);
             loss += spec.Model.Loss.Value(y, rows.Target(row));
-            if (LossRules.IsCorrect(y, rows.Target(row))) correct++;
+            if (LossRules.IsCorrect(y, rows.Target(row)))
+                correct++;
         }
 
         return new BatchMetrics(loss / rows.Count, data.HasClasses ? correct : null, rows.Count);
@@ -117,7 +158,8 @@ public sealed class ReferenceTrainer
         for (var o = 0; o < y.Length; o++)
         {
             var z = biases[l][o];
-            for (var i = 0; i < x.Length; i++) z = Math.FusedMultiplyAdd(weights[l][o][i], x[i], z);
+            for (var i = 0; i < x.Length; i++)
+                z = Math.FusedMultiplyAdd(weights[l][o][i], x[i], z);
             y[o] = spec.Model.Layers[l].Activation.Apply(z);
         }
 
@@ -125,13 +167,17 @@ public sealed class ReferenceTrainer
     }
 
     private ImmutableArray<LayerParameters> Parameters() =>
-        [.. Enumerable.Range(0, depth).Select(l => new LayerParameters([.. weights[l].SelectMany(w => w)], [.. biases[l]]))];
+        [
+            .. Enumerable
+                .Range(0, depth)
+                .Select(l => new LayerParameters([.. weights[l].SelectMany(w => w)], [.. biases[l]])),
+        ];
 
     /// <summary>Some rows of one step on their way through the model.</summary>
     private sealed class Microbatch(ReferenceTrainer trainer, int[] rows)
     {
-        private readonly double[][][] y = new double[trainer.depth + 1][][];   // [layer, 0 = inputs][row][unit]
-        private readonly double[][][] delta = new double[trainer.depth][][];   // [layer][row][unit]
+        private readonly double[][][] y = new double[trainer.depth + 1][][]; // [layer, 0 = inputs][row][unit]
+        private readonly double[][][] delta = new double[trainer.depth][][]; // [layer][row][unit]
 
         public void Forward()
         {
@@ -148,7 +194,8 @@ public sealed class ReferenceTrainer
                 var output = y[^1][r];
                 var target = trainer.data.Training.Target(rows[r]);
                 loss += trainer.spec.Model.Loss.Value(output, target);
-                if (LossRules.IsCorrect(output, target)) correct++;
+                if (LossRules.IsCorrect(output, target))
+                    correct++;
                 delta[^1][r] = new double[output.Length];
                 trainer.spec.Model.Loss.Gradient(output, target, batch, delta[^1][r]);
             }
@@ -166,39 +213,50 @@ public sealed class ReferenceTrainer
                 {
                     delta[l][r] = new double[trainer.weights[l].Length];
                     for (var h = 0; h < delta[l][r].Length; h++)
-                        for (var o = 0; o < trainer.weights[l + 1].Length; o++)
-                            delta[l][r][h] = Math.FusedMultiplyAdd(OutgoingWeight(step, l, h, o), delta[l + 1][r][o], delta[l][r][h]);
+                    for (var o = 0; o < trainer.weights[l + 1].Length; o++)
+                        delta[l][r][h] = Math.FusedMultiplyAdd(
+                            OutgoingWeight(step, l, h, o),
+                            delta[l + 1][r][o],
+                            delta[l][r][h]
+                        );
                 }
 
                 TimesDerivative(l);
             }
         }
 
-        // The only difference between the two update orders. During-backward allows no microbatches, so this gradient is the step's.
+        // The only difference between the two update orders. During-backward allows no microbatches, so this gradient
+        // is the step's.
         private double OutgoingWeight(int step, int l, int h, int o) =>
             trainer.spec.Training.Update == UpdateOrder.AfterBackward
                 ? trainer.weights[l + 1][o][h]
-                : new OptimizerStep(trainer.spec.Optimizer, step).Apply(trainer.weights[l + 1][o][h], WeightGradient(l + 1, o, h), [.. trainer.State(l + 1, o, h)]);
+                : new OptimizerStep(trainer.spec.Optimizer, step).Apply(
+                    trainer.weights[l + 1][o][h],
+                    WeightGradient(l + 1, o, h),
+                    [.. trainer.State(l + 1, o, h)]
+                );
 
         public double WeightGradient(int l, int o, int i)
         {
             var sum = 0.0;
-            for (var r = 0; r < rows.Length; r++) sum = Math.FusedMultiplyAdd(delta[l][r][o], y[l][r][i], sum);
+            for (var r = 0; r < rows.Length; r++)
+                sum = Math.FusedMultiplyAdd(delta[l][r][o], y[l][r][i], sum);
             return sum;
         }
 
         public double BiasGradient(int l, int o)
         {
             var sum = 0.0;
-            for (var r = 0; r < rows.Length; r++) sum += delta[l][r][o];
+            for (var r = 0; r < rows.Length; r++)
+                sum += delta[l][r][o];
             return sum;
         }
 
         private void TimesDerivative(int l)
         {
             for (var r = 0; r < rows.Length; r++)
-                for (var o = 0; o < delta[l][r].Length; o++)
-                    delta[l][r][o] *= trainer.spec.Model.Layers[l].Activation.Derivative(y[l + 1][r][o]);
+            for (var o = 0; o < delta[l][r].Length; o++)
+                delta[l][r][o] *= trainer.spec.Model.Layers[l].Activation.Derivative(y[l + 1][r][o]);
         }
     }
 }

@@ -7,7 +7,11 @@ namespace BackpropCluster.Core.Learning;
 /// <param name="Correct">Rows whose class was named; <see langword="null"/> where rows have no class.</param>
 /// <param name="Rows">How many rows.</param>
 [GenerateSerializer, Immutable, Alias("score")]
-public readonly record struct BatchMetrics([property: Id(0)] double Loss, [property: Id(1)] int? Correct, [property: Id(2)] int Rows)
+public readonly record struct BatchMetrics(
+    [property: Id(0)] double Loss,
+    [property: Id(1)] int? Correct,
+    [property: Id(2)] int Rows
+)
 {
     public double? Accuracy => (double?)Correct / Rows;
 }
@@ -21,7 +25,11 @@ public sealed record LayerParameters(double[] Weights, double[] Biases);
 /// <param name="Parameters">Of each layer, in order.</param>
 /// <param name="Steps">The score of each step's batch before its update; step s stands at s − 1.</param>
 /// <param name="Evaluations">What the evaluation passes found, each with the version it read.</param>
-public sealed record TrainingResult(ImmutableArray<LayerParameters> Parameters, ImmutableArray<BatchMetrics> Steps, ImmutableArray<EvaluationMetrics> Evaluations)
+public sealed record TrainingResult(
+    ImmutableArray<LayerParameters> Parameters,
+    ImmutableArray<BatchMetrics> Steps,
+    ImmutableArray<EvaluationMetrics> Evaluations
+)
 {
     public string WeightsSha256 { get; } = WeightsHash.Sha256(Parameters.Select(l => (l.Weights, l.Biases)));
 }

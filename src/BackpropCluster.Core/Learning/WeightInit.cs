@@ -19,13 +19,16 @@ public enum WeightInit
     Mazur,
 }
 
-/// <summary>Initial weights by address: both ends of a weight, and every cut of a layer, make the same number by themselves.</summary>
+/// <summary>Initial weights by address: both ends of a weight, and every cut of a layer, make the same number by
+/// themselves.</summary>
 public static class InitialWeights
 {
-    /// <summary>Weight from input <paramref name="i"/> to unit <paramref name="o"/> of layer <paramref name="layer"/> (1, 2, …).</summary>
+    /// <summary>Weight from input <paramref name="i"/> to unit <paramref name="o"/> of layer <paramref name="layer"/>
+    /// (1, 2, …).</summary>
     public static double Weight(this WeightInit init, ulong seed, int layer, int units, int inputs, int o, int i)
     {
-        if (init == WeightInit.Mazur) return MazurWeights[((layer - 1) * 2 + o) * 2 + i];
+        if (init == WeightInit.Mazur)
+            return MazurWeights[((layer - 1) * 2 + o) * 2 + i];
 
         var random = new CounterRandom(seed, RandomPurpose.Weights, (uint)layer);
         var k = (ulong)o * (ulong)inputs + (ulong)i;
@@ -41,7 +44,9 @@ public static class InitialWeights
 
     /// <summary>The bias of each unit of a layer.</summary>
     public static double Bias(this WeightInit init, int layer) =>
-        init != WeightInit.Mazur ? 0 : layer == 1 ? 0.35 : 0.60;
+        init != WeightInit.Mazur ? 0
+        : layer == 1 ? 0.35
+        : 0.60;
 
     // w1 … w8 of M. Mazur, "A Step by Step Backpropagation Example", 2015: two rows for h1 and h2, two for o1 and o2.
     private static ReadOnlySpan<double> MazurWeights => [0.15, 0.20, 0.25, 0.30, 0.40, 0.45, 0.50, 0.55];

@@ -3,7 +3,8 @@ using System.Security.Cryptography;
 
 namespace BackpropCluster.Core.Learning;
 
-/// <summary>Proof of a result: SHA-256 over all parameters as little-endian float64, for each layer W row-major, then b.</summary>
+/// <summary>Proof of a result: SHA-256 over all parameters as little-endian float64, for each layer W row-major, then
+/// b.</summary>
 public static class WeightsHash
 {
     /// <param name="layers">For each layer in order W (outputs × inputs, row-major) and b.</param>
@@ -20,9 +21,17 @@ public static class WeightsHash
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    /// <summary>A sum over (address, bits) of some weights of one layer, the same in whatever order and by whomever they are added.</summary>
-    /// <remarks>Compares the two ends of a layer's weights: each end is cut another way, so only an order-free sum can be compared.</remarks>
-    public static ulong CommutativeChecksum(ReadOnlySpan<double> weights, int columns, int inputsOfLayer, int firstRow, int firstColumn)
+    /// <summary>A sum over (address, bits) of some weights of one layer, the same in whatever order and by whomever
+    /// they are added.</summary>
+    /// <remarks>Compares the two ends of a layer's weights: each end is cut another way, so only an order-free sum can
+    /// be compared.</remarks>
+    public static ulong CommutativeChecksum(
+        ReadOnlySpan<double> weights,
+        int columns,
+        int inputsOfLayer,
+        int firstRow,
+        int firstColumn
+    )
     {
         ulong sum = 0;
         for (var k = 0; k < weights.Length; k++)

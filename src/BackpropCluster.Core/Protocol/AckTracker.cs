@@ -31,18 +31,22 @@ internal sealed class AckTracker
     public bool Acknowledge(ActorId part)
     {
         var ordinal = plan.OrdinalOf(part);
-        if (ordinal < 0 || !expected[ordinal] || answered[ordinal]) return false;
+        if (ordinal < 0 || !expected[ordinal] || answered[ordinal])
+            return false;
         answered[ordinal] = true;
         missing--;
         return true;
     }
 
-    /// <summary>Ticks off the answer of a part, or of all parts that an exchange speaks for; false if that was no news.</summary>
+    /// <summary>Ticks off the answer of a part, or of all parts that an exchange speaks for; false if that was no
+    /// news.</summary>
     public bool Acknowledge(ActorId from, Placement placement)
     {
-        if (from.Kind != ActorRole.Exchange) return Acknowledge(from);
+        if (from.Kind != ActorRole.Exchange)
+            return Acknowledge(from);
         var news = false;
-        foreach (var part in placement.ActorsOn(plan, from.Index)) news |= Acknowledge(part);
+        foreach (var part in placement.ActorsOn(plan, from.Index))
+            news |= Acknowledge(part);
         return news;
     }
 

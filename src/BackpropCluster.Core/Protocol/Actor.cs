@@ -1,6 +1,7 @@
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>The receive rule: the first lines of every handler, the same for Source, shards, Loss and exchanges (design §5).</summary>
+/// <summary>The receive rule: the first lines of every handler, the same for Source, shards, Loss and exchanges (design
+/// §5).</summary>
 public abstract class Actor(ActorId id)
 {
     private RunPlan? plan;
@@ -22,8 +23,10 @@ public abstract class Actor(ActorId id)
     /// <summary>Takes one message and puts everything that follows from it into the outbox.</summary>
     public virtual void Receive(Message message, IOutbox outbox)
     {
-        if (message is Restore restore) Adopt(restore, outbox);
-        else if (IsCurrent(message.Key, outbox)) Handle(message, outbox);
+        if (message is Restore restore)
+            Adopt(restore, outbox);
+        else if (IsCurrent(message.Key, outbox))
+            Handle(message, outbox);
     }
 
     /// <summary>Takes on a plan, at a checkpoint or at version 0: everything that was known is forgotten.</summary>
@@ -36,14 +39,16 @@ public abstract class Actor(ActorId id)
     /// <summary>A message of this run, this term, and the step or version that is current.</summary>
     protected abstract void Handle(Message message, IOutbox outbox);
 
-    /// <summary>The current step turned out to be committed: apply what waits for it. False if nothing complete waits.</summary>
+    /// <summary>The current step turned out to be committed: apply what waits for it. False if nothing complete
+    /// waits.</summary>
     protected abstract bool TryCommit(IOutbox outbox);
 
-    /// <summary>Whether the message's step or version is current, after catching up with what the message proves. A message that
-    /// cannot be followed asks for Restore.</summary>
+    /// <summary>Whether the message's step or version is current, after catching up with what the message proves. A
+    /// message that cannot be followed asks for Restore.</summary>
     protected bool IsCurrent(MessageKey key, IOutbox outbox)
     {
-        // A part that woke up empty knows nothing, not even its shape; whatever it is asked, it must be given a state first.
+        // A part that woke up empty knows nothing, not even its shape; whatever it is asked, it must be given a state
+        // first.
         if (plan is null)
         {
             Term = Math.Max(Term, key.Term);
@@ -58,8 +63,8 @@ public abstract class Actor(ActorId id)
             return false;
         }
 
-        // Restore is a barrier, so a higher term is met without one only by a part that slept through it. Its half-summed step is of
-        // the old term; keeping any of it would mix two attempts in one sum.
+        // Restore is a barrier, so a higher term is met without one only by a part that slept through it. Its
+        // half-summed step is of the old term; keeping any of it would mix two attempts in one sum.
         if (key.Term > Term)
         {
             Term = key.Term;
@@ -68,10 +73,11 @@ public abstract class Actor(ActorId id)
             return false;
         }
 
-        if (key.CommittedVersion == Version) return true;
+        if (key.CommittedVersion == Version)
+            return true;
 
-        // Nobody sends a message of step v + 2 before v + 1 is committed; so the message itself is the proof, and the Advance that
-        // says the same may come later or never.
+        // Nobody sends a message of step v + 2 before v + 1 is committed; so the message itself is the proof, and the
+        // Advance that says the same may come later or never.
         if (key.CommittedVersion == Version + 1 && TryCommit(outbox))
         {
             Invariants.VersionGrowsByOne(Version, key.CommittedVersion);
@@ -91,7 +97,12 @@ public abstract class Actor(ActorId id)
     protected bool Put(InputBuffer slots, MessageKey key, Payload payload, IOutbox outbox)
     {
         Invariants.OneStepPerSum(key, Term, Version);
-        return IsNews(key.From.Kind == ActorRole.Exchange ? slots.PutAll(payload) : slots.Put(key.From.Index, payload), key, payload, outbox);
+        return IsNews(
+            key.From.Kind == ActorRole.Exchange ? slots.PutAll(payload) : slots.Put(key.From.Index, payload),
+            key,
+            payload,
+            outbox
+        );
     }
 
     /// <summary>Whether putting an array somewhere was news; a contradiction ends the run.</summary>
@@ -105,14 +116,20 @@ public abstract class Actor(ActorId id)
                 Fail(key, FailureKind.Divergence, $"{Id} got two different arrays under one key ({key})", outbox);
                 return false;
             case InputOutcome.Misshapen:
-                Fail(key, FailureKind.Defect, $"{Id} has no slot for {payload.Units} units × {payload.Rows} rows ({key})", outbox);
+                Fail(
+                    key,
+                    FailureKind.Defect,
+                    $"{Id} has no slot for {payload.Units} units × {payload.Rows} rows ({key})",
+                    outbox
+                );
                 return false;
             default:
                 return false;
         }
     }
 
-    /// <summary>A copy of numbers for an observation, where the step is traced in such detail: the array itself is filled anew in the next.</summary>
+    /// <summary>A copy of numbers for an observation, where the step is traced in such detail: the array itself is
+    /// filled anew in the next.</summary>
     protected double[] Snapshot(MessageKey key, ReadOnlySpan<double> numbers) =>
         key.Trace.IsSampled && Plan.Spec.Trace.Detail == TraceDetail.Numbers ? numbers.ToArray() : [];
 
@@ -124,7 +141,8 @@ public abstract class Actor(ActorId id)
             return;
         }
 
-        // A repeat of the Restore that already took effect must not throw away the steps since; it is only answered again.
+        // A repeat of the Restore that already took effect must not throw away the steps since; it is only answered
+        // again.
         if (plan is null || restore.Key.Term > Term)
         {
             (plan, Term, Version) = (restore.Plan, restore.Key.Term, restore.Key.CommittedVersion);

@@ -3,7 +3,8 @@ using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Core.Protocol;
 
-/// <content>From one step boundary to the next: begin, commit, evaluate, save, and what a store that fails does to it.</content>
+/// <content>From one step boundary to the next: begin, commit, evaluate, save, and what a store that fails does to
+/// it.</content>
 public sealed partial class CoordinatorActor
 {
     private void BeginStep(IOutbox outbox)
@@ -17,9 +18,11 @@ public sealed partial class CoordinatorActor
 
     private void CommitIfComplete(IOutbox outbox)
     {
-        if (!ready.IsComplete || report is not { } score) return;
+        if (!ready.IsComplete || report is not { } score)
+            return;
         var isReplayed = Step <= scores.Losses.Count;
-        if (!isReplayed) budget.Renew();
+        if (!isReplayed)
+            budget.Renew();
         if (scores.EnterStep(Step, score) is { } contradiction)
         {
             Fail(FailureKind.Divergence, contradiction, outbox);
@@ -34,7 +37,8 @@ public sealed partial class CoordinatorActor
             outbox.Observe(new EvaluationBegun(KeyOf(version, Phase.Evaluate)));
             outbox.Send(Recipients.Source, new Evaluate(KeyOf(version, Phase.Evaluate)));
         }
-        else GoOn(outbox);
+        else
+            GoOn(outbox);
     }
 
     private void NextChunk(Report part, IOutbox outbox)
@@ -57,23 +61,37 @@ public sealed partial class CoordinatorActor
     }
 
     /// <summary>The last version of the run: all steps are done, or its target is met.</summary>
-    private bool IsLast => version == Steps || (plan.Spec.Training.Stop is { } stop && scores.EvaluationOf(version) is { } score && stop.IsMet(score));
+    private bool IsLast =>
+        version == Steps
+        || (plan.Spec.Training.Stop is { } stop && scores.EvaluationOf(version) is { } score && stop.IsMet(score));
 
     // A step boundary: committed and evaluated.
     private void GoOn(IOutbox outbox)
     {
-        if (SaveIsDue) Save(outbox);
-        else Proceed(outbox);
+        if (SaveIsDue)
+            Save(outbox);
+        else
+            Proceed(outbox);
     }
 
     private bool SaveIsDue =>
-        plan.Checkpoints != CheckpointRule.None && version > SavedVersion && (IsLast || interrupting || handingOver || moving || plan.Checkpoints.IsDue(version, now - lastSave ?? TimeSpan.Zero));
+        plan.Checkpoints != CheckpointRule.None
+        && version > SavedVersion
+        && (
+            IsLast
+            || interrupting
+            || handingOver
+            || moving
+            || plan.Checkpoints.IsDue(version, now - lastSave ?? TimeSpan.Zero)
+        );
 
     // Boundaries end here, and so does a Restore: to a checkpoint of the last version there is nothing to add.
     private void Proceed(IOutbox outbox)
     {
-        if (IsLast) End(RunStatus.Completed, outbox);
-        else if (interrupting) End(RunStatus.Interrupted, outbox);
+        if (IsLast)
+            End(RunStatus.Completed, outbox);
+        else if (interrupting)
+            End(RunStatus.Interrupted, outbox);
         // After a checkpoint that began before it was asked, one more step: the next leader must know who leaves.
         else if (handingOver && (successorKnows || plan.Checkpoints == CheckpointRule.None))
             End(RunStatus.HandedOver, outbox);
@@ -83,7 +101,8 @@ public sealed partial class CoordinatorActor
             outbox.Observe(new RebalanceBegun(KeyOf(Step, Phase.Forward)));
             AcquireLeadership(outbox);
         }
-        else BeginStep(outbox);
+        else
+            BeginStep(outbox);
     }
 
     private void Save(IOutbox outbox)
@@ -110,33 +129,49 @@ public sealed partial class CoordinatorActor
 
     private void StoreFailed(StoreFailed failed, IOutbox outbox)
     {
-        // Not of before a recovery: what was asked for then is not wanted any more, and the new request to lead may be why it was refused.
-        var isWanted = failed.Key.Phase == Phase.Save ? Status == RunStatus.Saving && failed.Key.Step == version : Status == RunStatus.Leading && failed.Key.Step == attempt;
-        if (!isWanted) return;
-        if (failed.Fault == StoreFault.Unavailable) Pause(StoreRetryState.Noticed(outage, now, failed.Reason), outbox);
-        else if (failed.Fault == StoreFault.Fenced) Fail(FailureKind.Fenced, failed.Reason, outbox);
-        else if (Status == RunStatus.Leading) Fail(FailureKind.Store, failed.Reason, outbox);
+        // Not of before a recovery: what was asked for then is not wanted any more, and the new request to lead may be
+        // why it was refused.
+        var isWanted =
+            failed.Key.Phase == Phase.Save
+                ? Status == RunStatus.Saving && failed.Key.Step == version
+                : Status == RunStatus.Leading && failed.Key.Step == attempt;
+        if (!isWanted)
+            return;
+        if (failed.Fault == StoreFault.Unavailable)
+            Pause(StoreRetryState.Noticed(outage, now, failed.Reason), outbox);
+        else if (failed.Fault == StoreFault.Fenced)
+            Fail(FailureKind.Fenced, failed.Reason, outbox);
+        else if (Status == RunStatus.Leading)
+            Fail(FailureKind.Store, failed.Reason, outbox);
         else
         {
             Warn($"version {version} could not be saved: {failed.Reason}", outbox);
             outbox.Observe(new SaveFailed(failed.Key, failed.Reason));
             Pause(null, outbox); // it answers again, and a pause would hold back the deadline of the steps that follow
-            if (++failedSaves >= MaxFailedSaves) Fail(FailureKind.Store, failed.Reason, outbox);
+            if (++failedSaves >= MaxFailedSaves)
+                Fail(FailureKind.Store, failed.Reason, outbox);
             // The last version and an interrupted one are not given up at the first failure: nothing comes after them.
-            else if (IsLast || interrupting || handingOver) Save(outbox);
-            else Proceed(outbox);
+            else if (IsLast || interrupting || handingOver)
+                Save(outbox);
+            else
+                Proceed(outbox);
         }
     }
 
     // The same request once more: what was asked before may have been done, and is then only answered.
     private void Retry(StoreRetryState pause, IOutbox outbox)
     {
-        if (!pause.IsDue(now)) return;
+        if (!pause.IsDue(now))
+            return;
         Pause(pause.Asked(now), outbox);
         progressed = true;
-        if (pause.IsTooLong(now)) Fail(FailureKind.Store, pause.Reason, outbox);
-        else if (Status == RunStatus.Leading) AcquireLeadership(outbox);
-        else if (Status == RunStatus.Saving) Save(outbox);
-        else Pause(null, outbox);
+        if (pause.IsTooLong(now))
+            Fail(FailureKind.Store, pause.Reason, outbox);
+        else if (Status == RunStatus.Leading)
+            AcquireLeadership(outbox);
+        else if (Status == RunStatus.Saving)
+            Save(outbox);
+        else
+            Pause(null, outbox);
     }
 }

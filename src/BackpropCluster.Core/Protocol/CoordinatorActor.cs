@@ -7,11 +7,13 @@ using BackpropCluster.Core.Learning;
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>Runs the epochs: begins a step, waits until every delta is in, commits, begins the next.</summary>
-/// <remarks>Starting a run, resuming and recovering one are the same path: raise the term in the store, restore every part from the
-/// newest whole checkpoint, go on. Time comes in as ticks and silos as lists of names, so a simulator can own both.</remarks>
+/// <remarks>Starting a run, resuming and recovering one are the same path: raise the term in the store, restore every
+/// part from the newest whole checkpoint, go on. Time comes in as ticks and silos as lists of names, so a simulator can
+/// own both.</remarks>
 public sealed partial class CoordinatorActor
 {
-    /// <summary>Checkpoints in a row that could not be written, which end a run: going on would only make the loss larger.</summary>
+    /// <summary>Checkpoints in a row that could not be written, which end a run: going on would only make the loss
+    /// larger.</summary>
     public const int MaxFailedSaves = 3;
 
     private readonly RunPlan plan;
@@ -47,9 +49,16 @@ public sealed partial class CoordinatorActor
     /// <param name="silo">The coordinator's own silo.</param>
     /// <param name="silos">The silos that may hold parts: the own one first, if it is among them.</param>
     /// <param name="deadline">How long a step may take without any progress before it is recovered.</param>
-    /// <param name="attempts">From where it counts its requests to lead: far from where any other coordinator of the run does. The store
-    /// answers to the run, and a term that was given to another one is not to be led in.</param>
-    public CoordinatorActor(RunPlan plan, int term, string silo, ImmutableArray<string> silos, TimeSpan deadline, int attempts = 0)
+    /// <param name="attempts">From where it counts its requests to lead: far from where any other coordinator of the
+    /// run does. The store answers to the run, and a term that was given to another one is not to be led in.</param>
+    public CoordinatorActor(
+        RunPlan plan,
+        int term,
+        string silo,
+        ImmutableArray<string> silos,
+        TimeSpan deadline,
+        int attempts = 0
+    )
     {
         (this.plan, Term, attempt, firstAttempt) = (plan, term, attempts, attempts);
         (roster, budget) = (new Membership(silo, silos), new RecoveryBudget(deadline, plan.GiveUpAfter));
@@ -82,7 +91,8 @@ public sealed partial class CoordinatorActor
     /// <summary>Why it recovered last, if it did.</summary>
     public string? LastRecovery { get; private set; }
 
-    /// <summary>Times that parts were moved at a step boundary because silos came or left. No step is computed again for it.</summary>
+    /// <summary>Times that parts were moved at a step boundary because silos came or left. No step is computed again
+    /// for it.</summary>
     public int Moves { get; private set; }
     public int ReplayedSteps => scores.Replayed;
 
@@ -102,8 +112,10 @@ public sealed partial class CoordinatorActor
     /// <summary>Messages dropped because their term or step was over.</summary>
     public long StaleMessages { get; private set; }
 
-    /// <summary>Whether whoever starts or wakes a run is to lead it: nobody does here, or who did has handed it over.</summary>
-    public static bool IsVacant([NotNullWhen(false)] CoordinatorActor? state) => state is null or { Status: RunStatus.HandedOver };
+    /// <summary>Whether whoever starts or wakes a run is to lead it: nobody does here, or who did has handed it
+    /// over.</summary>
+    public static bool IsVacant([NotNullWhen(false)] CoordinatorActor? state) =>
+        state is null or { Status: RunStatus.HandedOver };
 
     private bool IsOver => Status.IsOver() || Status == RunStatus.HandedOver;
 
@@ -116,8 +128,10 @@ public sealed partial class CoordinatorActor
     /// <summary>Takes one message and puts everything that follows from it into the outbox.</summary>
     public void Receive(Message message, IOutbox outbox)
     {
-        if (IsOver) return;
-        // A part of a higher term would drop a Restore of this one in silence, so what it asks for must come in a higher one still.
+        if (IsOver)
+            return;
+        // A part of a higher term would drop a Restore of this one in silence, so what it asks for must come in a
+        // higher one still.
         if (message is NeedRestore && message.Key.Run == plan.Fingerprint && message.Key.Term > Term)
         {
             Term = message.Key.Term;
@@ -125,16 +139,24 @@ public sealed partial class CoordinatorActor
             return;
         }
 
-        // Before the terms are compared: the answer brings a new one. Its step is the attempt; another coordinator's is not its business.
-        if (message is LeadershipGranted led && led.Key.Run == plan.Fingerprint && led.Key.Step > firstAttempt && led.Key.Step <= attempt)
+        // Before the terms are compared: the answer brings a new one. Its step is the attempt; another coordinator's is
+        // not its business.
+        if (
+            message is LeadershipGranted led
+            && led.Key.Run == plan.Fingerprint
+            && led.Key.Step > firstAttempt
+            && led.Key.Step <= attempt
+        )
         {
-            if (Status == RunStatus.Leading && led.Key.Step == attempt) TakeLeadership(led, outbox);
-            else IgnoreStaleGrant(led, outbox);
+            if (Status == RunStatus.Leading && led.Key.Step == attempt)
+                TakeLeadership(led, outbox);
+            else
+                IgnoreStaleGrant(led, outbox);
             return;
         }
 
-        // Of an earlier term: its work was forgotten. Of a later one: it answers another leader, and counted here it would commit a
-        // step that this term's shards never computed.
+        // Of an earlier term: its work was forgotten. Of a later one: it answers another leader, and counted here it
+        // would commit a step that this term's shards never computed.
         if (message.Key.Run != plan.Fingerprint || message.Key.Term != Term)
         {
             StaleMessages++;
@@ -142,20 +164,30 @@ public sealed partial class CoordinatorActor
             return;
         }
 
+        Handle(message, outbox);
+    }
+
+    // One of this run and term.
+    private void Handle(Message message, IOutbox outbox)
+    {
         switch (message)
         {
             case Restored when Status == RunStatus.Restoring && Acknowledge(restored, message.Key.From):
-                if (restored.IsComplete) FinishRestore(outbox);
+                if (restored.IsComplete)
+                    FinishRestore(outbox);
                 break;
-            case Ready when Status == RunStatus.Training && message.Key.Step == Step && Acknowledge(ready, message.Key.From):
+            case Ready
+                when Status == RunStatus.Training && message.Key.Step == Step && Acknowledge(ready, message.Key.From):
                 CommitIfComplete(outbox);
                 break;
-            case Report { Key.Phase: Phase.Evaluate } r when Status == RunStatus.Evaluating && r.Key.Step == version && r.Key.Microbatch == chunk:
+            case Report { Key.Phase: Phase.Evaluate } r
+                when Status == RunStatus.Evaluating && r.Key.Step == version && r.Key.Microbatch == chunk:
                 NextChunk(r, outbox);
                 break;
             case Saved parts when Status == RunStatus.Saving && parts.Key.Step == version && saved.Enter(parts):
                 progressed = true;
-                if (saved.AreComplete) CommitCheckpoint(outbox);
+                if (saved.AreComplete)
+                    CommitCheckpoint(outbox);
                 break;
             case CheckpointCommitted when Status == RunStatus.Saving && message.Key.Step == version:
                 (SavedVersion, failedSaves, progressed) = (version, 0, true);
@@ -166,7 +198,8 @@ public sealed partial class CoordinatorActor
             case StoreFailed failed:
                 StoreFailed(failed, outbox);
                 break;
-            case Report { Key.Phase: Phase.Forward } r when Status == RunStatus.Training && r.Key.Step == Step && report is null:
+            case Report { Key.Phase: Phase.Forward } r
+                when Status == RunStatus.Training && r.Key.Step == Step && report is null:
                 (report, progressed) = (r.Score, true);
                 outbox.Observe(new LossReported(r.Key, r.Score));
                 CommitIfComplete(outbox);
@@ -183,45 +216,62 @@ public sealed partial class CoordinatorActor
         }
     }
 
-    /// <summary>The time now, on any clock that does not run backward. Without progress for the deadline, the step is recovered.</summary>
+    /// <summary>The time now, on any clock that does not run backward. Without progress for the deadline, the step is
+    /// recovered.</summary>
     public void Tick(TimeSpan time, IOutbox outbox)
     {
-        if (IsOver) return;
+        if (IsOver)
+            return;
         now = time;
         lastSave ??= time;
-        if (vacantSince is { } since) Wait(since, outbox);
-        else if (outage is { } pause) Retry(pause, outbox);
-        else if (progressed) (lastProgress, progressed) = (now, false);
+        if (vacantSince is { } since)
+            Wait(since, outbox);
+        else if (outage is { } pause)
+            Retry(pause, outbox);
+        else if (progressed)
+            (lastProgress, progressed) = (now, false);
         else if (now - lastProgress >= budget.Deadline)
             Recover(RecoveryCause.Deadline, Silence, outbox);
     }
 
-    /// <summary>The silos that can take part now, this coordinator's own first if it can. If one that holds a part cannot any more, its
-    /// shards are lost and the run recovers; a new one takes its share at the next step boundary.</summary>
+    /// <summary>The silos that can take part now, this coordinator's own first if it can. If one that holds a part
+    /// cannot any more, its shards are lost and the run recovers; a new one takes its share at the next step
+    /// boundary.</summary>
     /// <param name="silos">Their names.</param>
     /// <param name="objections">What keeps the other members from taking part, one sentence each.</param>
     /// <param name="outbox">Where to speak.</param>
     public void MembersChanged(ImmutableArray<string> silos, ImmutableArray<string> objections, IOutbox outbox)
     {
         roster.Set(silos, objections);
-        if (IsOver) return;
-        if (vacantSince is not null) AcquireLeadership(outbox);
-        else if (Placement is not { } placement) return;
+        if (IsOver)
+            return;
+        if (vacantSince is not null)
+            AcquireLeadership(outbox);
+        else if (Placement is not { } placement)
+            return;
         else if (roster.LostOf(placement) is { Length: > 0 } lost)
             Recover(RecoveryCause.Change, $"{string.Join(", ", lost)} lost", outbox);
-        else if (roster.HasNew(placement)) moving = plan.Checkpoints != CheckpointRule.None;
+        else if (roster.HasNew(placement))
+            moving = plan.Checkpoints != CheckpointRule.None;
     }
 
-    /// <summary>A silo asks to be rid of its parts. They move at the next step boundary, after a checkpoint of that very step.</summary>
-    /// <remarks>The coordinator's own silo is known by its name: it holds no part where it lacks the data, and then stands in no list.</remarks>
+    /// <summary>A silo asks to be rid of its parts. They move at the next step boundary, after a checkpoint of that
+    /// very step.</summary>
+    /// <remarks>The coordinator's own silo is known by its name: it holds no part where it lacks the data, and then
+    /// stands in no list.</remarks>
     public void Leave(string silo, IOutbox outbox)
     {
-        if (!roster.Leave(silo) || IsOver) return;
-        if (silo == roster.Own) handingOver = true;
-        else if (Placement?.Uses(silo) == false) return;
+        if (!roster.Leave(silo) || IsOver)
+            return;
+        if (silo == roster.Own)
+            handingOver = true;
+        else if (Placement?.Uses(silo) == false)
+            return;
         // Nothing is ever saved: the silo's parts are as lost as if it had died.
-        else if (plan.Checkpoints == CheckpointRule.None) Recover(RecoveryCause.Change, $"{silo} leaves", outbox);
-        else moving = true;
+        else if (plan.Checkpoints == CheckpointRule.None)
+            Recover(RecoveryCause.Change, $"{silo} leaves", outbox);
+        else
+            moving = true;
     }
 
     /// <summary>Whether a silo that is leaving may go: nothing of this run stands there any more.</summary>
@@ -230,7 +280,8 @@ public sealed partial class CoordinatorActor
     /// <summary>Tells the user something that the run goes on in spite of; once.</summary>
     public void Warn(string warning, IOutbox outbox)
     {
-        if (warnings.Contains(warning)) return;
+        if (warnings.Contains(warning))
+            return;
         warnings.Add(warning);
         outbox.Observe(new RunWarned(KeyOf(Step, Phase.Forward), warning));
     }
@@ -242,108 +293,31 @@ public sealed partial class CoordinatorActor
         End(RunStatus.Failed, outbox);
     }
 
-    // A silo that cannot bring the rows that the run began with is none that it can use; another may have them. If none has, that is the end.
+    // A silo that cannot bring the rows that the run began with is none that it can use; another may have them. If none
+    // has, that is the end.
     private void GoOnWithout(string silo, Failure refusal, IOutbox outbox)
     {
         roster.Refuse(silo, refusal.Reason);
         Warn($"{refusal.Reason}; it takes no part", outbox);
-        if (Silos.IsEmpty) Fail(refusal, outbox);
-        else Recover(RecoveryCause.Change, refusal.Reason, outbox);
+        if (Silos.IsEmpty)
+            Fail(refusal, outbox);
+        else
+            Recover(RecoveryCause.Change, refusal.Reason, outbox);
     }
 
     private string Silence =>
         string.Create(CultureInfo.InvariantCulture, $"nothing was heard for {budget.Deadline.TotalSeconds:0.#} s");
 
     private string Vacancy =>
-        $"no silo of the cluster can hold its parts{(roster.Objections.IsEmpty ? "" : $" ({string.Join("; ", roster.Objections)})")}";
+        $"no silo of the cluster can hold its "
+        + $"parts{(roster.Objections.IsEmpty ? "" : $" ({string.Join("; ", roster.Objections)})")}";
 
     // Where nobody can hold a part, none does, and nobody is on its way to get one.
     private bool StandsOn(string silo) =>
-        vacantSince is null && (Status is RunStatus.Leading or RunStatus.Restoring || Placement is not { } placement || placement.Uses(silo));
-
-    private void Recover(RecoveryCause cause, string why, IOutbox outbox)
-    {
-        if (budget.Spend(cause, now) is { } reason)
-        {
-            Fail(FailureKind.Lost, $"{reason}; step {Step} is the first that is missing", outbox);
-            return;
-        }
-
-        (Recoveries, LastRecovery) = (Recoveries + 1, $"at step {Step}, {Status}: {why}");
-        outbox.Observe(new RecoveryBegun(KeyOf(Step, Phase.Forward), cause, why, Status));
-        AcquireLeadership(outbox);
-    }
-
-    // The one path for a start, a resumed run and every fault: whatever was half done belongs to an old term and is dropped by its receivers.
-    private void AcquireLeadership(IOutbox outbox)
-    {
-        (Status, progressed) = (RunStatus.Leading, true);
-        Vacate(Silos.IsEmpty ? vacantSince ?? now : null, outbox);
-        if (vacantSince is null) outbox.Send(Recipients.Store, new AcquireLeadership(KeyOf(++attempt, Phase.Forward), plan));
-    }
-
-    // Nobody can be restored; the next silo that can take part is a change of members, and leads on from here.
-    private void Wait(TimeSpan since, IOutbox outbox)
-    {
-        if (interrupting) End(RunStatus.Interrupted, outbox);
-        else if (handingOver) End(RunStatus.HandedOver, outbox);
-        else if (now - since > plan.GiveUpAfter)
-            Fail(roster.Objections.IsEmpty ? FailureKind.Lost : FailureKind.Data, Vacancy, outbox);
-    }
-
-    private void TakeLeadership(LeadershipGranted led, IOutbox outbox)
-    {
-        // A part of a still higher term has asked for Restore meanwhile, or the last silo that could hold parts is gone.
-        if (led.Key.Term <= Term || Silos.IsEmpty)
-        {
-            AcquireLeadership(outbox);
-            return;
-        }
-
-        Term = led.Key.Term;
-        if (led.Checkpoint is { } checkpoint && scores.Enter(checkpoint) is { } contradiction)
-        {
-            Fail(FailureKind.Divergence, contradiction, outbox);
-            return;
-        }
-
-        ImmutableArray<string> leaving = led.Checkpoint?.Leaving ?? [];
-        // The own one is asked for by itself: to go, it hands the run over.
-        foreach (var silo in leaving.Remove(roster.Own)) roster.Leave(silo);
-        successorKnows = leaving.Contains(roster.Own);
-        (version, from) = (led.Checkpoint?.Version ?? 0, led.Id);
-        Pause(null, outbox);
-        if (FirstVersion < 0) FirstVersion = version;
-        SavedVersion = version;
-        foreach (var warning in led.Warnings) Warn(warning, outbox);
-        Restore(outbox);
-    }
-
-    // An earlier request reached the store late. If after the newest one, the store has left the term behind that this coordinator leads
-    // in or will be given: its next checkpoint would be fenced by nobody but itself.
-    private void IgnoreStaleGrant(LeadershipGranted late, IOutbox outbox)
-    {
-        if (late.Key.Term <= Term) return;
-        Term = late.Key.Term;
-        if (Status != RunStatus.Leading) Recover(RecoveryCause.Change, "an earlier request to lead came late", outbox);
-    }
-
-    private void Restore(IOutbox outbox)
-    {
-        (Status, report, progressed) = (RunStatus.Restoring, null, true);
-        restored.Reset();
-        Placement = Placement.Of(plan, roster.Staying, moving ? null : Placement, roster.Own);
-        moving = false;
-        if (plan.Spec.Trace != TraceSpec.None && Term > 1) disturbed = Step;
-        outbox.Observe(new RestoreBegun(KeyOf(Step, Phase.Forward), Placement));
-        outbox.Send(Recipients.Everyone, new Restore(KeyOf(Step, Phase.Forward), plan, Placement, from));
-    }
-
-    private void FinishRestore(IOutbox outbox)
-    {
-        outbox.Observe(new RestoreDone(KeyOf(Step, Phase.Forward)));
-        Proceed(outbox);
-    }
+        vacantSince is null
+        && (
+            Status is RunStatus.Leading or RunStatus.Restoring || Placement is not { } placement || placement.Uses(silo)
+        );
 
     // The store does not answer, or does again.
     private void Pause(StoreRetryState? next, IOutbox outbox)
@@ -363,8 +337,10 @@ public sealed partial class CoordinatorActor
 
     private void TellPause(string? before, IOutbox outbox)
     {
-        if (before is null && Paused is { } reason) outbox.Observe(new RunPaused(KeyOf(Step, Phase.Forward), reason));
-        if (before is not null && Paused is null) outbox.Observe(new RunResumed(KeyOf(Step, Phase.Forward)));
+        if (before is null && Paused is { } reason)
+            outbox.Observe(new RunPaused(KeyOf(Step, Phase.Forward), reason));
+        if (before is not null && Paused is null)
+            outbox.Observe(new RunResumed(KeyOf(Step, Phase.Forward)));
     }
 
     private void End(RunStatus status, IOutbox outbox)
@@ -384,5 +360,13 @@ public sealed partial class CoordinatorActor
     }
 
     private MessageKey KeyOf(int step, Phase phase) =>
-        new(plan.Fingerprint, Term, step, phase, 0, ActorId.Coordinator, plan.Spec.Trace.Samples(step) || step == disturbed ? TraceContext.Sampled : default);
+        new(
+            plan.Fingerprint,
+            Term,
+            step,
+            phase,
+            0,
+            ActorId.Coordinator,
+            plan.Spec.Trace.Samples(step) || step == disturbed ? TraceContext.Sampled : default
+        );
 }

@@ -5,7 +5,8 @@ namespace BackpropCluster.Core.Protocol;
 /// <summary>Which rows an evaluation pass runs over, chunk by chunk, in file order.</summary>
 public static class EvaluationRows
 {
-    /// <summary>Rows that travel together: enough to fill the kernels, few enough that a wide layer's array stays small.</summary>
+    /// <summary>Rows that travel together: enough to fill the kernels, few enough that a wide layer's array stays
+    /// small.</summary>
     public const int ChunkRows = 256;
 
     public static RowSet Of(RunPlan plan, Dataset data) =>
@@ -17,7 +18,12 @@ public static class EvaluationRows
 
     /// <summary>Whether a pass runs over them when a version is committed.</summary>
     public static bool AreDue(RunPlan plan, BatchOrder order, int version) =>
-        Count(plan) > 0 && (plan.Spec.Training.Evaluation == Evaluation.TestRowsEachEpoch ? order.EndsEpoch(version) : version == order.Steps);
+        Count(plan) > 0
+        && (
+            plan.Spec.Training.Evaluation == Evaluation.TestRowsEachEpoch
+                ? order.EndsEpoch(version)
+                : version == order.Steps
+        );
 
     public static int Chunks(RunPlan plan) => (Count(plan) + ChunkRows - 1) / ChunkRows;
 

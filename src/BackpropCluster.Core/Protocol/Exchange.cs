@@ -2,10 +2,11 @@ using System.Collections.Immutable;
 
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>One silo's end of its links to the others. An array crosses to a silo once, with those of all senders of its layer that stand
-/// together, and each receiver gets the whole layer's as one message when the last array is in.</summary>
-/// <remarks>To its parts it is the neighbouring layer, to the coordinator it is all its parts: it restores them and counts their answers.
-/// It shares the life of its silo, so it is never lost without the parts it speaks for.</remarks>
+/// <summary>One silo's end of its links to the others. An array crosses to a silo once, with those of all senders of
+/// its layer that stand together, and each receiver gets the whole layer's as one message when the last array is
+/// in.</summary>
+/// <remarks>To its parts it is the neighbouring layer, to the coordinator it is all its parts: it restores them and
+/// counts their answers. It shares the life of its silo, so it is never lost without the parts it speaks for.</remarks>
 /// <param name="silo">Where it stands, as placements name it.</param>
 public class Exchange(string silo) : Actor(ActorId.Exchange(-1))
 {
@@ -39,9 +40,12 @@ public class Exchange(string silo) : Actor(ActorId.Exchange(-1))
     /// <summary>Takes one message: of its parts, of another exchange, or of the coordinator.</summary>
     public override void Receive(Message message, IOutbox outbox)
     {
-        // Said by its parts, or their store, to the coordinator, whatever this exchange knows: a part without a state may be ahead of it or behind.
-        if (message is NeedRestore or Failure or Report or StoreFailed) Pass(message, outbox);
-        else base.Receive(message, outbox);
+        // Said by its parts, or their store, to the coordinator, whatever this exchange knows: a part without a state
+        // may be ahead of it or behind.
+        if (message is NeedRestore or Failure or Report or StoreFailed)
+            Pass(message, outbox);
+        else
+            base.Receive(message, outbox);
     }
 
     protected override void Load(Restore restore)
@@ -56,7 +60,8 @@ public class Exchange(string silo) : Actor(ActorId.Exchange(-1))
         ready = new AckTracker(plan, parts.Where(p => p.Kind == ActorRole.Shard));
         saved = new AckTracker(plan, parts.Where(p => p.Kind == ActorRole.Shard));
 
-        // By the senders' layer: up from the Source (0) to the last layer, down from the Loss (depth + 1) to the second.
+        // By the senders' layer: up from the Source (0) to the last layer, down from the Loss (depth + 1) to the
+        // second.
         GatherBuffer[] Boards(int from, int to)
         {
             var edge = new LayerLink(plan, placement, from, to, here);
@@ -64,20 +69,28 @@ public class Exchange(string silo) : Actor(ActorId.Exchange(-1))
         }
 
         forward = [.. Enumerable.Range(0, plan.Depth + 1).Select(layer => Boards(layer, layer + 1))];
-        backward = [[], [], .. Enumerable.Range(2, plan.Depth).Select(layer => Boards(layer, layer - 1))];
+        backward =
+        [
+            [],
+            [],
+            .. Enumerable.Range(2, plan.Depth).Select(layer => Boards(layer, layer - 1)),
+        ];
         evaluation = [.. forward.Select(boards => new[] { new GatherBuffer(boards[0].Edge) })];
         (chunk, isAdvanced) = (0, false);
     }
 
     protected override void AnswerRestore(Restore restore, IOutbox outbox)
     {
-        if (restored!.IsComplete) outbox.Send(Recipients.Coordinator, new Restored(restore.Key with { From = Id }));
-        else outbox.Send(Recipients.Everyone, restore);
+        if (restored!.IsComplete)
+            outbox.Send(Recipients.Coordinator, new Restored(restore.Key with { From = Id }));
+        else
+            outbox.Send(Recipients.Everyone, restore);
     }
 
     protected override bool TryCommit(IOutbox outbox)
     {
-        foreach (var board in forward.Concat(backward).SelectMany(boards => boards)) board.Clear();
+        foreach (var board in forward.Concat(backward).SelectMany(boards => boards))
+            board.Clear();
         ready!.Reset();
         BeginChunk(0);
         CountAdvance();
@@ -91,7 +104,8 @@ public class Exchange(string silo) : Actor(ActorId.Exchange(-1))
         {
             case Restored when restored!.Acknowledge(message.Key.From):
                 CountUnlessAgain(message.Key.From);
-                if (restored.IsComplete) outbox.Send(Recipients.Coordinator, new Restored(message.Key with { From = Id }));
+                if (restored.IsComplete)
+                    outbox.Send(Recipients.Coordinator, new Restored(message.Key with { From = Id }));
                 break;
             case Advance:
                 CountAdvance();
@@ -112,7 +126,8 @@ public class Exchange(string silo) : Actor(ActorId.Exchange(-1))
                 break;
             case Ready when ready!.Acknowledge(message.Key.From):
                 Count(1);
-                if (ready.IsComplete) outbox.Send(Recipients.Coordinator, new Ready(message.Key with { From = Id }));
+                if (ready.IsComplete)
+                    outbox.Send(Recipients.Coordinator, new Ready(message.Key with { From = Id }));
                 break;
             case Save:
                 saved!.Reset();
@@ -121,48 +136,80 @@ public class Exchange(string silo) : Actor(ActorId.Exchange(-1))
                 break;
             case Saved part when saved!.Acknowledge(part.Parts[0].Shard):
                 savedParts.Add(part.Parts[0]);
-                if (saved.IsComplete) outbox.Send(Recipients.Coordinator, new Saved(part.Key with { From = Id }, [.. savedParts]));
+                if (saved.IsComplete)
+                    outbox.Send(Recipients.Coordinator, new Saved(part.Key with { From = Id }, [.. savedParts]));
                 break;
         }
     }
 
     private void Pass(Message message, IOutbox outbox)
     {
-        if (message is Report) Count(1);
+        if (message is Report)
+            Count(1);
         outbox.Send(Recipients.Coordinator, message);
     }
 
     private void Gather(GatherBuffer? board, Message message, Payload payload, IOutbox outbox)
     {
-        // A repeat, and not to be compared: all that wait for this board have been served, so the step may be committed and the sender
-        // may be filling its array anew already.
-        if (board is null || board.IsDone) return;
+        // A repeat, and not to be compared: all that wait for this board have been served, so the step may be committed
+        // and the sender may be filling its array anew already.
+        if (board is null || board.IsDone)
+            return;
         Invariants.OneStepPerSum(message.Key, Term, Version);
         var isFirst = board.Slots.IsEmpty;
-        if (!IsNews(board.Put(message.Key.From, payload), message.Key, payload, outbox)) return;
-        if (isFirst && message.Key.Trace.IsSampled) outbox.Observe(new GatherStarted(message.Key with { From = ActorId.Exchange(board.Edge.Here, board.Edge.From) }));
-        if (message.Key.From.Kind != ActorRole.Exchange && board.IsGathered) SendRemote(board, message, payload, outbox);
-        if (board.Slots.IsFull) DeliverLocal(board, message, outbox);
+        if (!IsNews(board.Put(message.Key.From, payload), message.Key, payload, outbox))
+            return;
+        if (isFirst && message.Key.Trace.IsSampled)
+            outbox.Observe(
+                new GatherStarted(message.Key with { From = ActorId.Exchange(board.Edge.Here, board.Edge.From) })
+            );
+        if (message.Key.From.Kind != ActorRole.Exchange && board.IsGathered)
+            SendRemote(board, message, payload, outbox);
+        if (board.Slots.IsFull)
+            DeliverLocal(board, message, outbox);
     }
 
     // Across the link goes what this silo's senders of the layer made, once to each silo that holds a receiver.
     private void SendRemote(GatherBuffer board, Message message, Payload last, IOutbox outbox)
     {
         var edge = board.Edge;
-        if (edge.SilosAcross.Length == 0) return;
+        if (edge.SilosAcross.Length == 0)
+            return;
         var payload = edge.SendersHere.Length == 1 ? last : board.Bundle();
-        foreach (var across in edge.SilosAcross) outbox.Send(Recipients.Exchange(across), WithPayload(message, edge, payload));
-        Count(message, new Traffic(0, 0, payload.Bytes * edge.SilosAcross.Length, (long)edge.SendersHere.Length * edge.SilosAcross.Length));
+        foreach (var across in edge.SilosAcross)
+            outbox.Send(Recipients.Exchange(across), WithPayload(message, edge, payload));
+        Count(
+            message,
+            new Traffic(
+                0,
+                0,
+                payload.Bytes * edge.SilosAcross.Length,
+                (long)edge.SendersHere.Length * edge.SilosAcross.Length
+            )
+        );
     }
 
     private void DeliverLocal(GatherBuffer board, Message message, IOutbox outbox)
     {
         var edge = board.Edge;
-        if (edge.ReceiversHere == 0) return;
+        if (edge.ReceiversHere == 0)
+            return;
         var local = (long)edge.SendersHere.Length * edge.ReceiversHere;
-        if (message.Key.Trace.IsSampled) outbox.Observe(new GatherCompleted(message.Key with { From = ActorId.Exchange(edge.Here, edge.From) }, message.Key.From));
+        if (message.Key.Trace.IsSampled)
+            outbox.Observe(
+                new GatherCompleted(
+                    message.Key with
+                    {
+                        From = ActorId.Exchange(edge.Here, edge.From),
+                    },
+                    message.Key.From
+                )
+            );
         Count(message, new Traffic(local, (long)edge.Units.Length * edge.ReceiversHere - local, 0, 0));
-        outbox.Send(edge.Receivers, WithPayload(message, edge, new Payload(board.Slots.TotalUnits, board.Slots.Rows, board.Slots.Values)));
+        outbox.Send(
+            edge.Receivers,
+            WithPayload(message, edge, new Payload(board.Slots.TotalUnits, board.Slots.Rows, board.Slots.Values))
+        );
     }
 
     private static Message WithPayload(Message message, LayerLink edge, Payload payload)
@@ -178,35 +225,42 @@ public class Exchange(string silo) : Actor(ActorId.Exchange(-1))
         return layer < boards.Length && key.Microbatch < boards[layer].Length ? boards[layer][key.Microbatch] : null;
     }
 
-    // As in a shard: chunks come one after the other, so a later one replaces what is there. The array is left to its readers: a repeat
-    // of the earlier chunk may be under way still.
+    // As in a shard: chunks come one after the other, so a later one replaces what is there. The array is left to its
+    // readers: a repeat of the earlier chunk may be under way still.
     private bool IsCurrentChunk(MessageKey key)
     {
-        if (key.Microbatch > chunk) BeginChunk(key.Microbatch);
+        if (key.Microbatch > chunk)
+            BeginChunk(key.Microbatch);
         return key.Microbatch == chunk;
     }
 
     private void BeginChunk(int next)
     {
         chunk = next;
-        foreach (var boards in evaluation) boards[0].Renew();
+        foreach (var boards in evaluation)
+            boards[0].Renew();
     }
 
     private void Count(Message message, Traffic traffic)
     {
-        if (message is Deltas) OfDeltas += traffic;
-        else OfActivations += traffic;
+        if (message is Deltas)
+            OfDeltas += traffic;
+        else
+            OfActivations += traffic;
     }
 
     // Once a step, also where its arrays overtook it and the step was over when it came.
     private void CountAdvance()
     {
-        if (!isAdvanced) Count(parts.Length - (parts.Contains(ActorId.Source) && !isFirstSource ? 1 : 0));
+        if (!isAdvanced)
+            Count(parts.Length - (parts.Contains(ActorId.Source) && !isFirstSource ? 1 : 0));
         isAdvanced = true;
     }
 
     private void CountUnlessAgain(ActorId part) => Count(part.Kind == ActorRole.Source && !isFirstSource ? 0 : 1);
 
     /// <summary>Counts messages between the coordinator and parts of this silo.</summary>
-    private void Count(int messages) => OfControlMessages += placement.CoordinatorSilo == silo ? new Traffic(messages, 0, 0, 0) : new Traffic(0, messages, 0, 0);
+    private void Count(int messages) =>
+        OfControlMessages +=
+            placement.CoordinatorSilo == silo ? new Traffic(messages, 0, 0, 0) : new Traffic(0, messages, 0, 0);
 }

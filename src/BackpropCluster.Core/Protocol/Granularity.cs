@@ -3,7 +3,8 @@ using System.Globalization;
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>How many units of a layer one grain holds: one (a neuron), some (a shard), all (a layer).</summary>
-/// <param name="Units">1 or more; a layer with fewer units is one shard. The last shard of a layer takes what is left.</param>
+/// <param name="Units">1 or more; a layer with fewer units is one shard. The last shard of a layer takes what is
+/// left.</param>
 [GenerateSerializer, Immutable, Alias("granularity")]
 public readonly record struct Granularity([property: Id(0)] int Units)
 {
@@ -17,11 +18,15 @@ public readonly record struct Granularity([property: Id(0)] int Units)
         {
             "neuron" => Neuron,
             "layer" => Layer,
-            _ => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var units) ? new(units) : default,
+            _ => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var units)
+                ? new(units)
+                : default,
         };
         return granularity.Units > 0;
     }
 
     public override string ToString() =>
-        this == Neuron ? "neuron" : this == Layer ? "layer" : Units.ToString(CultureInfo.InvariantCulture);
+        this == Neuron ? "neuron"
+        : this == Layer ? "layer"
+        : Units.ToString(CultureInfo.InvariantCulture);
 }

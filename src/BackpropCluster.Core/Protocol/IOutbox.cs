@@ -6,14 +6,15 @@ public interface IOutbox
     /// <summary>Hands one message to each of the receivers; they share the object.</summary>
     void Send(Recipients to, Message message);
 
-    /// <summary>Says what has just happened: what a part computed, only in steps whose key carries a trace; what became of the run
-    /// (<see cref="RunObservation"/>), always.</summary>
+    /// <summary>Says what has just happened: what a part computed, only in steps whose key carries a trace; what became
+    /// of the run (<see cref="RunObservation"/>), always.</summary>
     void Observe(Observation observation);
 }
 
 /// <summary>Whom a message is for.</summary>
 /// <param name="Kind">The kind of receiver, or every part but the coordinator.</param>
-/// <param name="Number">For shards: all shards of this layer; for an exchange: its silo's place in the placement.</param>
+/// <param name="Number">For shards: all shards of this layer; for an exchange: its silo's place in the
+/// placement.</param>
 /// <remarks>An exchange speaks to the parts of its own silo only: from it, everyone is everyone there.</remarks>
 public readonly record struct Recipients(RecipientKind Kind, int Number)
 {
@@ -22,7 +23,9 @@ public readonly record struct Recipients(RecipientKind Kind, int Number)
     public static Recipients Loss { get; } = new(RecipientKind.Loss, 0);
     public static Recipients Store { get; } = new(RecipientKind.Store, 0);
     public static Recipients Everyone { get; } = new(RecipientKind.Everyone, 0);
+
     public static Recipients ShardsOf(int layer) => new(RecipientKind.Layer, layer);
+
     public static Recipients Exchange(int silo) => new(RecipientKind.Exchange, silo);
 }
 

@@ -18,12 +18,14 @@ public enum InputOutcome
 }
 
 /// <summary>One slot per sender of a neighbouring layer. Full slots, read end to end, are the layer's array.</summary>
-/// <remarks>By the sender's position, never by arrival: sums run over the result in index order, so an array put where it happened
-/// to arrive would end in other bits each time.</remarks>
+/// <remarks>By the sender's position, never by arrival: sums run over the result in index order, so an array put where
+/// it happened to arrive would end in other bits each time.</remarks>
 public sealed class InputBuffer
 {
     private readonly int[] units;
-    private int[] firstUnit = []; // made with the first array of one sender: a neuron whose exchange brings whole layers needs none
+
+    // made with the first array of one sender: a neuron whose exchange brings whole layers needs none
+    private int[] firstUnit = [];
     private bool[] filled = [];
     private double[] values = [];
     private double[] own = [];
@@ -47,7 +49,10 @@ public sealed class InputBuffer
     public int Rows { get; private set; }
 
     /// <summary>All senders' units × rows. Only when full.</summary>
-    public double[] Values => IsFull ? values : throw new InvariantViolationException($"a sum was begun with {missing} of {units.Length} arrays missing");
+    public double[] Values =>
+        IsFull
+            ? values
+            : throw new InvariantViolationException($"a sum was begun with {missing} of {units.Length} arrays missing");
 
     /// <summary>Takes the array of one sender.</summary>
     public InputOutcome Put(int sender, Payload payload) =>
@@ -55,12 +60,16 @@ public sealed class InputBuffer
         : units.Length == 1 ? PutAll(payload)
         : PutMany([sender], payload);
 
-    /// <summary>Takes the arrays of all senders, laid end to end: held, not copied. Nobody writes to a payload.</summary>
+    /// <summary>Takes the arrays of all senders, laid end to end: held, not copied. Nobody writes to a
+    /// payload.</summary>
     public InputOutcome PutAll(Payload payload)
     {
-        if (payload.Units != TotalUnits || (missing < units.Length && payload.Rows != Rows)) return InputOutcome.Misshapen;
-        if (missing == 0) return SameBits(values, payload.Values) ? InputOutcome.Duplicate : InputOutcome.Conflict;
-        if (missing < units.Length) return InputOutcome.Misshapen;
+        if (payload.Units != TotalUnits || (missing < units.Length && payload.Rows != Rows))
+            return InputOutcome.Misshapen;
+        if (missing == 0)
+            return SameBits(values, payload.Values) ? InputOutcome.Duplicate : InputOutcome.Conflict;
+        if (missing < units.Length)
+            return InputOutcome.Misshapen;
         (Rows, values, missing) = (payload.Rows, payload.Values, 0);
         return InputOutcome.Accepted;
     }
@@ -68,11 +77,15 @@ public sealed class InputBuffer
     /// <summary>Takes the arrays of some senders, laid end to end.</summary>
     public InputOutcome PutMany(ReadOnlySpan<int> senders, Payload payload)
     {
-        if (senders.Length == units.Length) return PutAll(payload);
-        if (missing < units.Length && payload.Rows != Rows) return InputOutcome.Misshapen;
+        if (senders.Length == units.Length)
+            return PutAll(payload);
+        if (missing < units.Length && payload.Rows != Rows)
+            return InputOutcome.Misshapen;
         // A whole layer came before: whoever sends single arrays is not of this plan.
-        if (!FitsExactly(senders, payload.Units) || (missing == 0 && filled.Length == 0)) return InputOutcome.Misshapen;
-        if (missing == units.Length) Begin(payload.Rows);
+        if (!FitsExactly(senders, payload.Units) || (missing == 0 && filled.Length == 0))
+            return InputOutcome.Misshapen;
+        if (missing == units.Length)
+            Begin(payload.Rows);
         var (outcome, from) = (InputOutcome.Duplicate, 0);
         foreach (var sender in senders)
         {
@@ -81,7 +94,8 @@ public sealed class InputBuffer
             var slot = values.AsSpan(firstUnit[sender] * Rows, array.Length);
             if (filled[sender])
             {
-                if (!SameBits(slot, array)) return InputOutcome.Conflict;
+                if (!SameBits(slot, array))
+                    return InputOutcome.Conflict;
                 continue;
             }
 
@@ -126,17 +140,20 @@ public sealed class InputBuffer
         if (filled.Length == 0)
         {
             (filled, firstUnit) = (new bool[units.Length], new int[units.Length]);
-            for (var s = 1; s < units.Length; s++) firstUnit[s] = firstUnit[s - 1] + units[s - 1];
+            for (var s = 1; s < units.Length; s++)
+                firstUnit[s] = firstUnit[s - 1] + units[s - 1];
         }
 
-        if (own.Length != TotalUnits * rows) own = new double[TotalUnits * rows];
+        if (own.Length != TotalUnits * rows)
+            own = new double[TotalUnits * rows];
         values = own;
     }
 
     private bool FitsExactly(ReadOnlySpan<int> senders, int unitsOfPayload)
     {
         var sum = 0;
-        foreach (var sender in senders) sum += units[sender];
+        foreach (var sender in senders)
+            sum += units[sender];
         return sum == unitsOfPayload;
     }
 

@@ -1,8 +1,10 @@
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>The way from one layer to a neighbouring one, seen from one silo: who sends, who receives, and where each stands.</summary>
-/// <remarks>The Source is layer 0 and the Loss the layer above the last, so rows go up an edge like activations and ∂E/∂y comes down one
-/// like deltas. Each silo that wants rows has a Source of its own, so from layer 0 nothing crosses.</remarks>
+/// <summary>The way from one layer to a neighbouring one, seen from one silo: who sends, who receives, and where each
+/// stands.</summary>
+/// <remarks>The Source is layer 0 and the Loss the layer above the last, so rows go up an edge like activations and
+/// ∂E/∂y comes down one like deltas. Each silo that wants rows has a Source of its own, so from layer 0 nothing
+/// crosses.</remarks>
 internal sealed class LayerLink
 {
     private readonly int[][] sendersOn;
@@ -12,14 +14,25 @@ internal sealed class LayerLink
         (From, Here) = (from, here);
         var senders = ActorsOf(plan, from);
         Units = from == 0 || from > plan.Depth ? [plan.UnitsOf(senders[0])] : plan.ShardUnits(from);
-        sendersOn = [.. placement.Silos.Select((_, silo) => from == 0
-            ? placement.HasSource(plan, silo) ? [0] : []
-            : Enumerable.Range(0, senders.Length).Where(i => SiloOf(senders[i]) == silo).ToArray())];
+        sendersOn =
+        [
+            .. placement.Silos.Select(
+                (_, silo) =>
+                    from == 0
+                        ? placement.HasSource(plan, silo)
+                            ? [0]
+                            : []
+                        : Enumerable.Range(0, senders.Length).Where(i => SiloOf(senders[i]) == silo).ToArray()
+            ),
+        ];
         UnitsHere = SendersHere.Sum(s => Units[s]);
         var receivers = ActorsOf(plan, to);
         ReceiversHere = receivers.Count(r => SiloOf(r) == here);
         SilosAcross = from == 0 ? [] : [.. receivers.Select(SiloOf).Distinct().Where(silo => silo != here).Order()];
-        Receivers = to == 0 ? Recipients.Source : to > plan.Depth ? Recipients.Loss : Recipients.ShardsOf(to);
+        Receivers =
+            to == 0 ? Recipients.Source
+            : to > plan.Depth ? Recipients.Loss
+            : Recipients.ShardsOf(to);
 
         int SiloOf(ActorId part) => placement.SiloOfPart[plan.OrdinalOf(part)];
     }
@@ -66,15 +79,18 @@ internal sealed class GatherBuffer(LayerLink edge)
     /// <summary>Whether all arrays that are made on this silo are in.</summary>
     public bool IsGathered => missingHere == 0;
 
-    /// <summary>Whether nobody waits for another array of this board: receivers have been served, other silos too.</summary>
+    /// <summary>Whether nobody waits for another array of this board: receivers have been served, other silos
+    /// too.</summary>
     public bool IsDone => IsGathered && (Slots.IsFull || edge.ReceiversHere == 0);
 
     /// <summary>Takes an array of one sender of this silo, or the bundle of another silo's.</summary>
     public InputOutcome Put(ActorId from, Payload payload)
     {
-        if (from.Kind == ActorRole.Exchange) return Slots.PutMany(edge.SendersOn(from.Index), payload);
+        if (from.Kind == ActorRole.Exchange)
+            return Slots.PutMany(edge.SendersOn(from.Index), payload);
         var outcome = Slots.Put(from.Kind == ActorRole.Shard ? from.Index : 0, payload);
-        if (outcome == InputOutcome.Accepted) missingHere--;
+        if (outcome == InputOutcome.Accepted)
+            missingHere--;
         return outcome;
     }
 

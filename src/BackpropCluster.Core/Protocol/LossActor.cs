@@ -3,7 +3,8 @@ using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>Gathers the outputs, compares them with the targets of the same rows, reports the loss and sends ∂E/∂y back.</summary>
+/// <summary>Gathers the outputs, compares them with the targets of the same rows, reports the loss and sends ∂E/∂y
+/// back.</summary>
 public class LossActor(Func<RunPlan, Dataset> open) : Actor(ActorId.Loss)
 {
     private Dataset? data;
@@ -37,14 +38,18 @@ public class LossActor(Func<RunPlan, Dataset> open) : Actor(ActorId.Loss)
 
     protected override void Handle(Message message, IOutbox outbox)
     {
-        if (message is not Activations outputs) return;
-        if (outputs.Key.Phase == Phase.Evaluate) Evaluate(outputs, outbox);
-        else Train(outputs, outbox);
+        if (message is not Activations outputs)
+            return;
+        if (outputs.Key.Phase == Phase.Evaluate)
+            Evaluate(outputs, outbox);
+        else
+            Train(outputs, outbox);
     }
 
     private void Reset()
     {
-        foreach (var slots in training) slots.Clear();
+        foreach (var slots in training)
+            slots.Clear();
         microbatches = new BatchMetrics[training.Length];
         evaluation!.Clear();
         (chunk, evaluated) = (0, default);
@@ -53,9 +58,11 @@ public class LossActor(Func<RunPlan, Dataset> open) : Actor(ActorId.Loss)
     private void Train(Activations outputs, IOutbox outbox)
     {
         // Reported: a repeat, whose array its sender may be filling anew already.
-        if (Array.TrueForAll(training, slots => slots.IsFull)) return;
+        if (Array.TrueForAll(training, slots => slots.IsFull))
+            return;
         var m = outputs.Key.Microbatch;
-        if (!Put(training[m], outputs.Key, outputs.Values, outbox) || !training[m].IsFull) return;
+        if (!Put(training[m], outputs.Key, outputs.Values, outbox) || !training[m].IsFull)
+            return;
 
         var key = outputs.Key with { From = Id };
         var batch = order!.CountOf(key.Step);
@@ -63,25 +70,33 @@ public class LossActor(Func<RunPlan, Dataset> open) : Actor(ActorId.Loss)
         var losses = rowLosses.AsSpan(order.FirstOf(key.Step, m), rows.Length);
         var gradient = gradients[m].OfLength(training[m].Values.Length);
         microbatches[m] = Compare(training[m], data!.Training, rows, losses, gradient, batch, key, outbox);
-        outbox.Send(Recipients.ShardsOf(Plan.Depth), new Deltas(key with { Phase = Phase.Backward }, new Payload(data.Outputs, rows.Length, gradient)));
-        if (Array.TrueForAll(training, slots => slots.IsFull)) ReportStep(key, batch, outbox);
+        outbox.Send(
+            Recipients.ShardsOf(Plan.Depth),
+            new Deltas(key with { Phase = Phase.Backward }, new Payload(data.Outputs, rows.Length, gradient))
+        );
+        if (Array.TrueForAll(training, slots => slots.IsFull))
+            ReportStep(key, batch, outbox);
     }
 
     // Microbatches may finish in any order; the sum runs over the batch's rows in theirs, once all are there.
     private void ReportStep(MessageKey key, int batch, IOutbox outbox)
     {
         var loss = 0.0;
-        foreach (var row in rowLosses.AsSpan(0, batch)) loss += row;
+        foreach (var row in rowLosses.AsSpan(0, batch))
+            loss += row;
         Report(key with { Microbatch = 0 }, loss / batch, microbatches.Sum(m => m.Correct ?? 0), batch, outbox);
     }
 
     private void Evaluate(Activations outputs, IOutbox outbox)
     {
-        // Chunks come one after the other: the coordinator asks for the next when this one is reported. An earlier one is a repeat.
-        if (outputs.Key.Microbatch < chunk) return;
+        // Chunks come one after the other: the coordinator asks for the next when this one is reported. An earlier one
+        // is a repeat.
+        if (outputs.Key.Microbatch < chunk)
+            return;
         if (outputs.Key.Microbatch > chunk)
         {
-            // A Loss that was lost between two chunks cannot know the first one's sum; a mean over the rest would look like a result.
+            // A Loss that was lost between two chunks cannot know the first one's sum; a mean over the rest would look
+            // like a result.
             if (evaluated.Rows != outputs.Key.Microbatch * EvaluationRows.ChunkRows)
             {
                 AskForRestore(outputs.Key, outbox);
@@ -92,7 +107,8 @@ public class LossActor(Func<RunPlan, Dataset> open) : Actor(ActorId.Loss)
             evaluation!.Clear();
         }
 
-        if (!Put(evaluation!, outputs.Key, outputs.Values, outbox) || !evaluation!.IsFull) return;
+        if (!Put(evaluation!, outputs.Key, outputs.Values, outbox) || !evaluation!.IsFull)
+            return;
         var key = outputs.Key with { From = Id };
         var rows = EvaluationRows.Chunk(Plan, chunk);
         var losses = new double[rows.Length];
@@ -100,36 +116,65 @@ public class LossActor(Func<RunPlan, Dataset> open) : Actor(ActorId.Loss)
 
         // A sum over rows until the last chunk: the size of the chunks must not show in the result.
         var loss = evaluated.Loss;
-        foreach (var row in losses) loss += row;
+        foreach (var row in losses)
+            loss += row;
         evaluated = new BatchMetrics(loss, (evaluated.Correct ?? 0) + score.Correct, evaluated.Rows + rows.Length);
         Report(key, loss / evaluated.Rows, evaluated.Correct ?? 0, evaluated.Rows, outbox);
     }
 
-    /// <summary>Losses of some rows into <paramref name="losses"/> and, if wanted, ∂E/∂y (outputs × rows) into <paramref name="gradient"/>.</summary>
+    /// <summary>Losses of some rows into <paramref name="losses"/> and, if wanted, ∂E/∂y (outputs × rows) into
+    /// <paramref name="gradient"/>.</summary>
     private BatchMetrics Compare(
-        InputBuffer outputs, RowSet set, int[] rows, Span<double> losses, double[] gradient, int batch, MessageKey key, IOutbox outbox)
+        InputBuffer outputs,
+        RowSet set,
+        int[] rows,
+        Span<double> losses,
+        double[] gradient,
+        int batch,
+        MessageKey key,
+        IOutbox outbox
+    )
     {
         var (y, slope, correct) = (new double[outputs.TotalUnits], new double[outputs.TotalUnits], 0);
         for (var r = 0; r < rows.Length; r++)
         {
-            for (var o = 0; o < y.Length; o++) y[o] = outputs.Values[o * rows.Length + r];
+            for (var o = 0; o < y.Length; o++)
+                y[o] = outputs.Values[o * rows.Length + r];
             var target = set.Target(rows[r]);
             losses[r] = Plan.Spec.Model.Loss.Value(y, target);
-            if (LossRules.IsCorrect(y, target)) correct++;
-            if (gradient.Length == 0) continue;
+            if (LossRules.IsCorrect(y, target))
+                correct++;
+            if (gradient.Length == 0)
+                continue;
             Plan.Spec.Model.Loss.Gradient(y, target, batch, slope);
-            for (var o = 0; o < y.Length; o++) gradient[o * rows.Length + r] = slope[o];
+            for (var o = 0; o < y.Length; o++)
+                gradient[o * rows.Length + r] = slope[o];
         }
 
         if (key.Trace.IsSampled)
-            outbox.Observe(new LossComputed(
-                key, rows.Length, Snapshot(key, outputs.Values), Snapshot(key, [.. Enumerable.Range(0, y.Length).SelectMany(o => rows.Select(row => set.Target(row)[o]))]), Snapshot(key, gradient)));
+            outbox.Observe(
+                new LossComputed(
+                    key,
+                    rows.Length,
+                    Snapshot(key, outputs.Values),
+                    Snapshot(
+                        key,
+                        [.. Enumerable.Range(0, y.Length).SelectMany(o => rows.Select(row => set.Target(row)[o]))]
+                    ),
+                    Snapshot(key, gradient)
+                )
+            );
         return new BatchMetrics(0, correct, rows.Length);
     }
 
     private void Report(MessageKey key, double loss, int correct, int rows, IOutbox outbox)
     {
-        if (double.IsFinite(loss)) outbox.Send(Recipients.Coordinator, new Report(key, new BatchMetrics(loss, data!.HasClasses ? correct : null, rows)));
-        else Fail(key, FailureKind.NotFinite, $"the loss became {loss} at step {key.Step}", outbox);
+        if (double.IsFinite(loss))
+            outbox.Send(
+                Recipients.Coordinator,
+                new Report(key, new BatchMetrics(loss, data!.HasClasses ? correct : null, rows))
+            );
+        else
+            Fail(key, FailureKind.NotFinite, $"the loss became {loss} at step {key.Step}", outbox);
     }
 }

@@ -3,7 +3,8 @@ using System.Collections.Immutable;
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>The silos that may hold parts, and those that want to leave.</summary>
-/// <param name="own">The coordinator's own silo. It need not be one of those that may hold parts: it may lack the data.</param>
+/// <param name="own">The coordinator's own silo. It need not be one of those that may hold parts: it may lack the
+/// data.</param>
 /// <param name="eligible">Members that can take part; the own one first, if it can.</param>
 internal sealed class Membership(string own, ImmutableArray<string> eligible)
 {
@@ -20,12 +21,15 @@ internal sealed class Membership(string own, ImmutableArray<string> eligible)
     public ImmutableArray<string> Objections { get; private set; } = [];
 
     /// <summary>Those that are to hold parts. Where all leave, the last step boundary is theirs still.</summary>
-    public ImmutableArray<string> Staying => Silos.Any(s => !leaving.Contains(s)) ? [.. Silos.Where(s => !leaving.Contains(s))] : Silos;
+    public ImmutableArray<string> Staying =>
+        Silos.Any(s => !leaving.Contains(s)) ? [.. Silos.Where(s => !leaving.Contains(s))] : Silos;
 
-    public void Set(ImmutableArray<string> members, ImmutableArray<string> objections) => (Silos, Objections) = (members, objections);
+    public void Set(ImmutableArray<string> members, ImmutableArray<string> objections) =>
+        (Silos, Objections) = (members, objections);
 
     /// <summary>A silo has said that it cannot take part; until the next list says otherwise.</summary>
-    public void Refuse(string silo, string objection) => (Silos, Objections) = (Silos.Remove(silo), Objections.Add(objection));
+    public void Refuse(string silo, string objection) =>
+        (Silos, Objections) = (Silos.Remove(silo), Objections.Add(objection));
 
     /// <summary>Enters that a silo wants to leave; false if that was known.</summary>
     public bool Leave(string silo) => leaving.Add(silo);

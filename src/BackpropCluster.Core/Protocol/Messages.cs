@@ -3,7 +3,8 @@ using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>The whole wire on one page. All messages are one-way, immutable, and may be lost, repeated or reordered.</summary>
+/// <summary>The whole wire on one page. All messages are one-way, immutable, and may be lost, repeated or
+/// reordered.</summary>
 /// <remarks><code>
 /// coordinator → all        Restore       adopt the term, load this version, answer Restored
 /// coordinator → all        Advance       the step before is committed, this one begins
@@ -13,8 +14,8 @@ namespace BackpropCluster.Core.Protocol;
 /// exchange → exchange            either        the arrays of all senders of one layer on one silo, end to end
 /// exchange → receivers        either        the array of the whole layer
 /// all → coordinator        Restored      the version is loaded; from an exchange: by every part of its silo
-/// shard → coordinator      Ready         all gradients of the step are in; from an exchange: of every shard of its silo
-/// Loss → coordinator       Report        the loss of the step, or of the evaluated rows so far
+/// shard → coordinator      Ready         all gradients of the step are in; from an exchange: of every shard of its
+/// silo Loss → coordinator       Report        the loss of the step, or of the evaluated rows so far
 /// any → coordinator        NeedRestore   a message came that my state cannot follow
 /// any → coordinator        Failure       the run cannot go on
 ///
@@ -35,7 +36,12 @@ public abstract record Message([property: Id(0)] MessageKey Key);
 /// <param name="Placement">Who stands where.</param>
 /// <param name="From">The checkpoint to load; <see langword="null"/> begins with the initial weights.</param>
 [GenerateSerializer, Immutable, Alias("restore")]
-public sealed record Restore(MessageKey Key, [property: Id(0)] RunPlan Plan, [property: Id(1)] Placement Placement, [property: Id(2)] CheckpointId? From) : Message(Key);
+public sealed record Restore(
+    MessageKey Key,
+    [property: Id(0)] RunPlan Plan,
+    [property: Id(1)] Placement Placement,
+    [property: Id(2)] CheckpointId? From
+) : Message(Key);
 
 [GenerateSerializer, Immutable, Alias("restored")]
 public sealed record Restored(MessageKey Key) : Message(Key);
@@ -52,7 +58,8 @@ public sealed record Evaluate(MessageKey Key) : Message(Key);
 public sealed record Activations(MessageKey Key, [property: Id(0)] Payload Values) : Message(Key);
 
 /// <param name="Key">Backward.</param>
-/// <param name="Values">δ: the sender's units × rows; from the Loss ∂E/∂y of all outputs × rows, already divided by the batch's rows.</param>
+/// <param name="Values">δ: the sender's units × rows; from the Loss ∂E/∂y of all outputs × rows, already divided by the
+/// batch's rows.</param>
 [GenerateSerializer, Immutable, Alias("deltas")]
 public sealed record Deltas(MessageKey Key, [property: Id(0)] Payload Values) : Message(Key);
 
@@ -69,10 +76,13 @@ public sealed record NeedRestore(MessageKey Key) : Message(Key);
 /// <param name="Kind">Whose fault it is.</param>
 /// <param name="Reason">One sentence for the user.</param>
 [GenerateSerializer, Immutable, Alias("failure")]
-public sealed record Failure(MessageKey Key, [property: Id(0)] FailureKind Kind, [property: Id(1)] string Reason) : Message(Key)
+public sealed record Failure(MessageKey Key, [property: Id(0)] FailureKind Kind, [property: Id(1)] string Reason)
+    : Message(Key)
 {
-    /// <summary>The one silo that cannot go on, as placements name it; <see langword="null"/> where the run itself cannot.</summary>
-    [Id(2)] public string? Silo { get; init; }
+    /// <summary>The one silo that cannot go on, as placements name it; <see langword="null"/> where the run itself
+    /// cannot.</summary>
+    [Id(2)]
+    public string? Silo { get; init; }
 }
 
 [GenerateSerializer, Immutable, Alias("save")]
@@ -82,15 +92,16 @@ public sealed record Save(MessageKey Key) : Message(Key);
 /// <param name="Shard">Its units.</param>
 /// <param name="Part">What it holds.</param>
 [GenerateSerializer, Immutable, Alias("save-part")]
-public sealed record SaveShard(MessageKey Key, [property: Id(0)] ShardRange Shard, [property: Id(1)] ShardSnapshot Part) : Message(Key);
+public sealed record SaveShard(MessageKey Key, [property: Id(0)] ShardRange Shard, [property: Id(1)] ShardSnapshot Part)
+    : Message(Key);
 
 /// <param name="Key">Save; from the shard whose part it is, or from the exchange of those whose parts they are.</param>
 /// <param name="Parts">What was written.</param>
 [GenerateSerializer, Immutable, Alias("saved")]
 public sealed record Saved(MessageKey Key, [property: Id(0)] ImmutableArray<SavedShard> Parts) : Message(Key);
 
-/// <param name="Key">The highest term known; its step names the attempt, so that a late answer to an earlier one, or to another
-/// coordinator's, is told apart.</param>
+/// <param name="Key">The highest term known; its step names the attempt, so that a late answer to an earlier one, or to
+/// another coordinator's, is told apart.</param>
 /// <param name="Plan">The run.</param>
 [GenerateSerializer, Immutable, Alias("lead")]
 public sealed record AcquireLeadership(MessageKey Key, [property: Id(0)] RunPlan Plan) : Message(Key);
@@ -101,7 +112,11 @@ public sealed record AcquireLeadership(MessageKey Key, [property: Id(0)] RunPlan
 /// <param name="Warnings">Newer ones that are broken, one sentence each.</param>
 [GenerateSerializer, Immutable, Alias("led")]
 public sealed record LeadershipGranted(
-    MessageKey Key, [property: Id(0)] CheckpointId? Id, [property: Id(1)] Checkpoint? Checkpoint, [property: Id(2)] ImmutableArray<string> Warnings) : Message(Key);
+    MessageKey Key,
+    [property: Id(0)] CheckpointId? Id,
+    [property: Id(1)] Checkpoint? Checkpoint,
+    [property: Id(2)] ImmutableArray<string> Warnings
+) : Message(Key);
 
 [GenerateSerializer, Immutable, Alias("move-head")]
 public sealed record CommitCheckpoint(MessageKey Key, [property: Id(0)] Checkpoint Checkpoint) : Message(Key);
@@ -113,7 +128,8 @@ public sealed record CheckpointCommitted(MessageKey Key) : Message(Key);
 /// <param name="Fault">Whose fault it is.</param>
 /// <param name="Reason">One sentence.</param>
 [GenerateSerializer, Immutable, Alias("store-failed")]
-public sealed record StoreFailed(MessageKey Key, [property: Id(0)] StoreFault Fault, [property: Id(1)] string Reason) : Message(Key);
+public sealed record StoreFailed(MessageKey Key, [property: Id(0)] StoreFault Fault, [property: Id(1)] string Reason)
+    : Message(Key);
 
 /// <summary>Why the store did not do what it was asked for.</summary>
 public enum StoreFault : byte
@@ -134,7 +150,8 @@ public enum FailureKind : byte
     /// <summary>NaN or infinity turned up: the training diverged.</summary>
     NotFinite,
 
-    /// <summary>Something that must be equal was not: two messages of one key, two ends of a weight, a replayed loss.</summary>
+    /// <summary>Something that must be equal was not: two messages of one key, two ends of a weight, a replayed
+    /// loss.</summary>
     Divergence,
 
     /// <summary>A bug of ours.</summary>

@@ -1,7 +1,7 @@
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>What happened, for people who want to see it, never for the computation itself: what a part computed in a traced step, or what
-/// became of the run (<see cref="RunObservation"/>).</summary>
+/// <summary>What happened, for people who want to see it, never for the computation itself: what a part computed in a
+/// traced step, or what became of the run (<see cref="RunObservation"/>).</summary>
 /// <remarks>Arrays are empty where the run's <see cref="TraceDetail"/> asks for times only.</remarks>
 public abstract record Observation(MessageKey Key);
 
@@ -23,7 +23,16 @@ public sealed record GatherCompleted(MessageKey Key, ActorId Last) : Observation
 /// <param name="Z">Units × rows.</param>
 /// <param name="Y">Units × rows.</param>
 /// <param name="Rows">Of this microbatch.</param>
-public sealed record ShardForward(MessageKey Key, ShardRange Shard, int Rows, double[] X, double[] Weights, double[] Biases, double[] Z, double[] Y) : Observation(Key);
+public sealed record ShardForward(
+    MessageKey Key,
+    ShardRange Shard,
+    int Rows,
+    double[] X,
+    double[] Weights,
+    double[] Biases,
+    double[] Z,
+    double[] Y
+) : Observation(Key);
 
 /// <summary>The Loss compared outputs with targets.</summary>
 /// <param name="Key">The step.</param>
@@ -31,7 +40,8 @@ public sealed record ShardForward(MessageKey Key, ShardRange Shard, int Rows, do
 /// <param name="Targets">Outputs × rows.</param>
 /// <param name="Gradient">∂E/∂y, outputs × rows; empty in an evaluation.</param>
 /// <param name="Rows">Of this microbatch.</param>
-public sealed record LossComputed(MessageKey Key, int Rows, double[] Y, double[] Targets, double[] Gradient) : Observation(Key);
+public sealed record LossComputed(MessageKey Key, int Rows, double[] Y, double[] Targets, double[] Gradient)
+    : Observation(Key);
 
 /// <summary>A shard computed δ and its gradients.</summary>
 /// <param name="Key">The step.</param>
@@ -43,11 +53,20 @@ public sealed record LossComputed(MessageKey Key, int Rows, double[] Y, double[]
 /// <param name="WeightGradients">∂W of this microbatch, units × inputs.</param>
 /// <param name="Rows">Of this microbatch.</param>
 public sealed record ShardBackward(
-    MessageKey Key, ShardRange Shard, int Rows, double[] Above, double[] Outgoing, double[] Slopes, double[] Delta, double[] WeightGradients) : Observation(Key);
+    MessageKey Key,
+    ShardRange Shard,
+    int Rows,
+    double[] Above,
+    double[] Outgoing,
+    double[] Slopes,
+    double[] Delta,
+    double[] WeightGradients
+) : Observation(Key);
 
 /// <summary>A shard saw the proof of a commit and applied its update.</summary>
 /// <param name="Key">The step that was committed.</param>
 /// <param name="Shard">Which units.</param>
 /// <param name="Weights">Units × inputs, after the update.</param>
 /// <param name="Biases">After the update.</param>
-public sealed record ShardUpdated(MessageKey Key, ShardRange Shard, double[] Weights, double[] Biases) : Observation(Key);
+public sealed record ShardUpdated(MessageKey Key, ShardRange Shard, double[] Weights, double[] Biases)
+    : Observation(Key);

@@ -18,9 +18,16 @@ public static class ParametersAssembly
             ShardParameters[] shards = [.. plan.ShardsOf(layer).Select(read)];
             var sum = shards.Aggregate(0UL, (s, p) => s + p.WeightsSum);
             if (layer > 1 && sum != outgoingBelow)
-                throw new DivergenceException($"the two ends of the weights between layers {layer - 1} and {layer} differ");
+                throw new DivergenceException(
+                    $"the two ends of the weights between layers {layer - 1} and {layer} differ"
+                );
             outgoingBelow = shards.Aggregate(0UL, (s, p) => s + p.OutgoingSum);
-            layers.Add(new LayerParameters([.. shards.SelectMany(p => p.Weights.Values)], [.. shards.SelectMany(p => p.Biases.Values)]));
+            layers.Add(
+                new LayerParameters(
+                    [.. shards.SelectMany(p => p.Weights.Values)],
+                    [.. shards.SelectMany(p => p.Biases.Values)]
+                )
+            );
         }
 
         return layers.MoveToImmutable();

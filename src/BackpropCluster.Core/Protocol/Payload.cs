@@ -1,8 +1,10 @@
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>One sender's array: all rows of its first unit, then all rows of its second, …</summary>
-/// <remarks>Immutable by agreement until its step is committed: every receiver on a silo holds this very object, so whoever wrote to
-/// <see cref="Values"/> before would change numbers under its neighbours. After the commit its sender fills it anew (<see cref="ReusableBuffer"/>). Crosses a wire by a codec of its own (Grains: PayloadCodec).</remarks>
+/// <remarks>Immutable by agreement until its step is committed: every receiver on a silo holds this very object, so
+/// whoever wrote to
+/// <see cref="Values"/> before would change numbers under its neighbours. After the commit its sender fills it anew
+/// (<see cref="ReusableBuffer"/>). Crosses a wire by a codec of its own (Grains: PayloadCodec).</remarks>
 [Immutable]
 public sealed class Payload
 {

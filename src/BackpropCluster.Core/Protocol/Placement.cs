@@ -24,15 +24,23 @@ public enum PlacementRule : byte
 /// <param name="CoordinatorSilo">The coordinator's own silo, whether it may hold parts or not.</param>
 [GenerateSerializer, Immutable, Alias("placement")]
 public sealed record Placement(
-    [property: Id(0)] ImmutableArray<string> Silos, [property: Id(1)] ImmutableArray<int> SiloOfPart, [property: Id(2)] string CoordinatorSilo)
+    [property: Id(0)] ImmutableArray<string> Silos,
+    [property: Id(1)] ImmutableArray<int> SiloOfPart,
+    [property: Id(2)] string CoordinatorSilo
+)
 {
-
     /// <summary>Lays the parts by the plan's rule.</summary>
     /// <param name="plan">The run.</param>
     /// <param name="silos">The members.</param>
-    /// <param name="before">Where parts stand now: with <see cref="PlacementRule.Spread"/> one whose silo is still a member stays there.</param>
+    /// <param name="before">Where parts stand now: with <see cref="PlacementRule.Spread"/> one whose silo is still a
+    /// member stays there.</param>
     /// <param name="coordinator">The coordinator's silo; the first one where none is given.</param>
-    public static Placement Of(RunPlan plan, ImmutableArray<string> silos, Placement? before = null, string? coordinator = null)
+    public static Placement Of(
+        RunPlan plan,
+        ImmutableArray<string> silos,
+        Placement? before = null,
+        string? coordinator = null
+    )
     {
         var chosen = plan.Placement switch
         {
@@ -50,34 +58,47 @@ public sealed record Placement(
     /// <summary>Whether any part stands on a silo.</summary>
     public bool Uses(string silo) => Silos.IndexOf(silo) is >= 0 and var index && SiloOfPart.Contains(index);
 
-    /// <summary>Whether rows are wanted on a silo: each one that holds units of layer 1 has a Source of its own, since all have the data
-    /// and which rows a step takes is known everywhere. Rows would else be most of what crosses.</summary>
-    public bool HasSource(RunPlan plan, int silo) => plan.ShardsOf(1).Any(s => SiloOfPart[plan.OrdinalOf(ActorId.Shard(1, s.Index))] == silo);
+    /// <summary>Whether rows are wanted on a silo: each one that holds units of layer 1 has a Source of its own, since
+    /// all have the data and which rows a step takes is known everywhere. Rows would else be most of what
+    /// crosses.</summary>
+    public bool HasSource(RunPlan plan, int silo) =>
+        plan.ShardsOf(1).Any(s => SiloOfPart[plan.OrdinalOf(ActorId.Shard(1, s.Index))] == silo);
 
-    /// <summary>Whether a silo must be able to read the data: it has rows to send, or targets to compare with.</summary>
+    /// <summary>Whether a silo must be able to read the data: it has rows to send, or targets to compare
+    /// with.</summary>
     public bool NeedsRows(RunPlan plan, int silo) => ActorsOn(plan, silo).Any(part => part.Kind != ActorRole.Shard);
 
     /// <summary>The parts on one silo.</summary>
     public IEnumerable<ActorId> ActorsOn(RunPlan plan, int silo)
     {
-        var shardsAndLoss = plan.Actors.Where((part, ordinal) => part.Kind != ActorRole.Source && SiloOfPart[ordinal] == silo);
+        var shardsAndLoss = plan.Actors.Where(
+            (part, ordinal) => part.Kind != ActorRole.Source && SiloOfPart[ordinal] == silo
+        );
         return HasSource(plan, silo) ? shardsAndLoss.Prepend(ActorId.Source) : shardsAndLoss;
     }
 
-    /// <summary>Bytes of arrays that cross between silos in one step of so many rows: each array once to each other silo that holds a
-    /// receiver. Rows do not cross.</summary>
+    /// <summary>Bytes of arrays that cross between silos in one step of so many rows: each array once to each other
+    /// silo that holds a receiver. Rows do not cross.</summary>
     public long BytesThatCross(RunPlan plan, int rows)
     {
         ActorId[] parts = [.. plan.Actors];
-        var silosOf = Enumerable.Range(0, plan.Depth + 2).Select(layer => parts.Where(p => LayerOf(p, plan) == layer).Select(p => SiloOfPart[plan.OrdinalOf(p)]).ToHashSet()).ToArray();
+        var silosOf = Enumerable
+            .Range(0, plan.Depth + 2)
+            .Select(layer =>
+                parts.Where(p => LayerOf(p, plan) == layer).Select(p => SiloOfPart[plan.OrdinalOf(p)]).ToHashSet()
+            )
+            .ToArray();
         var bytes = 0L;
         foreach (var (ordinal, part) in parts.Index())
         {
             var (layer, silo) = (LayerOf(part, plan), SiloOfPart[ordinal]);
             long array = plan.UnitsOf(part) * (long)rows * sizeof(double);
-            if (layer == 0) continue;
-            if (layer <= plan.Depth) bytes += array * silosOf[layer + 1].Count(s => s != silo);
-            if (layer >= 2) bytes += array * silosOf[layer - 1].Count(s => s != silo);
+            if (layer == 0)
+                continue;
+            if (layer <= plan.Depth)
+                bytes += array * silosOf[layer + 1].Count(s => s != silo);
+            if (layer >= 2)
+                bytes += array * silosOf[layer - 1].Count(s => s != silo);
         }
 
         return bytes;
@@ -92,10 +113,17 @@ public sealed record Placement(
         for (var p = 0; p < parts.Length; p++)
         {
             chosen[p] = before is null ? -1 : silos.IndexOf(before.SiloOf(p));
-            if (chosen[p] >= 0) load[chosen[p]] += plan.MultiplyAddsOf(parts[p]);
+            if (chosen[p] >= 0)
+                load[chosen[p]] += plan.MultiplyAddsOf(parts[p]);
         }
 
-        foreach (var p in Enumerable.Range(0, parts.Length).Where(p => chosen[p] < 0).OrderByDescending(p => plan.MultiplyAddsOf(parts[p])).ThenBy(p => p))
+        foreach (
+            var p in Enumerable
+                .Range(0, parts.Length)
+                .Where(p => chosen[p] < 0)
+                .OrderByDescending(p => plan.MultiplyAddsOf(parts[p]))
+                .ThenBy(p => p)
+        )
         {
             chosen[p] = Array.IndexOf(load, load.Min());
             load[chosen[p]] += plan.MultiplyAddsOf(parts[p]);
@@ -107,7 +135,12 @@ public sealed record Placement(
     // A stage ends where the multiply-adds so far are nearest to its share of all of them.
     private static int[] ByLayer(RunPlan plan, int silos)
     {
-        long[] work = [.. Enumerable.Range(1, plan.Depth).Select(layer => plan.ShardsOf(layer).Sum(s => plan.MultiplyAddsOf(ActorId.Shard(layer, s.Index))))];
+        long[] work =
+        [
+            .. Enumerable
+                .Range(1, plan.Depth)
+                .Select(layer => plan.ShardsOf(layer).Sum(s => plan.MultiplyAddsOf(ActorId.Shard(layer, s.Index)))),
+        ];
         var (total, below) = (work.Sum(), 0L);
         var stageOfLayer = new int[plan.Depth + 2];
         for (var layer = 1; layer <= plan.Depth; layer++)
@@ -121,7 +154,17 @@ public sealed record Placement(
     }
 
     private static int[] ByShard(RunPlan plan, int silos) =>
-        [.. plan.Actors.Select(p => p.Kind == ActorRole.Shard ? (int)((long)p.Index * silos / plan.ShardsOf(p.Layer).Length) : 0)];
+        [
+            .. plan.Actors.Select(p =>
+                p.Kind == ActorRole.Shard ? (int)((long)p.Index * silos / plan.ShardsOf(p.Layer).Length) : 0
+            ),
+        ];
 
-    private static int LayerOf(ActorId part, RunPlan plan) => part.Kind switch { ActorRole.Source => 0, ActorRole.Loss => plan.Depth + 1, _ => part.Layer };
+    private static int LayerOf(ActorId part, RunPlan plan) =>
+        part.Kind switch
+        {
+            ActorRole.Source => 0,
+            ActorRole.Loss => plan.Depth + 1,
+            _ => part.Layer,
+        };
 }

@@ -4,20 +4,22 @@ using BackpropCluster.Core.Learning;
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>What the store knows of a run as a whole: who leads it, and which checkpoints count.</summary>
-/// <remarks>The rules by which it changes are here, pure, for every store alike: a folder, Redis, a simulator's.</remarks>
+/// <remarks>The rules by which it changes are here, pure, for every store alike: a folder, Redis, a
+/// simulator's.</remarks>
 /// <param name="Fingerprint">Of the run.</param>
 /// <param name="Term">The highest term that was given out.</param>
 /// <param name="Sequence">Grows with every write, from 1.</param>
 /// <param name="Checkpoints">Those that count, the oldest first.</param>
-/// <param name="Dropped">Those that counted once and whose records may still be there. They are deleted before the next head is written, so
-/// a crash between the two leaves nothing that no head knows of.</param>
+/// <param name="Dropped">Those that counted once and whose records may still be there. They are deleted before the next
+/// head is written, so a crash between the two leaves nothing that no head knows of.</param>
 [GenerateSerializer, Immutable, Alias("run-head")]
 public sealed record RunManifest(
     [property: Id(0)] ulong Fingerprint,
     [property: Id(1)] int Term,
     [property: Id(2)] long Sequence,
     [property: Id(3)] ImmutableArray<CheckpointId> Checkpoints,
-    [property: Id(4)] ImmutableArray<CheckpointId> Dropped)
+    [property: Id(4)] ImmutableArray<CheckpointId> Dropped
+)
 {
     /// <summary>The head of a run that nobody has led yet.</summary>
     public static RunManifest New(ulong fingerprint) => new(fingerprint, 0, 0, [], []);
@@ -45,11 +47,14 @@ public sealed record RunManifest(
         return this with { Checkpoints = kept, Dropped = [.. Checkpoints.Except(kept)] };
     }
 
-    // By accuracy where there are classes, else by loss; of equals the earliest. A version that was not evaluated is no candidate.
+    // By accuracy where there are classes, else by loss; of equals the earliest. A version that was not evaluated is no
+    // candidate.
     private static CheckpointId? Best(ImmutableArray<CheckpointId> all, ImmutableArray<EvaluationMetrics> evaluations)
     {
         var scores = evaluations.ToDictionary(e => e.Version, e => e.Score);
         return all.Where(c => scores.ContainsKey(c.Version))
-            .MinBy(c => scores[c.Version] is var s ? (-(s.Accuracy ?? 0), s.Accuracy is null ? s.Loss : 0, c.Version) : default);
+            .MinBy(c =>
+                scores[c.Version] is var s ? (-(s.Accuracy ?? 0), s.Accuracy is null ? s.Loss : 0, c.Version) : default
+            );
     }
 }

@@ -3,8 +3,8 @@ using BackpropCluster.Core.Learning;
 namespace BackpropCluster.Core.Protocol;
 
 /// <summary>What happened to a run, said by its coordinator to whoever counts, logs or draws it.</summary>
-/// <remarks>Each is said once, when it has happened, with all that is to be known of it, so that nobody has to find out what
-/// happened by comparing what the coordinator says of itself before and after.</remarks>
+/// <remarks>Each is said once, when it has happened, with all that is to be known of it, so that nobody has to find out
+/// what happened by comparing what the coordinator says of itself before and after.</remarks>
 public abstract record RunObservation(MessageKey Key) : Observation(Key);
 
 /// <summary>Every part is asked to load a version: the run begins, recovers, moves, or is taken over.</summary>

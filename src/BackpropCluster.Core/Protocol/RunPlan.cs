@@ -8,7 +8,12 @@ namespace BackpropCluster.Core.Protocol;
 /// <param name="First">Its first unit, from 0.</param>
 /// <param name="Units">How many units.</param>
 [GenerateSerializer, Immutable, Alias("slice-range")]
-public readonly record struct ShardRange([property: Id(0)] int Layer, [property: Id(1)] int Index, [property: Id(2)] int First, [property: Id(3)] int Units)
+public readonly record struct ShardRange(
+    [property: Id(0)] int Layer,
+    [property: Id(1)] int Index,
+    [property: Id(2)] int First,
+    [property: Id(3)] int Units
+)
 {
     public int Last => First + Units - 1;
 }
@@ -18,33 +23,57 @@ public readonly record struct ShardRange([property: Id(0)] int Layer, [property:
 [GenerateSerializer, Immutable, Alias("run-plan")]
 public sealed record RunPlan
 {
-    // Follows from the rest. One reference, because all parts of a silo share the plan and several may come here first at once;
-    // with what it was made from, because a copy of the plan with another granularity takes it along.
+    // Follows from the rest. One reference, because all parts of a silo share the plan and several may come here first
+    // at once; with what it was made from, because a copy of the plan with another granularity takes it along.
     [NonSerialized]
     private ShardTable? table;
 
     /// <summary>The run's id, unique in its cluster.</summary>
-    [Id(0)] public required string Run { get; init; }
+    [Id(0)]
+    public required string Run { get; init; }
 
     /// <summary>Hash of id and run file; in every key. A message of another one is refused.</summary>
-    [Id(1)] public required ulong Fingerprint { get; init; }
-    [Id(2)] public required RunSpec Spec { get; init; }
-    [Id(3)] public required Granularity Granularity { get; init; }
-    [Id(4)] public required int Features { get; init; }
-    [Id(5)] public required int TrainingRows { get; init; }
-    [Id(6)] public required int TestRows { get; init; }
-    [Id(7)] public required bool HasClasses { get; init; }
-    [Id(8)] public CheckpointRule Checkpoints { get; init; } = CheckpointRule.None;
-    [Id(9)] public PlacementRule Placement { get; init; }
+    [Id(1)]
+    public required ulong Fingerprint { get; init; }
 
-    /// <summary>SHA-256 over the data's files as they lie; empty for built-in data. A silo whose files differ takes no part.</summary>
-    [Id(10)] public string DataSha256 { get; init; } = "";
+    [Id(2)]
+    public required RunSpec Spec { get; init; }
 
-    /// <summary>Of the program that made the plan. Another version may add up in another way, so its silos take no part.</summary>
-    [Id(11)] public string Version { get; init; } = "";
+    [Id(3)]
+    public required Granularity Granularity { get; init; }
 
-    /// <summary>How long the run may go without a new step, once it has begun to recover or no silo can hold its parts, before it is given up.</summary>
-    [Id(12)] public TimeSpan GiveUpAfter { get; init; } = TimeSpan.FromMinutes(5);
+    [Id(4)]
+    public required int Features { get; init; }
+
+    [Id(5)]
+    public required int TrainingRows { get; init; }
+
+    [Id(6)]
+    public required int TestRows { get; init; }
+
+    [Id(7)]
+    public required bool HasClasses { get; init; }
+
+    [Id(8)]
+    public CheckpointRule Checkpoints { get; init; } = CheckpointRule.None;
+
+    [Id(9)]
+    public PlacementRule Placement { get; init; }
+
+    /// <summary>SHA-256 over the data's files as they lie; empty for built-in data. A silo whose files differ takes no
+    /// part.</summary>
+    [Id(10)]
+    public string DataSha256 { get; init; } = "";
+
+    /// <summary>Of the program that made the plan. Another version may add up in another way, so its silos take no
+    /// part.</summary>
+    [Id(11)]
+    public string Version { get; init; } = "";
+
+    /// <summary>How long the run may go without a new step, once it has begun to recover or no silo can hold its parts,
+    /// before it is given up.</summary>
+    [Id(12)]
+    public TimeSpan GiveUpAfter { get; init; } = TimeSpan.FromMinutes(5);
 
     public int Depth => Spec.Model.Layers.Length;
 
@@ -56,7 +85,10 @@ public sealed record RunPlan
 
     /// <summary>Every part but the coordinator, by ordinal.</summary>
     public IEnumerable<ActorId> Actors =>
-        Shards.SelectMany(layer => layer.Select(s => ActorId.Shard(s.Layer, s.Index))).Prepend(ActorId.Source).Append(ActorId.Loss);
+        Shards
+            .SelectMany(layer => layer.Select(s => ActorId.Shard(s.Layer, s.Index)))
+            .Prepend(ActorId.Source)
+            .Append(ActorId.Loss);
 
     public int ShardCount => Shards.Sum(layer => layer.Length);
 
@@ -67,35 +99,48 @@ public sealed record RunPlan
     {
         switch (part.Kind)
         {
-            case ActorRole.Source: return 0;
-            case ActorRole.Loss: return ActorCount - 1;
-            case ActorRole.Shard when part.Layer >= 1 && part.Layer <= Depth && part.Index >= 0 && part.Index < ShardsOf(part.Layer).Length:
+            case ActorRole.Source:
+                return 0;
+            case ActorRole.Loss:
+                return ActorCount - 1;
+            case ActorRole.Shard
+                when part.Layer >= 1
+                    && part.Layer <= Depth
+                    && part.Index >= 0
+                    && part.Index < ShardsOf(part.Layer).Length:
                 var ordinal = 1 + part.Index;
-                for (var layer = 1; layer < part.Layer; layer++) ordinal += ShardsOf(layer).Length;
+                for (var layer = 1; layer < part.Layer; layer++)
+                    ordinal += ShardsOf(layer).Length;
                 return ordinal;
-            default: return -1;
+            default:
+                return -1;
         }
     }
 
     /// <summary>Units of the array that a part sends.</summary>
-    public int UnitsOf(ActorId part) => part.Kind switch
-    {
-        ActorRole.Source => Features,
-        ActorRole.Loss => Spec.Model.Layers[^1].Units,
-        _ => ShardsOf(part.Layer)[part.Index].Units,
-    };
+    public int UnitsOf(ActorId part) =>
+        part.Kind switch
+        {
+            ActorRole.Source => Features,
+            ActorRole.Loss => Spec.Model.Layers[^1].Units,
+            _ => ShardsOf(part.Layer)[part.Index].Units,
+        };
 
     /// <summary>Multiply-adds of a part for one row, forward and backward: what placement balances.</summary>
     public long MultiplyAddsOf(ActorId part)
     {
         switch (part.Kind)
         {
-            case ActorRole.Source: return 0;
-            case ActorRole.Loss: return Spec.Model.Layers[^1].Units;
+            case ActorRole.Source:
+                return 0;
+            case ActorRole.Loss:
+                return Spec.Model.Layers[^1].Units;
             default:
                 // z and ∂W over the inputs; S and ∂V over the units above.
                 var above = part.Layer == Depth ? 0 : Spec.Model.Layers[part.Layer].Units;
-                return 2L * ShardsOf(part.Layer)[part.Index].Units * (Spec.Model.InputsOf(part.Layer, Features) + above);
+                return 2L
+                    * ShardsOf(part.Layer)[part.Index].Units
+                    * (Spec.Model.InputsOf(part.Layer, Features) + above);
         }
     }
 
@@ -105,7 +150,8 @@ public sealed record RunPlan
         get
         {
             long arrays = ShardsOf(1).Length + 2L * ShardsOf(Depth).Length;
-            for (var layer = 1; layer < Depth; layer++) arrays += 2L * ShardsOf(layer).Length * ShardsOf(layer + 1).Length;
+            for (var layer = 1; layer < Depth; layer++)
+                arrays += 2L * ShardsOf(layer).Length * ShardsOf(layer + 1).Length;
             return arrays * Spec.Data.Microbatches + ActorCount + ShardCount + 1;
         }
     }
@@ -119,8 +165,16 @@ public sealed record RunPlan
             var known = table;
             if (known is null || known.Granularity != Granularity || !ReferenceEquals(known.Model, Spec.Model))
             {
-                ImmutableArray<ImmutableArray<ShardRange>> shards = [.. Enumerable.Range(1, Depth).Select(layer => Cut(layer, Spec.Model.Layers[layer - 1].Units))];
-                table = known = new(shards, [.. shards.Select(layer => layer.Select(s => s.Units).ToArray())], Granularity, Spec.Model);
+                ImmutableArray<ImmutableArray<ShardRange>> shards =
+                [
+                    .. Enumerable.Range(1, Depth).Select(layer => Cut(layer, Spec.Model.Layers[layer - 1].Units)),
+                ];
+                table = known = new(
+                    shards,
+                    [.. shards.Select(layer => layer.Select(s => s.Units).ToArray())],
+                    Granularity,
+                    Spec.Model
+                );
             }
 
             return known;
@@ -130,9 +184,18 @@ public sealed record RunPlan
     private ImmutableArray<ShardRange> Cut(int layer, int units)
     {
         var size = Math.Min(Granularity.Units, units);
-        return [.. Enumerable.Range(0, (units + size - 1) / size)
-            .Select(index => new ShardRange(layer, index, index * size, Math.Min(size, units - index * size)))];
+        return
+        [
+            .. Enumerable
+                .Range(0, (units + size - 1) / size)
+                .Select(index => new ShardRange(layer, index, index * size, Math.Min(size, units - index * size))),
+        ];
     }
 
-    private sealed record ShardTable(ImmutableArray<ImmutableArray<ShardRange>> Shards, int[][] Units, Granularity Granularity, ModelSpec Model);
+    private sealed record ShardTable(
+        ImmutableArray<ImmutableArray<ShardRange>> Shards,
+        int[][] Units,
+        Granularity Granularity,
+        ModelSpec Model
+    );
 }

@@ -27,5 +27,6 @@ public enum RunStatus : byte
 public static class RunStatusExtensions
 {
     /// <summary>Whether nothing more will happen to the run.</summary>
-    public static bool IsOver(this RunStatus status) => status is RunStatus.Completed or RunStatus.Interrupted or RunStatus.Failed;
+    public static bool IsOver(this RunStatus status) =>
+        status is RunStatus.Completed or RunStatus.Interrupted or RunStatus.Failed;
 }

@@ -22,7 +22,8 @@ internal sealed class SavedShards(RunPlan plan)
         var news = false;
         foreach (var part in saved.Parts)
         {
-            if (!shards.Acknowledge(part.Shard)) continue;
+            if (!shards.Acknowledge(part.Shard))
+                continue;
             parts[plan.OrdinalOf(part.Shard) - 1] = part;
             news = true;
         }
@@ -35,7 +36,10 @@ internal sealed class SavedShards(RunPlan plan)
     {
         var ends = parts.GroupBy(s => s.Shard.Layer).ToDictionary(g => g.Key, g => g.ToArray());
         for (var layer = 2; layer <= plan.Depth; layer++)
-            if (ends[layer].Aggregate(0UL, (sum, s) => sum + s.WeightsSum) != ends[layer - 1].Aggregate(0UL, (sum, s) => sum + s.OutgoingSum))
+            if (
+                ends[layer].Aggregate(0UL, (sum, s) => sum + s.WeightsSum)
+                != ends[layer - 1].Aggregate(0UL, (sum, s) => sum + s.OutgoingSum)
+            )
                 return layer;
         return 0;
     }

@@ -2,8 +2,10 @@ using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>Some consecutive units of one layer. It never waits inside a call: it stores, computes when complete, sends, returns.</summary>
-/// <remarks>Parts are not sealed: tests plant bugs in classes derived from them, which the fault explorer must catch.</remarks>
+/// <summary>Some consecutive units of one layer. It never waits inside a call: it stores, computes when complete,
+/// sends, returns.</summary>
+/// <remarks>Parts are not sealed: tests plant bugs in classes derived from them, which the fault explorer must
+/// catch.</remarks>
 /// <param name="id">Which shard.</param>
 /// <param name="open">Brings the model of a checkpoint.</param>
 /// <param name="workers">Who computes large products; <see langword="null"/> for the caller alone.</param>
@@ -23,7 +25,8 @@ public class ShardActor(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open
     /// <param name="first">The first unit, counted within the shard from 0.</param>
     /// <param name="units">How many units.</param>
     /// <param name="outbox">Where to ask for what is missing.</param>
-    /// <returns><see langword="null"/> if this shard cannot have that version; NeedRestore is in the outbox then.</returns>
+    /// <returns><see langword="null"/> if this shard cannot have that version; NeedRestore is in the outbox
+    /// then.</returns>
     public ShardParameters? Read(MessageKey key, int first, int units, IOutbox outbox) =>
         IsCurrent(key, outbox) ? Parameters(first, units) : null;
 
@@ -31,9 +34,18 @@ public class ShardActor(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open
     {
         var (newPlan, from) = (restore.Plan, restore.From);
         range = newPlan.ShardsOf(Id.Layer)[Id.Index];
-        shard = new DenseShard(newPlan.Spec, newPlan.Features, range.Layer, range.First, range.Units, from is null ? null : open(newPlan, from), workers);
+        shard = new DenseShard(
+            newPlan.Spec,
+            newPlan.Features,
+            range.Layer,
+            range.First,
+            range.Units,
+            from is null ? null : open(newPlan, from),
+            workers
+        );
         below = range.Layer == 1 ? [newPlan.Features] : newPlan.ShardUnits(range.Layer - 1);
-        above = range.Layer == newPlan.Depth ? [newPlan.Spec.Model.Layers[^1].Units] : newPlan.ShardUnits(range.Layer + 1);
+        above =
+            range.Layer == newPlan.Depth ? [newPlan.Spec.Model.Layers[^1].Units] : newPlan.ShardUnits(range.Layer + 1);
         passes = [.. Enumerable.Range(0, newPlan.Spec.Data.Microbatches).Select(_ => new Pass(below, above))];
         evaluation = null;
         IsReady = false;
@@ -42,12 +54,17 @@ public class ShardActor(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open
 
     protected override bool TryCommit(IOutbox outbox)
     {
-        if (!IsReady) return false;
+        if (!IsReady)
+            return false;
         Invariants.CompleteBeforeUpdate(shard!.IsPrepared, Version + 1);
         Commit(shard);
         var key = new MessageKey(Plan.Fingerprint, Term, Version + 1, Phase.Backward, 0, Id, trace);
-        if (trace.IsSampled) outbox.Observe(new ShardUpdated(key, range, Snapshot(key, shard!.Weights.Values), Snapshot(key, shard.Biases.Values)));
-        foreach (var pass in passes) pass.Clear();
+        if (trace.IsSampled)
+            outbox.Observe(
+                new ShardUpdated(key, range, Snapshot(key, shard!.Weights.Values), Snapshot(key, shard.Biases.Values))
+            );
+        foreach (var pass in passes)
+            pass.Clear();
         IsReady = false;
         evaluation?.Clear();
         chunk = 0;
@@ -56,15 +73,18 @@ public class ShardActor(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open
 
     protected override void Handle(Message message, IOutbox outbox)
     {
-        // A repeat, and not to be compared: with this shard's Ready the step may be committed, and its sender may be filling the
-        // array anew already.
-        if (IsReady && message is Activations { Key.Phase: Phase.Forward } or Deltas) return;
+        // A repeat, and not to be compared: with this shard's Ready the step may be committed, and its sender may be
+        // filling the array anew already.
+        if (IsReady && message is Activations { Key.Phase: Phase.Forward } or Deltas)
+            return;
         switch (message)
         {
             case Activations { Key.Phase: Phase.Forward } y when Put(Inputs(y.Key), y.Key, y.Values, outbox):
                 Forward(y.Key, outbox);
                 break;
-            case Activations { Key.Phase: Phase.Evaluate } y when IsCurrentChunk(y.Key) && Put((evaluation ??= new Pass(below, above)).Inputs, y.Key, y.Values, outbox):
+            case Activations { Key.Phase: Phase.Evaluate } y
+                when IsCurrentChunk(y.Key)
+                    && Put((evaluation ??= new Pass(below, above)).Inputs, y.Key, y.Values, outbox):
                 Evaluate(y.Key, outbox);
                 break;
             case Deltas delta when Put(passes[delta.Key.Microbatch].Deltas, delta.Key, delta.Values, outbox):
@@ -77,7 +97,8 @@ public class ShardActor(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open
     }
 
     /// <summary>z of all rows. Apart for the bug "sum by arrival" to be planted.</summary>
-    protected virtual void PreActivations(DenseShard own, InputBuffer inputs, MessageKey key, double[] z) => own.PreActivations(inputs.Values, inputs.Rows, z);
+    protected virtual void PreActivations(DenseShard own, InputBuffer inputs, MessageKey key, double[] z) =>
+        own.PreActivations(inputs.Values, inputs.Rows, z);
 
     /// <summary>The prepared update takes effect. Apart for the bug "applied twice" to be planted.</summary>
     protected virtual void Commit(DenseShard own) => own.Commit();
@@ -93,17 +114,21 @@ public class ShardActor(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open
     private void Forward(MessageKey key, IOutbox outbox)
     {
         var pass = passes[key.Microbatch];
-        if (!pass.Inputs.IsFull) return;
+        if (!pass.Inputs.IsFull)
+            return;
         trace = key.Trace;
         pass.Y = Compute(pass.Inputs, pass.Outputs.OfLength(range.Units * pass.Inputs.Rows), key, outbox);
-        if (pass.Y is not null) SendActivations(key, pass.Inputs.Rows, pass.Y, outbox);
+        if (pass.Y is not null)
+            SendActivations(key, pass.Inputs.Rows, pass.Y, outbox);
     }
 
     // evaluate: the same, and nothing is kept.
     private void Evaluate(MessageKey key, IOutbox outbox)
     {
-        if (!evaluation!.Inputs.IsFull) return;
-        if (Compute(evaluation.Inputs, new double[range.Units * evaluation.Inputs.Rows], key, outbox) is { } y) SendActivations(key, evaluation.Inputs.Rows, y, outbox);
+        if (!evaluation!.Inputs.IsFull)
+            return;
+        if (Compute(evaluation.Inputs, new double[range.Units * evaluation.Inputs.Rows], key, outbox) is { } y)
+            SendActivations(key, evaluation.Inputs.Rows, y, outbox);
     }
 
     private double[]? Compute(InputBuffer inputs, double[] nets, MessageKey key, IOutbox outbox)
@@ -112,14 +137,33 @@ public class ShardActor(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open
         // Looked at here, not only in the loss: logistic units turn an infinite net into a healthy-looking 0 or 1.
         if (!Kernels.Current.AreFinite(nets))
         {
-            Fail(key, FailureKind.NotFinite, $"a net of layer {range.Layer} is not a finite number at step {key.Step}", outbox);
+            Fail(
+                key,
+                FailureKind.NotFinite,
+                $"a net of layer {range.Layer} is not a finite number at step {key.Step}",
+                outbox
+            );
             return null;
         }
 
         var z = Snapshot(key, nets);
         shard!.Activate(nets);
         if (key.Trace.IsSampled)
-            outbox.Observe(new ShardForward(key with { From = Id }, range, inputs.Rows, Snapshot(key, inputs.Values), Snapshot(key, shard.Weights.Values), Snapshot(key, shard.Biases.Values), z, Snapshot(key, nets)));
+            outbox.Observe(
+                new ShardForward(
+                    key with
+                    {
+                        From = Id,
+                    },
+                    range,
+                    inputs.Rows,
+                    Snapshot(key, inputs.Values),
+                    Snapshot(key, shard.Weights.Values),
+                    Snapshot(key, shard.Biases.Values),
+                    z,
+                    Snapshot(key, nets)
+                )
+            );
         return nets;
     }
 
@@ -130,10 +174,12 @@ public class ShardActor(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open
     private void Backward(MessageKey key, IOutbox outbox)
     {
         var pass = passes[key.Microbatch];
-        if (!pass.Deltas.IsFull || pass.Y is null) return;
+        if (!pass.Deltas.IsFull || pass.Y is null)
+            return;
         var (rows, above) = (pass.Deltas.Rows, pass.Deltas.Values);
 
-        // The whole difference between the two update orders: whether the outgoing weights change before S is made of them.
+        // The whole difference between the two update orders: whether the outgoing weights change before S is made of
+        // them.
         var during = Plan.Spec.Training.Update == UpdateOrder.DuringBackward;
         var outgoing = during ? shard!.OutgoingGradients(pass.Y, above, rows) : [];
         var finite = !during || shard!.Outgoing.Prepare(outgoing, key.Step);
@@ -142,36 +188,70 @@ public class ShardActor(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open
         var slopes = Snapshot(key, delta);
         shard.Activation.MultiplyByDerivative(pass.Y, delta);
         if (range.Layer > 1)
-            outbox.Send(Recipients.ShardsOf(range.Layer - 1), new Deltas(key with { From = Id }, new Payload(range.Units, rows, delta)));
+            outbox.Send(
+                Recipients.ShardsOf(range.Layer - 1),
+                new Deltas(key with { From = Id }, new Payload(range.Units, rows, delta))
+            );
 
-        // The rows of one microbatch are the step's, so their gradients can be applied as they come; nobody sees them then, unless a trace does.
-        var weights = passes.Length == 1 && !key.Trace.IsSampled ? shard.PrepareWeights(pass.Inputs.Values, delta, rows, key.Step) : null;
+        // The rows of one microbatch are the step's, so their gradients can be applied as they come; nobody sees them
+        // then, unless a trace does.
+        var weights =
+            passes.Length == 1 && !key.Trace.IsSampled
+                ? shard.PrepareWeights(pass.Inputs.Values, delta, rows, key.Step)
+                : null;
         finite &= weights ?? true;
         pass.Gradients = new Gradients(
             weights is null ? shard.WeightGradients(pass.Inputs.Values, delta, rows) : [],
             shard.BiasGradients(delta, rows),
-            during ? outgoing : shard.OutgoingGradients(pass.Y, above, rows));
+            during ? outgoing : shard.OutgoingGradients(pass.Y, above, rows)
+        );
         if (key.Trace.IsSampled)
-            outbox.Observe(new ShardBackward(
-                key with { From = Id }, range, rows, Snapshot(key, above), Snapshot(key, shard.Outgoing.Pending), slopes, Snapshot(key, delta), Snapshot(key, pass.Gradients.Weights)));
-        if (Array.TrueForAll(passes, p => p.Gradients is not null)) BecomeReady(key, finite, outbox);
+            outbox.Observe(
+                new ShardBackward(
+                    key with
+                    {
+                        From = Id,
+                    },
+                    range,
+                    rows,
+                    Snapshot(key, above),
+                    Snapshot(key, shard.Outgoing.Pending),
+                    slopes,
+                    Snapshot(key, delta),
+                    Snapshot(key, pass.Gradients.Weights)
+                )
+            );
+        if (Array.TrueForAll(passes, p => p.Gradients is not null))
+            BecomeReady(key, finite, outbox);
     }
 
-    // Ready promises that the update can be applied; a weight that would overflow must be said now, since after the last step no net shows it.
+    // Ready promises that the update can be applied; a weight that would overflow must be said now, since after the
+    // last step no net shows it.
     private void BecomeReady(MessageKey key, bool finite, IOutbox outbox)
     {
         finite &= shard!.Prepare(Gradients.Sum([.. passes.Select(p => p.Gradients!)]), key.Step);
         IsReady = finite;
-        if (finite) outbox.Send(Recipients.Coordinator, new Ready(key with { From = Id, Microbatch = 0 }));
-        else Fail(key, FailureKind.NotFinite, $"a weight of layer {range.Layer} would not be a finite number after the update at step {key.Step}", outbox);
+        if (finite)
+            outbox.Send(Recipients.Coordinator, new Ready(key with { From = Id, Microbatch = 0 }));
+        else
+            Fail(
+                key,
+                FailureKind.NotFinite,
+                $"a weight of layer {range.Layer} would not be a finite number after the update at step {key.Step}",
+                outbox
+            );
     }
 
-    // Not while an update is prepared: the optimizer's state is the next version's then. Only a late repeat comes at such a time.
+    // Not while an update is prepared: the optimizer's state is the next version's then. Only a late repeat comes at
+    // such a time.
     private void Save(MessageKey key, IOutbox outbox)
     {
         var (own, size) = (shard!, Plan.Spec.Optimizer.StateSize);
         var part = new ShardSnapshot(
-            Parameters(0, own.Units), new Payload(own.Units, own.Inputs * size, [.. own.Weights.State]), new Payload(own.Units, size, [.. own.Biases.State]));
+            Parameters(0, own.Units),
+            new Payload(own.Units, own.Inputs * size, [.. own.Weights.State]),
+            new Payload(own.Units, size, [.. own.Biases.State])
+        );
         outbox.Send(Recipients.Store, new SaveShard(key with { From = Id }, range, part));
     }
 
@@ -183,10 +263,19 @@ public class ShardActor(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open
             new Payload(units, inputs, [.. own.Weights.Values.AsSpan(first * inputs, units * inputs)]),
             new Payload(units, 1, [.. own.Biases.Values.AsSpan(first, units)]),
             first > 0 ? 0 : own.Weights.CommutativeChecksum(inputs, inputs, range.First, 0),
-            first > 0 ? 0 : own.Outgoing.CommutativeChecksum(own.Units, Plan.Spec.Model.Layers[range.Layer - 1].Units, 0, range.First));
+            first > 0
+                ? 0
+                : own.Outgoing.CommutativeChecksum(
+                    own.Units,
+                    Plan.Spec.Model.Layers[range.Layer - 1].Units,
+                    0,
+                    range.First
+                )
+        );
     }
 
-    // The coordinator asks for a chunk when the one before is reported, so an earlier one is a repeat and a later one replaces it.
+    // The coordinator asks for a chunk when the one before is reported, so an earlier one is a repeat and a later one
+    // replaces it.
     private bool IsCurrentChunk(MessageKey key)
     {
         if (key.Microbatch > chunk)

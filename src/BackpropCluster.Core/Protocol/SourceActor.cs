@@ -10,7 +10,9 @@ public class SourceActor(Func<RunPlan, Dataset> open) : Actor(ActorId.Source)
     private BatchOrder? order;
     private int begun;
     private (int Step, Payload[] Microbatches) ready;
-    private ReusableBuffer[,] arrays = new ReusableBuffer[0, 0]; // of odd and even steps: one is read while the other is filled
+
+    // of odd and even steps: one is read while the other is filled
+    private ReusableBuffer[,] arrays = new ReusableBuffer[0, 0];
 
     protected override void Load(Restore restore)
     {
@@ -25,26 +27,34 @@ public class SourceActor(Func<RunPlan, Dataset> open) : Actor(ActorId.Source)
 
     protected override void Handle(Message message, IOutbox outbox)
     {
-        if (message is Advance && message.Key.Step != begun) Begin(message.Key, outbox);
-        else if (message is Evaluate) SendChunk(message.Key, outbox);
+        if (message is Advance && message.Key.Step != begun)
+            Begin(message.Key, outbox);
+        else if (message is Evaluate)
+            SendChunk(message.Key, outbox);
     }
 
     private void Begin(MessageKey key, IOutbox outbox)
     {
         begun = key.Step;
         var payloads = ready.Step == key.Step ? ready.Microbatches : Gather(key.Step);
-        for (var m = 0; m < payloads.Length; m++) Send(key with { Phase = Phase.Forward, Microbatch = m }, payloads[m], outbox);
+        for (var m = 0; m < payloads.Length; m++)
+            Send(key with { Phase = Phase.Forward, Microbatch = m }, payloads[m], outbox);
         // The next step's rows are known already; gathered while the shards compute, they cost no time.
         ready = (key.Step + 1, key.Step < order!.Steps ? Gather(key.Step + 1) : []);
     }
 
-    private Payload[] Gather(int step) => [.. Enumerable.Range(0, order!.Microbatches).Select(m =>
-    {
-        var rows = order.RowsOf(step, m);
-        var values = arrays[step % 2, m].OfLength(Plan.Features * rows.Length);
-        data!.Training.CopyInputs(rows, values);
-        return new Payload(Plan.Features, rows.Length, values);
-    })];
+    private Payload[] Gather(int step) =>
+        [
+            .. Enumerable
+                .Range(0, order!.Microbatches)
+                .Select(m =>
+                {
+                    var rows = order.RowsOf(step, m);
+                    var values = arrays[step % 2, m].OfLength(Plan.Features * rows.Length);
+                    data!.Training.CopyInputs(rows, values);
+                    return new Payload(Plan.Features, rows.Length, values);
+                }),
+        ];
 
     private void SendChunk(MessageKey key, IOutbox outbox)
     {

@@ -1,6 +1,7 @@
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>The store does not answer: the run pauses where it is and asks again, for as long as is reasonable.</summary>
+/// <summary>The store does not answer: the run pauses where it is and asks again, for as long as is
+/// reasonable.</summary>
 /// <param name="Since">When it was first noticed.</param>
 /// <param name="AskAt">When to ask again.</param>
 /// <param name="Reason">What the store's side says.</param>
@@ -13,7 +14,8 @@ internal sealed record StoreRetryState(TimeSpan Since, TimeSpan AskAt, string Re
     private static readonly TimeSpan AnswerBound = TimeSpan.FromSeconds(15);
 
     /// <summary>No answer again.</summary>
-    public static StoreRetryState Noticed(StoreRetryState? known, TimeSpan now, string reason) => new(known?.Since ?? now, now + Pause, reason);
+    public static StoreRetryState Noticed(StoreRetryState? known, TimeSpan now, string reason) =>
+        new(known?.Since ?? now, now + Pause, reason);
 
     public bool IsDue(TimeSpan now) => now >= AskAt;
 
@@ -21,5 +23,6 @@ internal sealed record StoreRetryState(TimeSpan Since, TimeSpan AskAt, string Re
 
     public StoreRetryState Asked(TimeSpan now) => this with { AskAt = now + AnswerBound };
 
-    public override string ToString() => $"the store does not answer ({Reason}); it is asked every second, for {GiveUpAfter.TotalMinutes} minutes";
+    public override string ToString() =>
+        $"the store does not answer ({Reason}); it is asked every second, for {GiveUpAfter.TotalMinutes} minutes";
 }

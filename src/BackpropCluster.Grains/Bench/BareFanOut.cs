@@ -12,7 +12,8 @@ public sealed class BareFanOut
     {
         this.driver = driver;
         MessagesPerRound = 2 * layers.Sum();
-        for (var l = 1; l < layers.Length; l++) MessagesPerRound += 2L * layers[l - 1] * layers[l];
+        for (var l = 1; l < layers.Length; l++)
+            MessagesPerRound += 2L * layers[l - 1] * layers[l];
     }
 
     public long MessagesPerRound { get; }
@@ -21,15 +22,24 @@ public sealed class BareFanOut
     public static async Task<BareFanOut> Create(IGrainFactory grains, string bench, string[] silos, params int[] layers)
     {
         for (var l = 0; l <= layers.Length; l++)
-            for (var i = 0; i < (l == 0 ? 1 : layers[l - 1]); i++)
-                await Grain(grains, bench, l, i, layers, silos).Prepare(bench, layers, silos);
+        for (var i = 0; i < (l == 0 ? 1 : layers[l - 1]); i++)
+            await Grain(grains, bench, l, i, layers, silos).Prepare(bench, layers, silos);
         return new BareFanOut(Grain(grains, bench, 0, 0, layers, silos), layers);
     }
 
-    internal static IBareGrain Grain(IGrainFactory grains, string bench, int layer, int index, int[] layers, string[] silos)
+    internal static IBareGrain Grain(
+        IGrainFactory grains,
+        string bench,
+        int layer,
+        int index,
+        int[] layers,
+        string[] silos
+    )
     {
         var silo = layer == 0 ? silos[0] : silos[index * silos.Length / layers[layer - 1]];
-        return grains.GetGrain<IBareGrain>(string.Create(CultureInfo.InvariantCulture, $"{bench}/{layer}/{index}/{silo}"));
+        return grains.GetGrain<IBareGrain>(
+            string.Create(CultureInfo.InvariantCulture, $"{bench}/{layer}/{index}/{silo}")
+        );
     }
 
     /// <summary>Messages per second over some rounds.</summary>

@@ -21,13 +21,19 @@ internal sealed class BareGrain : Grain, IBareGrain
     public ValueTask Prepare(string bench, int[] layers, string[] silos)
     {
         layer = int.Parse(this.GetPrimaryKeyString().Split('/')[1], CultureInfo.InvariantCulture);
-        IBareGrain[] Of(int l) => [.. Enumerable.Range(0, l == 0 ? 1 : layers[l - 1]).Select(i => BareFanOut.Grain(GrainFactory, bench, l, i, layers, silos))];
+        IBareGrain[] Of(int l) =>
+            [
+                .. Enumerable
+                    .Range(0, l == 0 ? 1 : layers[l - 1])
+                    .Select(i => BareFanOut.Grain(GrainFactory, bench, l, i, layers, silos)),
+            ];
         driver = Of(0)[0];
         all = layer == 0 ? [.. Enumerable.Range(1, layers.Length).SelectMany(Of)] : [];
 
-        // A shard sends y to the layer above and δ to the layer below; what the outermost layers exchange with Source, Loss and
-        // coordinator is Begin and Done here.
-        neighbours = layer == 0 ? [] : [.. layer > 1 ? Of(layer - 1) : [], .. layer < layers.Length ? Of(layer + 1) : []];
+        // A shard sends y to the layer above and δ to the layer below; what the outermost layers exchange with Source,
+        // Loss and coordinator is Begin and Done here.
+        neighbours =
+            layer == 0 ? [] : [.. layer > 1 ? Of(layer - 1) : [], .. layer < layers.Length ? Of(layer + 1) : []];
         expected = neighbours.Length;
         return ValueTask.CompletedTask;
     }
@@ -42,21 +48,26 @@ internal sealed class BareGrain : Grain, IBareGrain
 
     public void Begin(Activations message)
     {
-        foreach (var neighbour in neighbours) neighbour.Take(message);
+        foreach (var neighbour in neighbours)
+            neighbour.Take(message);
     }
 
     public void Take(Activations message)
     {
-        if (++received < expected) return;
+        if (++received < expected)
+            return;
         received = 0;
         driver!.Done();
     }
 
     public void Done()
     {
-        if (--running > 0) return;
-        if (--rounds > 0) BeginRound();
-        else finished.SetResult();
+        if (--running > 0)
+            return;
+        if (--rounds > 0)
+            BeginRound();
+        else
+            finished.SetResult();
     }
 
     public ValueTask<Payload> Echo(Payload payload) => new(payload);
@@ -79,6 +90,7 @@ internal sealed class BareGrain : Grain, IBareGrain
     {
         running = all.Length;
         var message = new Activations(default, new Payload(1, 32, new double[32]));
-        foreach (var grain in all) grain.Begin(message);
+        foreach (var grain in all)
+            grain.Begin(message);
     }
 }

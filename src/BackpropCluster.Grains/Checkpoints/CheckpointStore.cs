@@ -8,9 +8,10 @@ namespace BackpropCluster.Grains.Checkpoints;
 
 /// <summary>The checkpoints of runs and their heads, on any grain storage.</summary>
 /// <remarks>Records, each under a name that is written once but for the head's two: below <c>{run}/checkpoints</c>:
-/// <c>step-{v}-term-{t}/layer-{l}-part-{i}</c>, <c>step-{v}-term-{t}/checkpoint</c>, <c>scores-{block}</c> and its copy, since every later
-/// checkpoint needs it, <c>head-0</c> and <c>head-1</c>. A checkpoint exists when the head names it. The head is written
-/// alternately under its two names: a damaged one, or one in the other's place, leaves the one before.</remarks>
+/// <c>step-{v}-term-{t}/layer-{l}-part-{i}</c>, <c>step-{v}-term-{t}/checkpoint</c>, <c>scores-{block}</c> and its
+/// copy, since every later checkpoint needs it, <c>head-0</c> and <c>head-1</c>. A checkpoint exists when the head
+/// names it. The head is written alternately under its two names: a damaged one, or one in the other's place, leaves
+/// the one before.</remarks>
 public sealed class CheckpointStore(SealedRecords records)
 {
     private const int StepsInBlock = 4096;
@@ -22,11 +23,17 @@ public sealed class CheckpointStore(SealedRecords records)
     /// <param name="plan">The run.</param>
     /// <param name="term">The highest term known to the caller.</param>
     /// <exception cref="RunTakenException">The id belongs to a run of another run file.</exception>
-    public async Task<(int Term, CheckpointId? Id, Checkpoint? Checkpoint, ImmutableArray<string> Warnings)> AcquireLeadership(RunPlan plan, int term)
+    public async Task<(
+        int Term,
+        CheckpointId? Id,
+        Checkpoint? Checkpoint,
+        ImmutableArray<string> Warnings
+    )> AcquireLeadership(RunPlan plan, int term)
     {
         var slots = await ReadManifest(plan.Run);
         var head = slots.Head ?? RunManifest.New(plan.Fingerprint);
-        if (head.Fingerprint != plan.Fingerprint) throw new RunTakenException(plan.Run);
+        if (head.Fingerprint != plan.Fingerprint)
+            throw new RunTakenException(plan.Run);
         head = head.Granted(term);
         await WriteManifest(plan.Run, slots, head);
         var warnings = slots.Warnings.ToBuilder();
@@ -49,7 +56,8 @@ public sealed class CheckpointStore(SealedRecords records)
 
     /// <summary>Writes the part of one shard.</summary>
     /// <returns>SHA-256 of the record.</returns>
-    public Task<string> Save(string run, SaveShard save) => records.WriteNew(PartName(run, save.Key.Step, save.Key.Term, save.Shard), save.Part);
+    public Task<string> Save(string run, SaveShard save) =>
+        records.WriteNew(PartName(run, save.Key.Step, save.Key.Term, save.Shard), save.Part);
 
     /// <summary>Makes a checkpoint count, whose parts are all written.</summary>
     /// <exception cref="InconsistentStateException">Another coordinator leads the run.</exception>
@@ -57,23 +65,32 @@ public sealed class CheckpointStore(SealedRecords records)
     public async Task CommitCheckpoint(RunPlan plan, int term, Checkpoint checkpoint)
     {
         var run = plan.Run;
-        var stored = new StoredCheckpoint(MetricsBlock.Rest(checkpoint, StepsInBlock), await WriteBlocks(run, term, checkpoint));
+        var stored = new StoredCheckpoint(
+            MetricsBlock.Rest(checkpoint, StepsInBlock),
+            await WriteBlocks(run, term, checkpoint)
+        );
         var sha256 = await records.WriteNew(CheckpointName(run, checkpoint.Version, term), stored);
         var slots = await ReadManifest(run);
         // Who leads cannot have written nothing: the store came back without what it held.
-        if (slots.Head is not { } head) throw new ManifestMissingException(run);
-        if (!head.Accepts(term)) throw new InconsistentStateException($"run {run} is led in term {head.Term}, not {term}");
-        if (head.Has(checkpoint.Version, term)) return;
+        if (slots.Head is not { } head)
+            throw new ManifestMissingException(run);
+        if (!head.Accepts(term))
+            throw new InconsistentStateException($"run {run} is led in term {head.Term}, not {term}");
+        if (head.Has(checkpoint.Version, term))
+            return;
         var undeleted = await Delete(plan, head.Dropped);
         head = head.With(new CheckpointId(checkpoint.Version, term, sha256), checkpoint, plan.Checkpoints.Keep);
         await WriteManifest(run, slots, head with { Dropped = [.. undeleted, .. head.Dropped] });
     }
 
-    /// <summary>The checkpoints that the head names, oldest first; <see langword="null"/> where there is no such run.</summary>
+    /// <summary>The checkpoints that the head names, oldest first; <see langword="null"/> where there is no such
+    /// run.</summary>
     public async Task<(ImmutableArray<CheckpointId> Ids, ImmutableArray<string> Warnings)?> List(string run)
     {
         var slots = await ReadManifest(run);
-        return slots.Head is { } head ? (head.Checkpoints, slots.Warnings) : slots.Warnings.IsEmpty ? null : ([], slots.Warnings);
+        return slots.Head is { } head ? (head.Checkpoints, slots.Warnings)
+            : slots.Warnings.IsEmpty ? null
+            : ([], slots.Warnings);
     }
 
     /// <summary>What a checkpoint says of itself.</summary>
@@ -83,15 +100,23 @@ public sealed class CheckpointStore(SealedRecords records)
     /// <exception cref="BrokenCheckpointException">It is missing or damaged.</exception>
     public async Task<Checkpoint> ReadCheckpoint(string run, CheckpointId id, ICollection<string>? warnings = null)
     {
-        var (checkpoint, blocks) = await ReadRecord<StoredCheckpoint>(CheckpointName(run, id.Version, id.Term), id.Sha256, id);
+        var (checkpoint, blocks) = await ReadRecord<StoredCheckpoint>(
+            CheckpointName(run, id.Version, id.Term),
+            id.Sha256,
+            id
+        );
         var scores = new List<MetricsBlock>();
-        for (var block = 0; block < blocks.Length; block++) scores.Add(await ReadBlock(run, block, blocks[block], id, warnings ?? []));
+        for (var block = 0; block < blocks.Length; block++)
+            scores.Add(await ReadBlock(run, block, blocks[block], id, warnings ?? []));
         checkpoint = MetricsBlock.Join(scores, checkpoint);
-        return checkpoint.Version == id.Version ? checkpoint : throw new BrokenCheckpointException(id.Version, $"it says that it is version {checkpoint.Version}");
+        return checkpoint.Version == id.Version
+            ? checkpoint
+            : throw new BrokenCheckpointException(id.Version, $"it says that it is version {checkpoint.Version}");
     }
 
     /// <summary>The whole model of a checkpoint.</summary>
-    /// <exception cref="BrokenCheckpointException">A part is missing or damaged, or the two ends of its weights differ.</exception>
+    /// <exception cref="BrokenCheckpointException">A part is missing or damaged, or the two ends of its weights
+    /// differ.</exception>
     public async Task<SavedModel> Load(RunPlan plan, CheckpointId id)
     {
         // Without its scores, which no part needs: a long run's are longer than its parameters.
@@ -99,10 +124,21 @@ public sealed class CheckpointStore(SealedRecords records)
         var checkpoint = (await ReadRecord<StoredCheckpoint>(name, id.Sha256, id)).Checkpoint;
         var cut = plan with { Granularity = checkpoint.Granularity };
         var shards = Enumerable.Range(1, cut.Depth).SelectMany(layer => cut.ShardsOf(layer)).ToArray();
-        if (checkpoint.Parts.Length != shards.Length) throw new BrokenCheckpointException(id.Version, $"it names {checkpoint.Parts.Length} parts, expected {shards.Length}");
+        if (checkpoint.Parts.Length != shards.Length)
+            throw new BrokenCheckpointException(
+                id.Version,
+                $"it names {checkpoint.Parts.Length} parts, expected {shards.Length}"
+            );
         var parts = new Dictionary<ShardRange, ShardSnapshot>();
         for (var i = 0; i < shards.Length; i++)
-            parts.Add(shards[i], await ReadRecord<ShardSnapshot>(PartName(plan.Run, id.Version, id.Term, shards[i]), checkpoint.Parts[i], id));
+            parts.Add(
+                shards[i],
+                await ReadRecord<ShardSnapshot>(
+                    PartName(plan.Run, id.Version, id.Term, shards[i]),
+                    checkpoint.Parts[i],
+                    id
+                )
+            );
         try
         {
             return SavedModel.Assemble(cut, shard => parts[shard]);
@@ -129,7 +165,13 @@ public sealed class CheckpointStore(SealedRecords records)
     }
 
     // Both are looked at: a copy that was damaged unnoticed would be no copy on the day that it is needed.
-    private async Task<MetricsBlock> ReadBlock(string run, int block, string sha256, CheckpointId id, ICollection<string> warnings)
+    private async Task<MetricsBlock> ReadBlock(
+        string run,
+        int block,
+        string sha256,
+        CheckpointId id,
+        ICollection<string> warnings
+    )
     {
         MetricsBlock? whole = null;
         BrokenCheckpointException? broken = null;
@@ -145,14 +187,18 @@ public sealed class CheckpointStore(SealedRecords records)
             }
         }
 
-        if (whole is null) throw broken!;
-        if (broken is null) return whole;
+        if (whole is null)
+            throw broken!;
+        if (broken is null)
+            return whole;
         var warning = $"{broken.Fact}; its copy counts, and the next checkpoint writes it again";
-        if (!warnings.Contains(warning)) warnings.Add(warning);
+        if (!warnings.Contains(warning))
+            warnings.Add(warning);
         return whole;
     }
 
-    // What cannot be deleted now is tried again with the next checkpoint: a save must not fail for what it no longer needs.
+    // What cannot be deleted now is tried again with the next checkpoint: a save must not fail for what it no longer
+    // needs.
     private async Task<List<CheckpointId>> Delete(RunPlan plan, ImmutableArray<CheckpointId> dropped)
     {
         var undeleted = new List<CheckpointId>();
@@ -162,7 +208,10 @@ public sealed class CheckpointStore(SealedRecords records)
             {
                 await Delete(plan, id);
             }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException or InconsistentStateException || StoreUnreachableException.IsMeant(e))
+            catch (Exception e)
+                when (e is IOException or UnauthorizedAccessException or InconsistentStateException
+                    || StoreUnreachableException.IsMeant(e)
+                )
             {
                 undeleted.Add(id);
             }
@@ -171,8 +220,9 @@ public sealed class CheckpointStore(SealedRecords records)
         return undeleted;
     }
 
-    // Its own record last: as long as that is there, the rest can be found and the deleting begun anew. Of one that cannot be read it is
-    // not known how it was cut; as it is now is the best guess, and what is not found is not deleted.
+    // Its own record last: as long as that is there, the rest can be found and the deleting begun anew. Of one that
+    // cannot be read it is not known how it was cut; as it is now is the best guess, and what is not found is not
+    // deleted.
     private async Task Delete(RunPlan plan, CheckpointId id)
     {
         var name = CheckpointName(plan.Run, id.Version, id.Term);
@@ -191,14 +241,16 @@ public sealed class CheckpointStore(SealedRecords records)
         await Parallel.ForEachAsync(
             shards,
             new ParallelOptions { MaxDegreeOfParallelism = DeletesAtOnce },
-            async (shard, _) => await records.Delete(PartName(plan.Run, id.Version, id.Term, shard)));
+            async (shard, _) => await records.Delete(PartName(plan.Run, id.Version, id.Term, shard))
+        );
         await records.Delete(name);
     }
 
     private async Task<T> ReadRecord<T>(string name, string sha256, CheckpointId id)
     {
         var record = await records.Read(name);
-        if (!record.RecordExists) throw new BrokenCheckpointException(id.Version, $"{name} is missing");
+        if (!record.RecordExists)
+            throw new BrokenCheckpointException(id.Version, $"{name} is missing");
         try
         {
             return records.Open<T>(record, sha256);
@@ -216,12 +268,19 @@ public sealed class CheckpointStore(SealedRecords records)
         var (newest, slot) = ((RunManifest?)null, 1);
         for (var i = 0; i < slots.Length; i++)
         {
-            if (!slots[i].RecordExists) continue;
+            if (!slots[i].RecordExists)
+                continue;
             try
             {
                 var head = records.Open<RunManifest>(slots[i]);
-                if (SlotOf(head.Sequence) != i) warnings.Add($"{ManifestName(run, i)} holds what was written as {ManifestName(run, 1 - i)}, the head number {head.Sequence}: it was put there in another one's place, and counts only if no other one does");
-                if (newest is null || Outweighs(head, i, newest, slot)) (newest, slot) = (head, i);
+                if (SlotOf(head.Sequence) != i)
+                    warnings.Add(
+                        $"{ManifestName(run, i)} holds what was written as {ManifestName(run, 1 - i)}, the head "
+                            + $"number {head.Sequence}: it was put there in another one's place, and counts only if "
+                            + $"no other one does"
+                    );
+                if (newest is null || Outweighs(head, i, newest, slot))
+                    (newest, slot) = (head, i);
             }
             catch (BrokenRecordException e)
             {
@@ -230,27 +289,32 @@ public sealed class CheckpointStore(SealedRecords records)
         }
 
         // The first head has no other one beside it, every later one has.
-        if (newest is { Sequence: > 1 } && !slots[1 - slot].RecordExists) warnings.Add($"{ManifestName(run, 1 - slot)} is missing; the other one counts");
+        if (newest is { Sequence: > 1 } && !slots[1 - slot].RecordExists)
+            warnings.Add($"{ManifestName(run, 1 - slot)} is missing; the other one counts");
         return new ManifestSlots(slots, slot, newest, warnings.ToImmutable());
     }
 
-    // A head under its own name counts before a misplaced one whatever their numbers are. A misplaced one still says more than none:
-    // without any head the run would begin anew.
+    // A head under its own name counts before a misplaced one whatever their numbers are. A misplaced one still says
+    // more than none: without any head the run would begin anew.
     private static bool Outweighs(RunManifest head, int slot, RunManifest other, int otherSlot) =>
-        (SlotOf(head.Sequence) == slot, head.Sequence).CompareTo((SlotOf(other.Sequence) == otherSlot, other.Sequence)) > 0;
+        (SlotOf(head.Sequence) == slot, head.Sequence).CompareTo((SlotOf(other.Sequence) == otherSlot, other.Sequence))
+        > 0;
 
-    // Written in turn from 0 on, the number of a head tells where it belongs: a copy over the other one, which is whole, is found out by that.
+    // Written in turn from 0 on, the number of a head tells where it belongs: a copy over the other one, which is
+    // whole, is found out by that.
     private static int SlotOf(long sequence) => (int)((sequence - 1) % 2);
 
     private Task WriteManifest(string run, ManifestSlots slots, RunManifest head)
     {
         var older = 1 - slots.Newest;
-        // The next number that belongs there: after a misplaced head one is left out, and from then on both are in their places.
+        // The next number that belongs there: after a misplaced head one is left out, and from then on both are in
+        // their places.
         var next = SlotOf(head.Sequence + 1) == older ? head.Sequence + 1 : head.Sequence + 2;
         return records.Replace(ManifestName(run, older), slots.States[older], head with { Sequence = next });
     }
 
-    private static string ManifestName(string run, int slot) => string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/head-{slot}");
+    private static string ManifestName(string run, int slot) =>
+        string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/head-{slot}");
 
     private static string CheckpointName(string run, int version, int term) =>
         string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/step-{version}-term-{term}/checkpoint");
@@ -259,21 +323,36 @@ public sealed class CheckpointStore(SealedRecords records)
         string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/scores-{block}{(isCopy ? "-copy" : "")}");
 
     private static string PartName(string run, int version, int term, ShardRange shard) =>
-        string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/step-{version}-term-{term}/layer-{shard.Layer}-part-{shard.Index}");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{run}/checkpoints/step-{version}-term-{term}/layer-{shard.Layer}-part-{shard.Index}"
+        );
 
-    private sealed record ManifestSlots(GrainState<StoredBytes>[] States, int Newest, RunManifest? Head, ImmutableArray<string> Warnings);
+    private sealed record ManifestSlots(
+        GrainState<StoredBytes>[] States,
+        int Newest,
+        RunManifest? Head,
+        ImmutableArray<string> Warnings
+    );
 }
 
 /// <summary>A checkpoint as it is stored: the scores of full blocks stand in records of their own.</summary>
 [GenerateSerializer, Immutable, Alias("stored-checkpoint")]
-internal sealed record StoredCheckpoint([property: Id(0)] Checkpoint Checkpoint, [property: Id(1)] ImmutableArray<string> Blocks);
+internal sealed record StoredCheckpoint(
+    [property: Id(0)] Checkpoint Checkpoint,
+    [property: Id(1)] ImmutableArray<string> Blocks
+);
 
 /// <summary>The store does not hold what it held.</summary>
 public sealed class ManifestMissingException(string run)
-    : Exception($"the store has lost run {run}: the head that named its checkpoints is gone, and they with it. Start it again under another id");
+    : Exception(
+        $"the store has lost run {run}: the head that named its checkpoints is gone, and they with it. Start it "
+            + $"again under another id"
+    );
 
 /// <summary>A checkpoint that cannot be used.</summary>
-public sealed class BrokenCheckpointException(int version, string fact) : Exception($"the checkpoint of step {version} is broken: {fact}")
+public sealed class BrokenCheckpointException(int version, string fact)
+    : Exception($"the checkpoint of step {version} is broken: {fact}")
 {
     public int Version => version;
 

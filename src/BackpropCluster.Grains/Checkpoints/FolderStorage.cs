@@ -5,10 +5,12 @@ using Orleans.Storage;
 
 namespace BackpropCluster.Grains.Checkpoints;
 
-/// <summary>Grain storage in a folder: one file a record, named as the grain is, replaced as a whole or not at all.</summary>
-/// <remarks>Orleans' own file storage writes a record in place, so a crash leaves a torn one, and compares its tags without a lock
-/// (decisions/0006). Here a record is written beside its name, flushed to the disk and then renamed; the tag is the contents' hash, so
-/// even a damaged record can be replaced; and a lock file makes comparing and setting one act for all processes on this machine.</remarks>
+/// <summary>Grain storage in a folder: one file a record, named as the grain is, replaced as a whole or not at
+/// all.</summary>
+/// <remarks>Orleans' own file storage writes a record in place, so a crash leaves a torn one, and compares its tags
+/// without a lock (decisions/0006). Here a record is written beside its name, flushed to the disk and then renamed; the
+/// tag is the contents' hash, so even a damaged record can be replaced; and a lock file makes comparing and setting one
+/// act for all processes on this machine.</remarks>
 public sealed class FolderStorage(string folder) : IGrainStorage, IRunNames
 {
     private const string LockSuffix = ".lock";
@@ -18,7 +20,11 @@ public sealed class FolderStorage(string folder) : IGrainStorage, IRunNames
     public async Task ReadStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
     {
         var bytes = await ReadRecord(PathOf(grainId));
-        (grainState.State, grainState.ETag, grainState.RecordExists) = (StoredBytes.As<T>(bytes ?? []), TagOf(bytes), bytes is not null);
+        (grainState.State, grainState.ETag, grainState.RecordExists) = (
+            StoredBytes.As<T>(bytes ?? []),
+            TagOf(bytes),
+            bytes is not null
+        );
     }
 
     public async Task WriteStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
@@ -57,7 +63,8 @@ public sealed class FolderStorage(string folder) : IGrainStorage, IRunNames
                 File.Delete(path);
             }
 
-            // Only what nothing names any more is cleared, and its name is not used again: nobody can be waiting for this lock.
+            // Only what nothing names any more is cleared, and its name is not used again: nobody can be waiting for
+            // this lock.
             File.Delete(path + LockSuffix);
             DeleteIfEmpty(Path.GetDirectoryName(path)!);
         }
@@ -65,8 +72,19 @@ public sealed class FolderStorage(string folder) : IGrainStorage, IRunNames
         (grainState.State, grainState.ETag, grainState.RecordExists) = (StoredBytes.As<T>([]), null, false);
     }
 
-    public Task<ImmutableArray<string>> Runs() => Task.FromResult<ImmutableArray<string>>(!Directory.Exists(folder) ? [] :
-        [.. Directory.EnumerateDirectories(folder).Where(run => File.Exists(Path.Combine(run, RunCatalog.RecordName))).Select(run => Path.GetFileName(run)!).Order(StringComparer.Ordinal)]);
+    public Task<ImmutableArray<string>> Runs() =>
+        Task.FromResult<ImmutableArray<string>>(
+            !Directory.Exists(folder)
+                ? []
+                :
+                [
+                    .. Directory
+                        .EnumerateDirectories(folder)
+                        .Where(run => File.Exists(Path.Combine(run, RunCatalog.RecordName)))
+                        .Select(run => Path.GetFileName(run)!)
+                        .Order(StringComparer.Ordinal),
+                ]
+        );
 
     private static async Task Replace<T>(string path, string beside, IGrainState<T> state)
     {
@@ -103,7 +121,8 @@ public sealed class FolderStorage(string folder) : IGrainStorage, IRunNames
 
     private static async Task Compare<T>(string path, IGrainState<T> state)
     {
-        if (TagOf(await ReadRecord(path)) != state.ETag) throw Changed(path);
+        if (TagOf(await ReadRecord(path)) != state.ETag)
+            throw Changed(path);
     }
 
     private static InconsistentStateException Changed(string path) => new($"{path} was changed since it was read");
@@ -120,10 +139,11 @@ public sealed class FolderStorage(string folder) : IGrainStorage, IRunNames
         }
     }
 
-    private static string? TagOf(byte[]? bytes) => bytes is null ? null : Convert.ToHexStringLower(SHA256.HashData(bytes));
+    private static string? TagOf(byte[]? bytes) =>
+        bytes is null ? null : Convert.ToHexStringLower(SHA256.HashData(bytes));
 
-    // Held by the open file, so a process that dies lets go. The file stays: were it deleted, one process could hold the old one and
-    // another a new one of the same name.
+    // Held by the open file, so a process that dies lets go. The file stays: were it deleted, one process could hold
+    // the old one and another a new one of the same name.
     private static async Task<FileStream> Lock(string path)
     {
         using var retry = new PeriodicTimer(LockRetry);

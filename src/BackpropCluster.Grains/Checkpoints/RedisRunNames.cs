@@ -16,8 +16,14 @@ internal sealed class RedisRunNames(IConnectionMultiplexer redis, int database) 
         try
         {
             foreach (var server in redis.GetServers())
-                await foreach (var key in server.KeysAsync(database, $"*/{SealedRecords.TypeName}/*/{RunCatalog.RecordName}*", KeysAtOnce))
-                    runs.Add(RunOf(key.ToString()));
+            await foreach (
+                var key in server.KeysAsync(
+                    database,
+                    $"*/{SealedRecords.TypeName}/*/{RunCatalog.RecordName}*",
+                    KeysAtOnce
+                )
+            )
+                runs.Add(RunOf(key.ToString()));
             return [.. runs];
         }
         catch (Exception e) when (StoreUnreachableException.IsOfStore(e))
@@ -28,7 +34,8 @@ internal sealed class RedisRunNames(IConnectionMultiplexer redis, int database) 
 
     private static string RunOf(string key)
     {
-        var first = key.IndexOf($"/{SealedRecords.TypeName}/", StringComparison.Ordinal) + SealedRecords.TypeName.Length + 2;
+        var first =
+            key.IndexOf($"/{SealedRecords.TypeName}/", StringComparison.Ordinal) + SealedRecords.TypeName.Length + 2;
         return key[first..key.IndexOf('/', first)];
     }
 }

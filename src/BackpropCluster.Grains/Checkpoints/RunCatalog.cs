@@ -5,8 +5,10 @@ using Orleans.Storage;
 
 namespace BackpropCluster.Grains.Checkpoints;
 
-/// <summary>The runs of a cluster, kept where its checkpoints are: a run belongs to the cluster, not to the client that began it.</summary>
-/// <remarks>Each run has a record of its own. The index of all runs only saves looking for them: a broken one is made anew.</remarks>
+/// <summary>The runs of a cluster, kept where its checkpoints are: a run belongs to the cluster, not to the client that
+/// began it.</summary>
+/// <remarks>Each run has a record of its own. The index of all runs only saves looking for them: a broken one is made
+/// anew.</remarks>
 public sealed class RunCatalog(SealedRecords records, IRunNames names, ILogger<RunCatalog> logger)
 {
     /// <summary>The last part of the name of every run's record.</summary>
@@ -20,7 +22,8 @@ public sealed class RunCatalog(SealedRecords records, IRunNames names, ILogger<R
     public async Task<ImmutableArray<RunEntry>> Runs()
     {
         var known = await Read(Index);
-        if (Open(known) is { } runs) return runs;
+        if (Open(known) is { } runs)
+            return runs;
         runs = await FindAll();
         try
         {
@@ -42,30 +45,50 @@ public sealed class RunCatalog(SealedRecords records, IRunNames names, ILogger<R
         return known.RecordExists ? OpenRecord(run, known) : null;
     }
 
-    /// <summary>A piece of any record, sealed as it lies there; <see langword="null"/> if there is none of this name.</summary>
+    /// <summary>A piece of any record, sealed as it lies there; <see langword="null"/> if there is none of this
+    /// name.</summary>
     /// <param name="name">Of the record.</param>
     /// <param name="first">The first byte.</param>
     /// <param name="bytes">At most so many.</param>
     public async Task<RecordPiece?> Record(string name, int first, int bytes)
     {
         var known = await Read(name);
-        if (!known.RecordExists) return null;
+        if (!known.RecordExists)
+            return null;
         var all = known.State!.Bytes;
-        return new RecordPiece(all.AsSpan(Math.Min(first, all.Length), Math.Min(bytes, Math.Max(0, all.Length - first))).ToArray(), all.Length);
+        return new RecordPiece(
+            all.AsSpan(Math.Min(first, all.Length), Math.Min(bytes, Math.Max(0, all.Length - first))).ToArray(),
+            all.Length
+        );
     }
 
     /// <summary>Enters a run, or what has become of it.</summary>
-    /// <exception cref="RunTakenException">The id belongs to a run of another run file, of which nothing was changed.</exception>
+    /// <exception cref="RunTakenException">The id belongs to a run of another run file, of which nothing was
+    /// changed.</exception>
     public async Task Enter(RunRecord record)
     {
         var entry = new RunEntry(record.Plan.Run, record.Status);
-        await Retry(NameOf(entry.Run), known => Task.FromResult(
-            known.RecordExists && OpenRecord(entry.Run, known).Plan.Fingerprint != record.Plan.Fingerprint ? throw new RunTakenException(entry.Run) : record));
-        await Retry(Index, async known =>
-        {
-            var runs = Open(known) ?? await FindAll();
-            return new RunIndex(runs.Any(r => r.Run == entry.Run) ? [.. runs.Select(r => r.Run == entry.Run ? entry : r)] : [.. runs, entry]);
-        });
+        await Retry(
+            NameOf(entry.Run),
+            known =>
+                Task.FromResult(
+                    known.RecordExists && OpenRecord(entry.Run, known).Plan.Fingerprint != record.Plan.Fingerprint
+                        ? throw new RunTakenException(entry.Run)
+                        : record
+                )
+        );
+        await Retry(
+            Index,
+            async known =>
+            {
+                var runs = Open(known) ?? await FindAll();
+                return new RunIndex(
+                    runs.Any(r => r.Run == entry.Run)
+                        ? [.. runs.Select(r => r.Run == entry.Run ? entry : r)]
+                        : [.. runs, entry]
+                );
+            }
+        );
     }
 
     private async Task<ImmutableArray<RunEntry>> FindAll()
@@ -75,7 +98,8 @@ public sealed class RunCatalog(SealedRecords records, IRunNames names, ILogger<R
         {
             try
             {
-                if (await Find(run) is { } record) runs.Add(new RunEntry(run, record.Status));
+                if (await Find(run) is { } record)
+                    runs.Add(new RunEntry(run, record.Status));
             }
             catch (BrokenRecordException e)
             {
@@ -130,14 +154,19 @@ public sealed class RunCatalog(SealedRecords records, IRunNames names, ILogger<R
     // None where the index cannot be read.
     private ImmutableArray<RunEntry>? Open(GrainState<StoredBytes> known)
     {
-        if (!known.RecordExists) return [];
+        if (!known.RecordExists)
+            return [];
         try
         {
             return records.Open<RunIndex>(known).Runs;
         }
         catch (BrokenRecordException e)
         {
-            logger.LogWarning("the list of runs, {Index}, is broken: {Reason}; it is made anew from the runs' own records", Index, e.Message);
+            logger.LogWarning(
+                "the list of runs, {Index}, is broken: {Reason}; it is made anew from the runs' own records",
+                Index,
+                e.Message
+            );
             return null;
         }
     }
@@ -184,7 +213,8 @@ public sealed record RunRecord(
     [property: Id(2)] string RunFile,
     [property: Id(3)] RunStatus Status,
     [property: Id(4)] string? Reason,
-    [property: Id(5)] int Steps);
+    [property: Id(5)] int Steps
+);
 
 /// <summary>A run in the index of all runs.</summary>
 /// <param name="Run">Its id.</param>

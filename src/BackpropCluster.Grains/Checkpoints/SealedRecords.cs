@@ -31,9 +31,11 @@ public sealed class SealedRecords(IGrainStorage storage, Serializer serializer)
     {
         var bytes = record.State!.Bytes;
         // One hash where it is right: what has the digest of the sealed record has its seal too.
-        if (digest is not null && DigestOf(bytes) == digest) return Deserialize<T>(StoredBytes.Payload(bytes));
+        if (digest is not null && DigestOf(bytes) == digest)
+            return Deserialize<T>(StoredBytes.Payload(bytes));
         var payload = StoredBytes.Open(bytes);
-        if (digest is not null) throw new BrokenRecordException("it belongs to another checkpoint");
+        if (digest is not null)
+            throw new BrokenRecordException("it belongs to another checkpoint");
         return Deserialize<T>(payload);
     }
 
@@ -65,14 +67,20 @@ public sealed class SealedRecords(IGrainStorage storage, Serializer serializer)
     public async Task Delete(string name)
     {
         var known = await Read(name);
-        if (known.RecordExists) await storage.ClearStateAsync(StateName, IdOf(name), known);
+        if (known.RecordExists)
+            await storage.ClearStateAsync(StateName, IdOf(name), known);
     }
 
     /// <summary>SHA-256 of a record as it is stored.</summary>
     public static string DigestOf(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 
-    // A whole record that stands under another one's name: its seal is right, and its fields are not those that are looked for.
-    [SuppressMessage("Design", "CA1031", Justification = "The serializer throws whatever its readers throw when they meet another type's fields.")]
+    // A whole record that stands under another one's name: its seal is right, and its fields are not those that are
+    // looked for.
+    [SuppressMessage(
+        "Design",
+        "CA1031",
+        Justification = "The serializer throws whatever its readers throw when they meet another type's fields."
+    )]
     private T Deserialize<T>(ReadOnlyMemory<byte> payload)
     {
         try

@@ -5,30 +5,48 @@ using Orleans.Storage;
 
 namespace BackpropCluster.Grains.Checkpoints;
 
-/// <summary>What parts of one silo ask of the store, done beside their turns; each answer is a message to the coordinator.</summary>
+/// <summary>What parts of one silo ask of the store, done beside their turns; each answer is a message to the
+/// coordinator.</summary>
 /// <param name="store">Where checkpoints are kept; <see langword="null"/> keeps none.</param>
 internal sealed class StoreShell(CheckpointStore? store) : IDisposable
 {
-    // Parts that are written at once: enough to keep a disk busy, few enough that a thousand neurons do not open a thousand files.
+    // Parts that are written at once: enough to keep a disk busy, few enough that a thousand neurons do not open a
+    // thousand files.
     private readonly SemaphoreSlim writers = new(8);
-    private readonly ConcurrentDictionary<(string Run, CheckpointId Id), WeakReference<Task<SavedModel>>> models = new();
+    private readonly ConcurrentDictionary<(string Run, CheckpointId Id), WeakReference<Task<SavedModel>>> models =
+        new();
 
     /// <summary>Does what a message asks for; returns at once.</summary>
     public void Take(RunPlan plan, Message message, IOutbox outbox)
     {
-        if (store is not null) _ = Task.Run(() => Answer(store, plan, message, outbox));
-        else if (message is AcquireLeadership lead) outbox.Send(Recipients.Coordinator, new LeadershipGranted(lead.Key with { Term = lead.Key.Term + 1, From = ActorId.Store }, null, null, []));
+        if (store is not null)
+            _ = Task.Run(() => Answer(store, plan, message, outbox));
+        else if (message is AcquireLeadership lead)
+            outbox.Send(
+                Recipients.Coordinator,
+                new LeadershipGranted(lead.Key with { Term = lead.Key.Term + 1, From = ActorId.Store }, null, null, [])
+            );
     }
 
-    /// <summary>Brings the model of a checkpoint; all shards of this silo that load it at the same time share one.</summary>
+    /// <summary>Brings the model of a checkpoint; all shards of this silo that load it at the same time share
+    /// one.</summary>
     public Task<SavedModel> Load(RunPlan plan, CheckpointId id)
     {
-        if (store is null) throw new InvariantViolationException($"a silo without a store was sent to the checkpoint of step {id.Version}");
+        if (store is null)
+            throw new InvariantViolationException(
+                $"a silo without a store was sent to the checkpoint of step {id.Version}"
+            );
         lock (models)
         {
             // One that failed is no answer to who asks later: the store may be back.
-            if (models.TryGetValue((plan.Run, id), out var known) && known.TryGetTarget(out var loading) && !loading.IsFaulted) return loading;
-            foreach (var (gone, _) in models.Where(m => !m.Value.TryGetTarget(out _))) models.TryRemove(gone, out _);
+            if (
+                models.TryGetValue((plan.Run, id), out var known)
+                && known.TryGetTarget(out var loading)
+                && !loading.IsFaulted
+            )
+                return loading;
+            foreach (var (gone, _) in models.Where(m => !m.Value.TryGetTarget(out _)))
+                models.TryRemove(gone, out _);
             loading = Task.Run(() => store.Load(plan, id));
             models[(plan.Run, id)] = new(loading);
             return loading;
@@ -37,19 +55,26 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
 
     public void Dispose() => writers.Dispose();
 
-    [SuppressMessage("Design", "CA1031", Justification = "Whatever the store throws, its asker must hear of it: nobody awaits this task.")]
+    [SuppressMessage(
+        "Design",
+        "CA1031",
+        Justification = "Whatever the store throws, its asker must hear of it: nobody awaits this task."
+    )]
     private async Task Answer(CheckpointStore known, RunPlan plan, Message message, IOutbox outbox)
     {
         var key = message.Key with { From = ActorId.Store };
         try
         {
-            outbox.Send(Recipients.Coordinator, message switch
-            {
-                AcquireLeadership lead => await Lead(known, plan, lead),
-                SaveShard save => await Save(known, plan, save),
-                CommitCheckpoint move => await MoveHead(known, plan, move),
-                _ => throw new InvariantViolationException($"the store takes no {message.GetType().Name}"),
-            });
+            outbox.Send(
+                Recipients.Coordinator,
+                message switch
+                {
+                    AcquireLeadership lead => await Lead(known, plan, lead),
+                    SaveShard save => await Save(known, plan, save),
+                    CommitCheckpoint move => await MoveHead(known, plan, move),
+                    _ => throw new InvariantViolationException($"the store takes no {message.GetType().Name}"),
+                }
+            );
         }
         catch (InconsistentStateException e)
         {
@@ -80,7 +105,17 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
         await writers.WaitAsync();
         try
         {
-            return new Saved(save.Key, [new SavedShard(save.Key.From, await known.Save(plan.Run, save), save.Part.Parameters.WeightsSum, save.Part.Parameters.OutgoingSum)]);
+            return new Saved(
+                save.Key,
+                [
+                    new SavedShard(
+                        save.Key.From,
+                        await known.Save(plan.Run, save),
+                        save.Part.Parameters.WeightsSum,
+                        save.Part.Parameters.OutgoingSum
+                    ),
+                ]
+            );
         }
         finally
         {

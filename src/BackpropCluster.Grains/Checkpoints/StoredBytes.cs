@@ -23,15 +23,20 @@ public sealed class StoredBytes
         return bytes;
     }
 
-    /// <summary>The payload of a sealed record. Nothing in it is looked at before the seal has been found whole.</summary>
-    /// <exception cref="BrokenRecordException">A byte is missing, added or changed, or another version wrote it.</exception>
+    /// <summary>The payload of a sealed record. Nothing in it is looked at before the seal has been found
+    /// whole.</summary>
+    /// <exception cref="BrokenRecordException">A byte is missing, added or changed, or another version wrote
+    /// it.</exception>
     public static ReadOnlyMemory<byte> Open(byte[] bytes)
     {
-        if (bytes.Length < Magic.Length + SealBytes) throw new BrokenRecordException($"{bytes.Length} bytes are too few");
-        if (!bytes.AsSpan(0, Magic.Length).SequenceEqual(Magic)) throw new BrokenRecordException("it does not begin as a record of this version");
+        if (bytes.Length < Magic.Length + SealBytes)
+            throw new BrokenRecordException($"{bytes.Length} bytes are too few");
+        if (!bytes.AsSpan(0, Magic.Length).SequenceEqual(Magic))
+            throw new BrokenRecordException("it does not begin as a record of this version");
         Span<byte> seal = stackalloc byte[SealBytes];
         SHA256.HashData(bytes.AsSpan(0, bytes.Length - SealBytes), seal);
-        if (!seal.SequenceEqual(bytes.AsSpan(bytes.Length - SealBytes))) throw new BrokenRecordException("its bytes are not those that were written");
+        if (!seal.SequenceEqual(bytes.AsSpan(bytes.Length - SealBytes)))
+            throw new BrokenRecordException("its bytes are not those that were written");
         return Payload(bytes);
     }
 
@@ -39,11 +44,13 @@ public sealed class StoredBytes
     internal static ReadOnlyMemory<byte> Payload(byte[] bytes) =>
         bytes.AsMemory(Magic.Length, bytes.Length - Magic.Length - SealBytes);
 
-    internal static T As<T>(byte[] bytes) => new StoredBytes { Bytes = bytes } is T stored ? stored : throw NotOurs(typeof(T));
+    internal static T As<T>(byte[] bytes) =>
+        new StoredBytes { Bytes = bytes } is T stored ? stored : throw NotOurs(typeof(T));
 
     internal static byte[] Of<T>(T state) => state is StoredBytes stored ? stored.Bytes : throw NotOurs(typeof(T));
 
-    private static NotSupportedException NotOurs(Type type) => new($"this storage keeps {nameof(StoredBytes)}, not {type.Name}");
+    private static NotSupportedException NotOurs(Type type) =>
+        new($"this storage keeps {nameof(StoredBytes)}, not {type.Name}");
 }
 
 /// <summary>Hands a record to a storage that brings a serializer of its own: bytes stay bytes.</summary>

@@ -9,9 +9,10 @@ using StackExchange.Redis;
 
 namespace BackpropCluster.Grains.Clustering;
 
-/// <summary>Where a cluster is found: <c>redis://[:password@]host:port[/db]</c>, or <c>localhost:PORT</c> for silos on one machine without a store.</summary>
-/// <remarks>Printed without its password, wherever it is printed. One that is not in the address is taken from the environment
-/// (<see cref="PasswordVariable"/>), where no list of processes shows it.</remarks>
+/// <summary>Where a cluster is found: <c>redis://[:password@]host:port[/db]</c>, or <c>localhost:PORT</c> for silos on
+/// one machine without a store.</summary>
+/// <remarks>Printed without its password, wherever it is printed. One that is not in the address is taken from the
+/// environment (<see cref="PasswordVariable"/>), where no list of processes shows it.</remarks>
 public sealed class ClusterAddress
 {
     public const string PasswordVariable = "BACKPROP_REDIS_PASSWORD";
@@ -26,7 +27,8 @@ public sealed class ClusterAddress
     private ClusterAddress(string shown, DnsEndPoint endPoint, bool isRedis, string? password, int database) =>
         (this.shown, this.endPoint, IsRedis, this.password, Database) = (shown, endPoint, isRedis, password, database);
 
-    /// <summary>Whether the members and the runs are kept in Redis; else the first silo keeps the members and the run folder the runs.</summary>
+    /// <summary>Whether the members and the runs are kept in Redis; else the first silo keeps the members and the run
+    /// folder the runs.</summary>
     public bool IsRedis { get; }
 
     /// <summary>The first silo's port, where there is no store.</summary>
@@ -35,7 +37,14 @@ public sealed class ClusterAddress
     internal int Database { get; }
 
     /// <summary>A cluster on this machine without a store.</summary>
-    public static ClusterAddress Local(int firstPort) => new(string.Create(CultureInfo.InvariantCulture, $"localhost:{firstPort}"), new DnsEndPoint("localhost", firstPort), isRedis: false, null, 0);
+    public static ClusterAddress Local(int firstPort) =>
+        new(
+            string.Create(CultureInfo.InvariantCulture, $"localhost:{firstPort}"),
+            new DnsEndPoint("localhost", firstPort),
+            isRedis: false,
+            null,
+            0
+        );
 
     /// <summary>Reads an address; false if it is none.</summary>
     public static bool TryParse(string text, out ClusterAddress address)
@@ -43,19 +52,44 @@ public sealed class ClusterAddress
         address = null!;
         if (text.StartsWith("localhost:", StringComparison.Ordinal))
         {
-            if (!int.TryParse(text.AsSpan("localhost:".Length), NumberStyles.None, CultureInfo.InvariantCulture, out var port) || port is < 1 or > 65_535) return false;
+            if (
+                !int.TryParse(
+                    text.AsSpan("localhost:".Length),
+                    NumberStyles.None,
+                    CultureInfo.InvariantCulture,
+                    out var port
+                ) || port is < 1 or > 65_535
+            )
+                return false;
             address = Local(port);
             return true;
         }
 
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme != "redis" || uri.Host.Length == 0 || uri.Port < 1) return false;
+        if (
+            !Uri.TryCreate(text, UriKind.Absolute, out var uri)
+            || uri.Scheme != "redis"
+            || uri.Host.Length == 0
+            || uri.Port < 1
+        )
+            return false;
         var path = uri.AbsolutePath.Trim('/');
         var database = 0;
-        if (path.Length > 0 && !int.TryParse(path, NumberStyles.None, CultureInfo.InvariantCulture, out database)) return false;
+        if (path.Length > 0 && !int.TryParse(path, NumberStyles.None, CultureInfo.InvariantCulture, out database))
+            return false;
         var colon = uri.UserInfo.IndexOf(':', StringComparison.Ordinal);
-        if (uri.UserInfo.Length > 0 && colon != 0) return false;
-        var shown = string.Create(CultureInfo.InvariantCulture, $"redis://{uri.Host}:{uri.Port}{(database > 0 ? $"/{database}" : "")}");
-        address = new(shown, new DnsEndPoint(uri.Host, uri.Port), isRedis: true, uri.UserInfo.Length > 1 ? Uri.UnescapeDataString(uri.UserInfo[1..]) : FromEnvironment(), database);
+        if (uri.UserInfo.Length > 0 && colon != 0)
+            return false;
+        var shown = string.Create(
+            CultureInfo.InvariantCulture,
+            $"redis://{uri.Host}:{uri.Port}{(database > 0 ? $"/{database}" : "")}"
+        );
+        address = new(
+            shown,
+            new DnsEndPoint(uri.Host, uri.Port),
+            isRedis: true,
+            uri.UserInfo.Length > 1 ? Uri.UnescapeDataString(uri.UserInfo[1..]) : FromEnvironment(),
+            database
+        );
         return true;
     }
 
@@ -73,11 +107,17 @@ public sealed class ClusterAddress
         catch (Exception e) when (e is RedisException or TimeoutException)
         {
             // StackExchange's own text names options; this one names nothing but the place.
-            var refused = e is RedisServerException || e.Message.Contains("NOAUTH", StringComparison.Ordinal) || e.Message.Contains("WRONGPASS", StringComparison.Ordinal)
+            var refused =
+                e is RedisServerException
+                || e.Message.Contains("NOAUTH", StringComparison.Ordinal)
+                || e.Message.Contains("WRONGPASS", StringComparison.Ordinal)
                 || e is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure };
-            throw new ClusterUnreachableException(refused
-                ? $"{this} refuses the password{(password is null ? ": none was given" : "")}. Nothing was started. Write redis://:password@host:port, or set {PasswordVariable}."
-                : $"{this} does not answer. Nothing was started. Start Redis there, or correct --cluster.");
+            throw new ClusterUnreachableException(
+                refused
+                    ? $"{this} refuses the password{(password is null ? ": none was given" : "")}. Nothing was "
+                        + $"started. Write redis://:password@host:port, or set {PasswordVariable}."
+                    : $"{this} does not answer. Nothing was started. Start Redis there, or correct --cluster."
+            );
         }
     }
 
@@ -85,43 +125,66 @@ public sealed class ClusterAddress
     internal void Configure(ISiloBuilder silo, IConnectionMultiplexer? redis)
     {
         silo.Configure<ClusterOptions>(options => (options.ClusterId, options.ServiceId) = (Id, Id));
-        if (redis is not null) silo.UseRedisClustering(options => (options.ConfigurationOptions, options.CreateMultiplexer) = (Options(abort: false), _ => Task.FromResult((redis, true))));
-        else silo.UseDevelopmentClustering(new IPEndPoint(IPAddress.Loopback, FirstPort));
+        if (redis is not null)
+            silo.UseRedisClustering(options =>
+                (options.ConfigurationOptions, options.CreateMultiplexer) = (
+                    Options(abort: false),
+                    _ => Task.FromResult((redis, true))
+                )
+            );
+        else
+            silo.UseDevelopmentClustering(new IPEndPoint(IPAddress.Loopback, FirstPort));
     }
 
     /// <summary>Lets a client find a silo.</summary>
     internal void Configure(IClientBuilder client, IConnectionMultiplexer? redis)
     {
         client.Configure<ClusterOptions>(options => (options.ClusterId, options.ServiceId) = (Id, Id));
-        if (redis is not null) client.UseRedisClustering(options => (options.ConfigurationOptions, options.CreateMultiplexer) = (Options(abort: false), _ => Task.FromResult((redis, true))));
+        if (redis is not null)
+            client.UseRedisClustering(options =>
+                (options.ConfigurationOptions, options.CreateMultiplexer) = (
+                    Options(abort: false),
+                    _ => Task.FromResult((redis, true))
+                )
+            );
         else if (LocalGateway.Of(FirstPort) is null)
-            throw new ClusterUnreachableException($"no silo has been started at {this}. Nothing was started. Start one with: backprop silo --cluster {this}");
-        else client.Services.AddSingleton<IGatewayListProvider>(new LocalGatewayList(FirstPort));
+            throw new ClusterUnreachableException(
+                $"no silo has been started at {this}. Nothing was started. Start one with: backprop silo --cluster "
+                    + $"{this}"
+            );
+        else
+            client.Services.AddSingleton<IGatewayListProvider>(new LocalGatewayList(FirstPort));
     }
 
     /// <summary>For the grain storage, which connects through what is connected already.</summary>
     internal ConfigurationOptions StorageOptions() => Options(abort: false);
 
     /// <summary>The whole address, its password too: for a child process, never for a person.</summary>
-    public string Address => password is null ? shown : shown.Replace("redis://", $"redis://:{Uri.EscapeDataString(password)}@", StringComparison.Ordinal);
+    public string Address =>
+        password is null
+            ? shown
+            : shown.Replace("redis://", $"redis://:{Uri.EscapeDataString(password)}@", StringComparison.Ordinal);
 
     /// <summary>The address without its password.</summary>
     public override string ToString() => shown;
 
-    private static string? FromEnvironment() => Environment.GetEnvironmentVariable(PasswordVariable) is { Length: > 0 } given ? given : null;
+    private static string? FromEnvironment() =>
+        Environment.GetEnvironmentVariable(PasswordVariable) is { Length: > 0 } given ? given : null;
 
-    private ConfigurationOptions Options(bool abort) => new()
-    {
-        EndPoints = { endPoint },
-        Password = password,
-        DefaultDatabase = Database,
-        AbortOnConnectFail = abort,
-        ConnectTimeout = (int)ConnectBound.TotalMilliseconds,
-        ConnectRetry = 1,
-        // Each second: its own policy waits longer and longer, and a silo would go on without a store that is long back.
-        ReconnectRetryPolicy = new LinearRetry(1_000),
-        ClientName = Id,
-    };
+    private ConfigurationOptions Options(bool abort) =>
+        new()
+        {
+            EndPoints = { endPoint },
+            Password = password,
+            DefaultDatabase = Database,
+            AbortOnConnectFail = abort,
+            ConnectTimeout = (int)ConnectBound.TotalMilliseconds,
+            ConnectRetry = 1,
+            // Each second: its own policy waits longer and longer, and a silo would go on without a store that is long
+            // back.
+            ReconnectRetryPolicy = new LinearRetry(1_000),
+            ClientName = Id,
+        };
 }
 
 /// <summary>A cluster that cannot be talked to.</summary>

@@ -26,14 +26,16 @@ public sealed class ClusterClient : IAsyncDisposable
     private readonly IConnectionMultiplexer? redis;
     private readonly ClusterAddress address;
 
-    private ClusterClient(IHost host, IConnectionMultiplexer? redis, ClusterAddress address) => (this.host, this.redis, this.address) = (host, redis, address);
+    private ClusterClient(IHost host, IConnectionMultiplexer? redis, ClusterAddress address) =>
+        (this.host, this.redis, this.address) = (host, redis, address);
 
     public IGrainFactory Grains => host.Services.GetRequiredService<IGrainFactory>();
 
     public IClusterGrain Cluster => Grains.GetGrain<IClusterGrain>(0);
 
     /// <summary>What the cluster's runs have saved, to read only.</summary>
-    public CheckpointStore Checkpoints => new(new SealedRecords(new ClusterRecords(this), host.Services.GetRequiredService<Serializer>()));
+    public CheckpointStore Checkpoints =>
+        new(new SealedRecords(new ClusterRecords(this), host.Services.GetRequiredService<Serializer>()));
 
     /// <summary>Connects to some silo of the cluster.</summary>
     /// <exception cref="ClusterUnreachableException">None answers within twenty seconds.</exception>
@@ -47,11 +49,16 @@ public sealed class ClusterClient : IAsyncDisposable
         builder.UseOrleansClient(client =>
         {
             address.Configure(client, redis);
-            // A client that looks once a minute would have lost a cluster whose silos have all been started again since.
+            // A client that looks once a minute would have lost a cluster whose silos have all been started again
+            // since.
             client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(2));
-            client.Configure<ClientMessagingOptions>(options => options.MaxMessageBodySize = PlanLimits.MaxMessageBytes);
-            client.UseConnectionRetryFilter(async (_, stop) =>
-                TimeProvider.System.GetElapsedTime(until) < ConnectBound && await pause.WaitForNextTickAsync(stop));
+            client.Configure<ClientMessagingOptions>(options =>
+                options.MaxMessageBodySize = PlanLimits.MaxMessageBytes
+            );
+            client.UseConnectionRetryFilter(
+                async (_, stop) =>
+                    TimeProvider.System.GetElapsedTime(until) < ConnectBound && await pause.WaitForNextTickAsync(stop)
+            );
         });
         var host = builder.Build();
         // One that connects and then loses its silo before that has told what grains there are would ask for ever.
@@ -65,9 +72,14 @@ public sealed class ClusterClient : IAsyncDisposable
         catch (Exception)
         {
             host.Dispose();
-            if (redis is not null) await redis.DisposeAsync();
+            if (redis is not null)
+                await redis.DisposeAsync();
             cancellation.ThrowIfCancellationRequested();
-            throw new ClusterUnreachableException($"no silo of {address} answers within {ConnectBound.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s. Nothing was started. Start silos with: backprop silo --cluster {address}");
+            throw new ClusterUnreachableException(
+                $"no silo of {address} answers within "
+                    + $"{ConnectBound.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s. Nothing was started. "
+                    + $"Start silos with: backprop silo --cluster {address}"
+            );
         }
     }
 
@@ -81,25 +93,42 @@ public sealed class ClusterClient : IAsyncDisposable
         while (true)
         {
             var silos = await Silos(cancellation);
-            if (silos.Count >= wanted) return silos;
+            if (silos.Count >= wanted)
+                return silos;
             if (TimeProvider.System.GetElapsedTime(began) > SilosBound)
-                throw new ClusterUnreachableException(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{address} has {silos.Count} of {wanted} silos ({string.Join(", ", silos.Select(s => s.Name))}); {wanted - silos.Count} did not come within {SilosBound.TotalSeconds} s. Nothing was started. Start more with: backprop silo --cluster {address}, or lower cluster.silos."));
+                throw new ClusterUnreachableException(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{address} has {silos.Count} of {wanted} silos "
+                            + $"({string.Join(", ", silos.Select(s => s.Name))}); {wanted - silos.Count} did not "
+                            + $"come within {SilosBound.TotalSeconds} s. Nothing was started. Start more with: "
+                            + $"backprop silo --cluster {address}, or lower cluster.silos."
+                    )
+                );
             await pause.WaitForNextTickAsync(cancellation);
         }
     }
 
     /// <summary>Asks some silo. Where that one goes before it answers, another is asked.</summary>
     /// <exception cref="ClusterUnreachableException">None answers within twenty seconds.</exception>
-    public Task<T> Ask<T>(Func<IGrainFactory, ValueTask<T>> question, CancellationToken cancellation = default) => Ask(question, AnswerBound, cancellation);
+    public Task<T> Ask<T>(Func<IGrainFactory, ValueTask<T>> question, CancellationToken cancellation = default) =>
+        Ask(question, AnswerBound, cancellation);
 
-    /// <summary>A record of the cluster's store, sealed as it lies there; <see langword="null"/> if there is none of this name.</summary>
+    /// <summary>A record of the cluster's store, sealed as it lies there; <see langword="null"/> if there is none of
+    /// this name.</summary>
     /// <exception cref="ClusterUnreachableException">No silo answers.</exception>
     internal Task<RecordPiece?> Record(string name, int first, int bytes) =>
-        Ask(grains => grains.GetGrain<IClusterGrain>(0).Record(name, first, bytes), RecordBound, CancellationToken.None);
+        Ask(
+            grains => grains.GetGrain<IClusterGrain>(0).Record(name, first, bytes),
+            RecordBound,
+            CancellationToken.None
+        );
 
-    private async Task<T> Ask<T>(Func<IGrainFactory, ValueTask<T>> question, TimeSpan bound, CancellationToken cancellation)
+    private async Task<T> Ask<T>(
+        Func<IGrainFactory, ValueTask<T>> question,
+        TimeSpan bound,
+        CancellationToken cancellation
+    )
     {
         var began = TimeProvider.System.GetTimestamp();
         using var pause = new PeriodicTimer(LookEvery);
@@ -112,7 +141,11 @@ public sealed class ClusterClient : IAsyncDisposable
             catch (Exception e) when (e is OrleansException or TimeoutException)
             {
                 if (TimeProvider.System.GetElapsedTime(began) > ConnectBound)
-                    throw new ClusterUnreachableException($"no silo of {address} answers any more, for {ConnectBound.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s now. Nothing was changed. Start silos with: backprop silo --cluster {address}");
+                    throw new ClusterUnreachableException(
+                        $"no silo of {address} answers any more, for "
+                            + $"{ConnectBound.TotalSeconds.ToString(CultureInfo.InvariantCulture)} s now. Nothing "
+                            + $"was changed. Start silos with: backprop silo --cluster {address}"
+                    );
             }
 
             await pause.WaitForNextTickAsync(cancellation);
@@ -121,25 +154,28 @@ public sealed class ClusterClient : IAsyncDisposable
 
     /// <summary>What the cluster knows of a run; <see langword="null"/> if there is no such run.</summary>
     /// <exception cref="ClusterUnreachableException">No silo answers within twenty seconds.</exception>
-    public Task<RunRecord?> Find(string run, CancellationToken cancellation = default) => Ask(grains => grains.GetGrain<IClusterGrain>(0).Find(run), cancellation);
+    public Task<RunRecord?> Find(string run, CancellationToken cancellation = default) =>
+        Ask(grains => grains.GetGrain<IClusterGrain>(0).Find(run), cancellation);
 
     /// <summary>The silos that are members now.</summary>
     /// <exception cref="ClusterUnreachableException">None answers within twenty seconds.</exception>
     public async Task<IReadOnlyList<SiloDescription>> Silos(CancellationToken cancellation = default)
     {
         var members = await Ask(grains => grains.GetGrain<IClusterGrain>(0).Members(), cancellation);
-        var described = await Task.WhenAll(members.Select(async silo =>
-        {
-            try
+        var described = await Task.WhenAll(
+            members.Select(async silo =>
             {
-                var grain = Grains.GetGrain<ISiloGrain>(ActorKeys.Silo(silo));
-                return await grain.Describe().AsTask().WaitAsync(AnswerBound);
-            }
-            catch (Exception e) when (e is OrleansException or TimeoutException)
-            {
-                return null; // it is just going, or was just lost
-            }
-        }));
+                try
+                {
+                    var grain = Grains.GetGrain<ISiloGrain>(ActorKeys.Silo(silo));
+                    return await grain.Describe().AsTask().WaitAsync(AnswerBound);
+                }
+                catch (Exception e) when (e is OrleansException or TimeoutException)
+                {
+                    return null; // it is just going, or was just lost
+                }
+            })
+        );
         return [.. described.OfType<SiloDescription>().OrderBy(s => s.Name, StringComparer.Ordinal)];
     }
 
@@ -148,6 +184,7 @@ public sealed class ClusterClient : IAsyncDisposable
         using var bound = new CancellationTokenSource(TimeSpan.FromSeconds(5));
         await host.StopAsync(bound.Token);
         host.Dispose();
-        if (redis is not null) await redis.DisposeAsync();
+        if (redis is not null)
+            await redis.DisposeAsync();
     }
 }

@@ -20,7 +20,8 @@ public sealed record ClusterSiloOptions
     /// <summary>For people; machine name and port where none is given.</summary>
     public string? Name { get; init; }
 
-    /// <summary>Where other silos reach it; 0 takes a free one, or for the first silo of a cluster without a store the cluster's.</summary>
+    /// <summary>Where other silos reach it; 0 takes a free one, or for the first silo of a cluster without a store the
+    /// cluster's.</summary>
     public int SiloPort { get; init; }
 
     /// <summary>Where clients reach it; 0 takes a free one.</summary>
@@ -47,17 +48,20 @@ public sealed class ClusterSilo : IAsyncDisposable
     private readonly IConnectionMultiplexer? redis;
     private readonly LocalGateway? first;
 
-    private ClusterSilo(SiloHost host, IConnectionMultiplexer? redis, LocalGateway? first) => (this.host, this.redis, this.first) = (host, redis, first);
+    private ClusterSilo(SiloHost host, IConnectionMultiplexer? redis, LocalGateway? first) =>
+        (this.host, this.redis, this.first) = (host, redis, first);
 
     /// <summary>Of this program. Silos of one cluster must have the same.</summary>
-    public static string ProgramVersion { get; } = typeof(ClusterSilo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+    public static string ProgramVersion { get; } =
+        typeof(ClusterSilo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
 
     public ILocalSiloDetails Details => host.Get<ILocalSiloDetails>();
 
     public IGrainFactory Grains => host.Get<IGrainFactory>();
 
     /// <summary>Whether it is a member that takes part in runs, and that clients can find.</summary>
-    public bool IsActive => host.Get<ISiloStatusOracle>().CurrentStatus == SiloStatus.Active && !Departure.HasBegun && !Ends.IsCompleted;
+    public bool IsActive =>
+        host.Get<ISiloStatusOracle>().CurrentStatus == SiloStatus.Active && !Departure.HasBegun && !Ends.IsCompleted;
 
     /// <summary>Names of the members, this one's too.</summary>
     public IEnumerable<string> Members
@@ -65,7 +69,9 @@ public sealed class ClusterSilo : IAsyncDisposable
         get
         {
             var oracle = host.Get<ISiloStatusOracle>();
-            return oracle.GetActiveSilos().Select(silo => oracle.TryGetSiloName(silo, out var name) ? name : silo.ToParsableString());
+            return oracle
+                .GetActiveSilos()
+                .Select(silo => oracle.TryGetSiloName(silo, out var name) ? name : silo.ToParsableString());
         }
     }
 
@@ -75,9 +81,14 @@ public sealed class ClusterSilo : IAsyncDisposable
     private SiloDrain Departure => host.Get<SiloDrain>();
 
     /// <summary>Starts a silo; it is a member when this returns.</summary>
-    /// <exception cref="ClusterUnreachableException">The store does not answer, or the cluster is of another version.</exception>
+    /// <exception cref="ClusterUnreachableException">The store does not answer, or the cluster is of another
+    /// version.</exception>
     /// <exception cref="PortTakenException">A port is in use.</exception>
-    [SuppressMessage("Reliability", "CA2000", Justification = "The silo owns its claim; where there is no silo, Close ends it.")]
+    [SuppressMessage(
+        "Reliability",
+        "CA2000",
+        Justification = "The silo owns its claim; where there is no silo, Close ends it."
+    )]
     public static async Task<ClusterSilo> Start(ClusterSiloOptions options, CancellationToken cancellation = default)
     {
         var redis = options.Cluster.IsRedis ? await options.Cluster.Connect(cancellation) : null;
@@ -86,7 +97,11 @@ public sealed class ClusterSilo : IAsyncDisposable
         ClusterSilo? silo = null;
         try
         {
-            var siloPort = Ports.Take(options.Listen, first is null ? options.SiloPort : options.Cluster.FirstPort, "--silo-port");
+            var siloPort = Ports.Take(
+                options.Listen,
+                first is null ? options.SiloPort : options.Cluster.FirstPort,
+                "--silo-port"
+            );
             var gatewayPort = Ports.Take(options.Listen, options.GatewayPort, "--gateway-port");
             silo = new ClusterSilo(Build(options, siloPort, gatewayPort, redis), redis, first);
             await silo.host.Start(cancellation);
@@ -97,13 +112,21 @@ public sealed class ClusterSilo : IAsyncDisposable
         }
         catch (Exception e)
         {
-            if (silo is not null) await silo.DisposeAsync();
-            else await Close(redis, first);
+            if (silo is not null)
+                await silo.DisposeAsync();
+            else
+                await Close(redis, first);
             if (e is RedisException or OrleansException or TimeoutException && redis is not null)
-                throw new ClusterUnreachableException($"{options.Cluster} does not answer any more ({StoreReason.Of(e)}). The silo was not started. Start Redis there, then the silo again.");
+                throw new ClusterUnreachableException(
+                    $"{options.Cluster} does not answer any more ({StoreReason.Of(e)}). The silo was not started. "
+                        + $"Start Redis there, then the silo again."
+                );
             // Without a store the first silo keeps the members: what Orleans says where it is missing is a page long.
             if (e is OrleansException or TimeoutException && redis is null && first is null)
-                throw new ClusterUnreachableException($"no silo answers at {options.Cluster}. Nothing was started. Start the first one with --silo-port {options.Cluster.FirstPort}.");
+                throw new ClusterUnreachableException(
+                    $"no silo answers at {options.Cluster}. Nothing was started. Start the first one with "
+                        + $"--silo-port {options.Cluster.FirstPort}."
+                );
             throw;
         }
     }
@@ -111,14 +134,24 @@ public sealed class ClusterSilo : IAsyncDisposable
     /// <summary>Why it is over and what remains, as the end of a sentence about it.</summary>
     public async Task<string> WhyItEnds()
     {
-        if (host.Get<SiloEnd>().Told is { } told) return told;
+        if (host.Get<SiloEnd>().Told is { } told)
+            return told;
         try
         {
-            var all = (await host.Get<IMembershipTable>().ReadAllAsync().WaitAsync(DescribeBound)).Members.Select(member => member.Item1).ToList();
+            var all = (await host.Get<IMembershipTable>().ReadAllAsync().WaitAsync(DescribeBound))
+                .Members.Select(member => member.Item1)
+                .ToList();
             if (all.Find(member => member.SiloAddress.Equals(Details.SiloAddress)) is { Status: SiloStatus.Dead } own)
             {
-                var by = (own.SuspectTimes ?? []).Select(suspect => all.Find(member => member.SiloAddress.Equals(suspect.Item1))?.SiloName ?? suspect.Item1.ToString()).Distinct().ToList();
-                return $"was declared dead by {(by.Count == 0 ? "the others" : string.Join(" and ", by.Order(StringComparer.Ordinal)))} while it did not answer. Its runs go on without it.";
+                var by = (own.SuspectTimes ?? [])
+                    .Select(suspect =>
+                        all.Find(member => member.SiloAddress.Equals(suspect.Item1))?.SiloName
+                        ?? suspect.Item1.ToString()
+                    )
+                    .Distinct()
+                    .ToList();
+                var accusers = by.Count == 0 ? "the others" : string.Join(" and ", by.Order(StringComparer.Ordinal));
+                return $"was declared dead by {accusers} while it did not answer. Its runs go on without it.";
             }
         }
         catch (Exception e) when (e is RedisException or OrleansException or TimeoutException)
@@ -126,7 +159,8 @@ public sealed class ClusterSilo : IAsyncDisposable
             // Who said so is told where it can be read; that it is over is known anyway.
         }
 
-        return $"cannot go on: {host.Get<SiloEnd>().Why?.GetBaseException().Message.Split('\n')[0].TrimEnd('.') ?? "Orleans does not say why"}. Its runs go on without it.";
+        var why = host.Get<SiloEnd>().Why?.GetBaseException().Message.Split('\n')[0].TrimEnd('.');
+        return $"cannot go on: {why ?? "Orleans does not say why"}. Its runs go on without it.";
     }
 
     /// <summary>Gives its shards away, then leaves the cluster.</summary>
@@ -146,11 +180,17 @@ public sealed class ClusterSilo : IAsyncDisposable
 
     private static async Task Close(IConnectionMultiplexer? redis, LocalGateway? first)
     {
-        if (redis is not null) await redis.DisposeAsync();
+        if (redis is not null)
+            await redis.DisposeAsync();
         first?.Dispose();
     }
 
-    private static SiloHost Build(ClusterSiloOptions options, int siloPort, int gatewayPort, IConnectionMultiplexer? redis)
+    private static SiloHost Build(
+        ClusterSiloOptions options,
+        int siloPort,
+        int gatewayPort,
+        IConnectionMultiplexer? redis
+    )
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
@@ -159,18 +199,26 @@ public sealed class ClusterSilo : IAsyncDisposable
         {
             options.Configure?.Invoke(silo);
             options.Cluster.Configure(silo, redis);
-            silo.ConfigureEndpoints(Ports.Advertised(options.Listen), siloPort, gatewayPort, listenOnAnyHostAddress: options.Listen.Equals(IPAddress.Any));
+            silo.ConfigureEndpoints(
+                Ports.Advertised(options.Listen),
+                siloPort,
+                gatewayPort,
+                listenOnAnyHostAddress: options.Listen.Equals(IPAddress.Any)
+            );
             silo.Configure<SiloOptions>(o => o.SiloName = options.Name ?? $"{Environment.MachineName}-{siloPort}");
-            if (redis is not null) AddRedis(silo, options.Cluster, redis);
-            else silo.Services.AddCheckpointFolder(options.RunDirectory);
+            if (redis is not null)
+                AddRedis(silo, options.Cluster, redis);
+            else
+                silo.Services.AddCheckpointFolder(options.RunDirectory);
             silo.AddBackprop().AddRuns();
             AddDirectory(silo);
         });
         return new SiloHost(builder.Build());
     }
 
-    // The default directory ends every grain that was registered with a silo that leaves, wherever it stands: a coordinator among them
-    // is begun anew from the last checkpoint. A lost silo's range opens again by the time that it is known to be lost.
+    // The default directory ends every grain that was registered with a silo that leaves, wherever it stands: a
+    // coordinator among them is begun anew from the last checkpoint. A lost silo's range opens again by the time that
+    // it is known to be lost.
     private static void AddDirectory(ISiloBuilder silo)
     {
 #pragma warning disable ORLEANSEXP003 // experimental, and the only directory that hands its entries over
@@ -181,14 +229,17 @@ public sealed class ClusterSilo : IAsyncDisposable
 
     private static void AddRedis(ISiloBuilder silo, ClusterAddress address, IConnectionMultiplexer redis)
     {
-        silo.AddRedisGrainStorage("backprop", options =>
-        {
-            options.CreateMultiplexer = _ => Task.FromResult((redis, true));
-            options.ConfigurationOptions = address.StorageOptions();
-            options.GrainStorageSerializer = new StoredBytesSerializer();
-            // Else what is cleared stays as an empty record, and a dropped checkpoint as many of them.
-            options.DeleteStateOnClear = true;
-        });
+        silo.AddRedisGrainStorage(
+            "backprop",
+            options =>
+            {
+                options.CreateMultiplexer = _ => Task.FromResult((redis, true));
+                options.ConfigurationOptions = address.StorageOptions();
+                options.GrainStorageSerializer = new StoredBytesSerializer();
+                // Else what is cleared stays as an empty record, and a dropped checkpoint as many of them.
+                options.DeleteStateOnClear = true;
+            }
+        );
         silo.Services.AddCheckpoints(services => services.GetRequiredKeyedService<IGrainStorage>("backprop"));
         silo.Services.AddSingleton<IRunNames>(new RedisRunNames(redis, address.Database));
         silo.Services.AddHostedService(services => ActivatorUtilities.CreateInstance<Registration>(services, address));
@@ -213,9 +264,13 @@ public sealed class ClusterSilo : IAsyncDisposable
         var oracle = host.Get<ISiloStatusOracle>();
         foreach (var other in oracle.GetActiveSilos().Where(other => !other.Equals(Details.SiloAddress)))
         {
-            if (await Describe(other) is not { } described) continue;
+            if (await Describe(other) is not { } described)
+                continue;
             if (described.Version != version)
-                throw new ClusterUnreachableException($"silo {described.Name} of this cluster runs version {described.Version}, this program is {version}. Nothing was started. Use one version for all silos.");
+                throw new ClusterUnreachableException(
+                    $"silo {described.Name} of this cluster runs version {described.Version}, this program is "
+                        + $"{version}. Nothing was started. Use one version for all silos."
+                );
         }
     }
 }

@@ -12,9 +12,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
 {
     private readonly List<SiloHost> hosts = [];
 
-    private EmbeddedCluster()
-    {
-    }
+    private EmbeddedCluster() { }
 
     public IGrainFactory Grains => hosts[0].Get<IGrainFactory>();
 
@@ -23,13 +21,20 @@ public sealed class EmbeddedCluster : IAsyncDisposable
 
     /// <summary>Starts the silos; all are members when it returns.</summary>
     /// <param name="silos">How many.</param>
-    /// <param name="firstPort">The first silo listens here, the next one port above, and so on; <see langword="null"/> takes free ports.</param>
+    /// <param name="firstPort">The first silo listens here, the next one port above, and so on; <see langword="null"/>
+    /// takes free ports.</param>
     /// <param name="configure">Further services of each silo.</param>
-    /// <param name="traceOrleans">Whether calls carry their trace for Orleans' own spans, which makes each dearer.</param>
+    /// <param name="traceOrleans">Whether calls carry their trace for Orleans' own spans, which makes each
+    /// dearer.</param>
     /// <param name="cancellation">Ends the start: silos that stand already leave.</param>
     /// <exception cref="PortTakenException">One of the ports is in use. Nothing was started.</exception>
     public static async Task<EmbeddedCluster> Start(
-        int silos, int? firstPort = null, Action<IServiceCollection>? configure = null, bool traceOrleans = false, CancellationToken cancellation = default)
+        int silos,
+        int? firstPort = null,
+        Action<IServiceCollection>? configure = null,
+        bool traceOrleans = false,
+        CancellationToken cancellation = default
+    )
     {
         var ports = Ports(silos, firstPort);
         // A new id each time: a cluster that ended a moment ago in the same ports must not be mistaken for this one.
@@ -37,8 +42,8 @@ public sealed class EmbeddedCluster : IAsyncDisposable
         var cluster = new EmbeddedCluster();
         try
         {
-            // One after the other: two that join at once both write the membership table, and the loser waits 2.5 seconds before it
-            // tries again. The first silo keeps that table.
+            // One after the other: two that join at once both write the membership table, and the loser waits 2.5
+            // seconds before it tries again. The first silo keeps that table.
             for (var i = 0; i < silos; i++)
             {
                 cluster.hosts.Add(BuildHost(i, ports, clusterId, configure, traceOrleans));
@@ -58,11 +63,18 @@ public sealed class EmbeddedCluster : IAsyncDisposable
     {
         // The first silo last: the others say goodbye to its membership table.
         await Task.WhenAll(hosts.Skip(1).Select(host => host.DisposeAsync().AsTask()));
-        if (hosts.Count > 0) await hosts[0].DisposeAsync();
+        if (hosts.Count > 0)
+            await hosts[0].DisposeAsync();
         hosts.Clear();
     }
 
-    private static SiloHost BuildHost(int index, int[] ports, string clusterId, Action<IServiceCollection>? configure, bool traceOrleans)
+    private static SiloHost BuildHost(
+        int index,
+        int[] ports,
+        string clusterId,
+        Action<IServiceCollection>? configure,
+        bool traceOrleans
+    )
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         configure?.Invoke(builder.Services);
@@ -70,10 +82,17 @@ public sealed class EmbeddedCluster : IAsyncDisposable
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.UseOrleans(silo =>
         {
-            silo.UseLocalhostClustering(ports[index], gatewayPort: 0, new IPEndPoint(IPAddress.Loopback, ports[0]), serviceId: "backprop", clusterId);
+            silo.UseLocalhostClustering(
+                ports[index],
+                gatewayPort: 0,
+                new IPEndPoint(IPAddress.Loopback, ports[0]),
+                serviceId: "backprop",
+                clusterId
+            );
             silo.Configure<SiloOptions>(options => options.SiloName = $"silo-{index + 1}");
             silo.AddBackprop();
-            if (traceOrleans) silo.AddActivityPropagation();
+            if (traceOrleans)
+                silo.AddActivityPropagation();
         });
         return new SiloHost(builder.Build());
     }
@@ -104,7 +123,8 @@ public sealed class EmbeddedCluster : IAsyncDisposable
         }
         finally
         {
-            foreach (var listener in listeners) listener.Dispose();
+            foreach (var listener in listeners)
+                listener.Dispose();
         }
     }
 }

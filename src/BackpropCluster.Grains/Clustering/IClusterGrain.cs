@@ -13,17 +13,22 @@ public interface IClusterGrain : IGrainWithIntegerKey
     /// <summary>The silos that the answering one takes for members, as placements name them.</summary>
     /// <remarks>As it knows them: Orleans' own management reads the store's table for that, and fails with whatever
     /// the store's client throws.</remarks>
-    [Alias("Members")] ValueTask<ImmutableArray<string>> Members();
+    [Alias("Members")]
+    ValueTask<ImmutableArray<string>> Members();
 
-    [Alias("Runs")] ValueTask<ImmutableArray<RunEntry>> Runs();
+    [Alias("Runs")]
+    ValueTask<ImmutableArray<RunEntry>> Runs();
 
-    [Alias("Find")] ValueTask<RunRecord?> Find(string run);
+    [Alias("Find")]
+    ValueTask<RunRecord?> Find(string run);
 
-    /// <summary>A piece of a record of the cluster's store, sealed as it lies there; <see langword="null"/> if there is none of this name.</summary>
+    /// <summary>A piece of a record of the cluster's store, sealed as it lies there; <see langword="null"/> if there is
+    /// none of this name.</summary>
     /// <param name="name">Of the record.</param>
     /// <param name="first">The first byte.</param>
     /// <param name="bytes">At most so many.</param>
-    [Alias("Record")] ValueTask<RecordPiece?> Record(string name, int first, int bytes);
+    [Alias("Record")]
+    ValueTask<RecordPiece?> Record(string name, int first, int bytes);
 }
 
 [StatelessWorker]
@@ -36,5 +41,6 @@ internal sealed class ClusterGrain(RunCatalog catalog, ISiloStatusOracle members
 
     public async ValueTask<RunRecord?> Find(string run) => await catalog.Find(run);
 
-    public async ValueTask<RecordPiece?> Record(string name, int first, int bytes) => await catalog.Record(name, first, bytes);
+    public async ValueTask<RecordPiece?> Record(string name, int first, int bytes) =>
+        await catalog.Record(name, first, bytes);
 }

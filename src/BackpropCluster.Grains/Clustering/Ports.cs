@@ -28,7 +28,8 @@ public static class Ports
     /// <summary>The address that others reach a silo by.</summary>
     public static IPAddress Advertised(IPAddress listen)
     {
-        if (!listen.Equals(IPAddress.Any)) return listen;
+        if (!listen.Equals(IPAddress.Any))
+            return listen;
         var own = Dns.GetHostAddresses(Dns.GetHostName(), AddressFamily.InterNetwork);
         return Array.Find(own, address => !IPAddress.IsLoopback(address)) ?? IPAddress.Loopback;
     }
@@ -36,7 +37,11 @@ public static class Ports
 
 /// <summary>A port that a silo was told to listen on is in use.</summary>
 public sealed class PortTakenException(int port, IPAddress address, string option, Exception cause)
-    : Exception($"port {port} on {address} cannot be used: {cause.Message}. Nothing was started. End what listens there, or choose another {option}.", cause)
+    : Exception(
+        $"port {port} on {address} cannot be used: {cause.Message}. Nothing was started. End what listens there, or "
+            + $"choose another {option}.",
+        cause
+    )
 {
     public int Port => port;
 }

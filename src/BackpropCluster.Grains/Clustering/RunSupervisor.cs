@@ -5,9 +5,14 @@ using Microsoft.Extensions.Logging;
 
 namespace BackpropCluster.Grains.Clustering;
 
-/// <summary>Sees to it that every unfinished run of the cluster is led by somebody: whoever began it may be gone, and so may the silo
-/// whose coordinator led it.</summary>
-internal sealed class RunSupervisor(RunCatalog catalog, IGrainFactory grains, SiloDrain departure, ILogger<RunSupervisor> logger) : BackgroundService
+/// <summary>Sees to it that every unfinished run of the cluster is led by somebody: whoever began it may be gone, and
+/// so may the silo whose coordinator led it.</summary>
+internal sealed class RunSupervisor(
+    RunCatalog catalog,
+    IGrainFactory grains,
+    SiloDrain departure,
+    ILogger<RunSupervisor> logger
+) : BackgroundService
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
 
@@ -17,17 +22,26 @@ internal sealed class RunSupervisor(RunCatalog catalog, IGrainFactory grains, Si
         var failing = false;
         while (await pause.WaitForNextTickAsync(stoppingToken))
         {
-            if (departure.HasBegun) return;
+            if (departure.HasBegun)
+                return;
             try
             {
                 // All at once: one that cannot be woken must not keep the others waiting.
-                await Task.WhenAll((await catalog.Runs()).Where(run => !run.Status.IsOver()).Select(run => grains.GetGrain<ICoordinatorGrain>(run.Run).Wake().AsTask()));
+                await Task.WhenAll(
+                    (await catalog.Runs())
+                        .Where(run => !run.Status.IsOver())
+                        .Select(run => grains.GetGrain<ICoordinatorGrain>(run.Run).Wake().AsTask())
+                );
                 failing = false;
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
                 // A store that is down says so once, not once a second.
-                if (!failing) logger.LogWarning("runs cannot be looked after: {Reason}; it is tried every second", StoreReason.Of(e));
+                if (!failing)
+                    logger.LogWarning(
+                        "runs cannot be looked after: {Reason}; it is tried every second",
+                        StoreReason.Of(e)
+                    );
                 failing = true;
             }
         }

@@ -5,7 +5,12 @@ using Orleans.Runtime;
 namespace BackpropCluster.Grains.Clustering;
 
 /// <summary>A silo's way out: it asks each run that has parts here to move them, and waits until all have.</summary>
-internal sealed class SiloDrain(Exchanges exchanges, ILocalSiloDetails local, IGrainFactory grains, ILogger<SiloDrain> logger)
+internal sealed class SiloDrain(
+    Exchanges exchanges,
+    ILocalSiloDetails local,
+    IGrainFactory grains,
+    ILogger<SiloDrain> logger
+)
 {
     private static readonly TimeSpan AskEvery = TimeSpan.FromMilliseconds(50);
 
@@ -27,12 +32,17 @@ internal sealed class SiloDrain(Exchanges exchanges, ILocalSiloDetails local, IG
         using var pause = new PeriodicTimer(AskEvery);
         try
         {
-            while (!await AreAllGone()) await pause.WaitForNextTickAsync(time.Token);
+            while (!await AreAllGone())
+                await pause.WaitForNextTickAsync(time.Token);
             return true;
         }
         catch (OperationCanceledException)
         {
-            logger.LogWarning("runs {Runs} did not move their parts within {Seconds} s; they will recover", string.Join(", ", exchanges.Actors.Keys.Union(led.Keys)), bound.TotalSeconds);
+            logger.LogWarning(
+                "runs {Runs} did not move their parts within {Seconds} s; they will recover",
+                string.Join(", ", exchanges.Actors.Keys.Union(led.Keys)),
+                bound.TotalSeconds
+            );
             return false;
         }
     }

@@ -4,8 +4,9 @@ using Microsoft.Extensions.Hosting;
 namespace BackpropCluster.Grains.Clustering;
 
 /// <summary>A host with a silo in it, which may be given up at any moment of its start.</summary>
-/// <remarks>Orleans refuses to stop a silo that is not wholly started, and one whose start is cut off neither runs nor ends. So whoever
-/// cancels waits for the start and then stops what stands; the other members see a silo that came and left.</remarks>
+/// <remarks>Orleans refuses to stop a silo that is not wholly started, and one whose start is cut off neither runs nor
+/// ends. So whoever cancels waits for the start and then stops what stands; the other members see a silo that came and
+/// left.</remarks>
 internal sealed class SiloHost(IHost host) : IAsyncDisposable
 {
     // A start that takes longer waits for somebody who does not answer; the end of the process ends it.
@@ -29,9 +30,11 @@ internal sealed class SiloHost(IHost host) : IAsyncDisposable
     /// <summary>Lets the silo leave, if it had begun to be one.</summary>
     public async Task Stop()
     {
-        if (start is null) return;
+        if (start is null)
+            return;
         await start.WaitAsync(StartBound).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (!start.IsCompletedSuccessfully) return;
+        if (!start.IsCompletedSuccessfully)
+            return;
         using var bound = new CancellationTokenSource(StopBound);
         await host.StopAsync(bound.Token);
     }
@@ -40,6 +43,7 @@ internal sealed class SiloHost(IHost host) : IAsyncDisposable
     {
         await Stop();
         // What a silo holds that neither stands nor has failed is in use by its start.
-        if (start is null or { IsCompleted: true }) host.Dispose();
+        if (start is null or { IsCompleted: true })
+            host.Dispose();
     }
 }

@@ -6,19 +6,20 @@ using System.Text.Json;
 namespace BackpropCluster.Grains.Telemetry;
 
 /// <summary>Writes spans as OTLP/JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding</summary>
-/// <remarks>Protobuf's JSON mapping with two rules of OTLP's own: ids are hexadecimal, not base64, and enumerations are numbers, not names.
-/// 64-bit whole numbers are decimal strings. Fields that hold their default are left out.</remarks>
+/// <remarks>Protobuf's JSON mapping with two rules of OTLP's own: ids are hexadecimal, not base64, and enumerations are
+/// numbers, not names. 64-bit whole numbers are decimal strings. Fields that hold their default are left out.</remarks>
 public static class OtlpJson
 {
     private const int FirstBufferBytes = 16 * 1024;
     private const int MaxDecimalDigits = 20;
 
-    /// <summary>Compact, and with every control character escaped: what is written is one line. That objects end in order is for the
-    /// tests to see: looking at each took a tenth of the time.</summary>
-    public static JsonWriterOptions Compact { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+    /// <summary>Compact, and with every control character escaped: what is written is one line. That objects end in
+    /// order is for the tests to see: looking at each took a tenth of the time.</summary>
+    public static JsonWriterOptions Compact { get; } =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
-    /// <summary>One ExportTraceServiceRequest as one line of UTF-8, its line feed included: written with a single call, a crash can tear
-    /// only the last line of a file.</summary>
+    /// <summary>One ExportTraceServiceRequest as one line of UTF-8, its line feed included: written with a single call,
+    /// a crash can tear only the last line of a file.</summary>
     /// <param name="spans">Spans of any traces, in any order; those of one scope best side by side.</param>
     /// <param name="resource">Who recorded them all; the spans' own resources are not looked at.</param>
     public static ReadOnlyMemory<byte> Line(IEnumerable<TraceSpan> spans, TraceResource resource)
@@ -49,7 +50,8 @@ public static class OtlpJson
         using var json = new Utf8JsonWriter(output, Compact);
         json.WriteStartObject();
         json.WriteStartArray("resourceSpans"u8);
-        foreach (var ofResource in spans.GroupBy(s => s.Resource)) ResourceSpans(json, ofResource, ofResource.Key);
+        foreach (var ofResource in spans.GroupBy(s => s.Resource))
+            ResourceSpans(json, ofResource, ofResource.Key);
         json.WriteEndArray();
         json.WriteEndObject();
     }
@@ -66,7 +68,8 @@ public static class OtlpJson
         {
             if (span.Scope != scope)
             {
-                if (scope is not null) EndScope();
+                if (scope is not null)
+                    EndScope();
                 scope = span.Scope;
                 json.WriteStartObject();
                 json.WriteStartObject("scope"u8);
@@ -78,7 +81,8 @@ public static class OtlpJson
             Span(json, span);
         }
 
-        if (scope is not null) EndScope();
+        if (scope is not null)
+            EndScope();
         json.WriteEndArray();
         json.WriteEndObject();
 
@@ -94,7 +98,8 @@ public static class OtlpJson
         json.WriteStartObject();
         json.WriteString("traceId"u8, span.TraceId);
         json.WriteString("spanId"u8, span.SpanId);
-        if (span.ParentSpanId is not null) json.WriteString("parentSpanId"u8, span.ParentSpanId);
+        if (span.ParentSpanId is not null)
+            json.WriteString("parentSpanId"u8, span.ParentSpanId);
         json.WriteString("name"u8, span.Name);
         json.WriteNumber("kind"u8, (int)span.Kind);
         Decimal(json, "startTimeUnixNano"u8, span.StartUnixNano);
@@ -105,7 +110,8 @@ public static class OtlpJson
         if (span.Status != TraceStatus.Unset || span.StatusMessage is not null)
         {
             json.WriteStartObject("status"u8);
-            if (span.StatusMessage is not null) json.WriteString("message"u8, span.StatusMessage);
+            if (span.StatusMessage is not null)
+                json.WriteString("message"u8, span.StatusMessage);
             json.WriteNumber("code"u8, (int)span.Status);
             json.WriteEndObject();
         }
@@ -115,7 +121,8 @@ public static class OtlpJson
 
     private static void Events(Utf8JsonWriter json, IReadOnlyList<TraceEvent> events)
     {
-        if (events.Count == 0) return;
+        if (events.Count == 0)
+            return;
         json.WriteStartArray("events"u8);
         foreach (var e in events)
         {
@@ -131,7 +138,8 @@ public static class OtlpJson
 
     private static void Links(Utf8JsonWriter json, IReadOnlyList<TraceLink> links)
     {
-        if (links.Count == 0) return;
+        if (links.Count == 0)
+            return;
         json.WriteStartArray("links"u8);
         foreach (var link in links)
         {
@@ -147,7 +155,8 @@ public static class OtlpJson
 
     private static void Attributes(Utf8JsonWriter json, IReadOnlyList<TraceAttribute> attributes)
     {
-        if (attributes.Count == 0) return;
+        if (attributes.Count == 0)
+            return;
         json.WriteStartArray("attributes"u8);
         foreach (var attribute in attributes)
         {
@@ -166,9 +175,15 @@ public static class OtlpJson
         json.WriteStartObject();
         switch (value.Kind)
         {
-            case TraceValueKind.Text: json.WriteString("stringValue"u8, value.Text); break;
-            case TraceValueKind.Whole: Decimal(json, "intValue"u8, value.Whole); break;
-            case TraceValueKind.Truth: json.WriteBoolean("boolValue"u8, value.Truth); break;
+            case TraceValueKind.Text:
+                json.WriteString("stringValue"u8, value.Text);
+                break;
+            case TraceValueKind.Whole:
+                Decimal(json, "intValue"u8, value.Whole);
+                break;
+            case TraceValueKind.Truth:
+                json.WriteBoolean("boolValue"u8, value.Truth);
+                break;
             case TraceValueKind.Real:
                 json.WritePropertyName("doubleValue"u8);
                 PlainJson.Real(json, value.Real);
@@ -176,7 +191,8 @@ public static class OtlpJson
             default:
                 json.WriteStartObject("arrayValue"u8);
                 json.WriteStartArray("values"u8);
-                foreach (var item in value.Items) Value(json, item);
+                foreach (var item in value.Items)
+                    Value(json, item);
                 json.WriteEndArray();
                 json.WriteEndObject();
                 break;

@@ -14,7 +14,8 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private readonly StepTracer tracer = new(plan, () => TraceClock.Now);
     private readonly List<byte[]> traces = [];
 
-    // For one trace after the other: a buffer that grew anew for each would be large garbage, and what collects that stops all threads.
+    // For one trace after the other: a buffer that grew anew for each would be large garbage, and what collects that
+    // stops all threads.
     private readonly ArrayBufferWriter<byte> lines = new();
     private int forgotten;
     private long keptBytes;
@@ -23,8 +24,11 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private long reportedAt;
     private bool hasLed;
 
-    // Of steps that are not told yet: nobody collects ten times a second, and a small model's step is as long as a hundred measurements.
-    private long steps, rows, toldAt;
+    // Of steps that are not told yet: nobody collects ten times a second, and a small model's step is as long as a
+    // hundred measurements.
+    private long steps,
+        rows,
+        toldAt;
     private BatchMetrics? latest;
 
     public StepTracer Tracer => tracer;
@@ -67,7 +71,8 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     /// <summary>Called several times a second: tells of steps that nothing has followed.</summary>
     public void Tick(CoordinatorActor state)
     {
-        if (TraceClock.Now is var now && now - toldAt > TellEvery) TellSteps(now);
+        if (TraceClock.Now is var now && now - toldAt > TellEvery)
+            TellSteps(now);
         FinishTraces(state);
     }
 
@@ -78,14 +83,17 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     {
         Metrics.StepDuration.Record((now - stepBegan) / 1e9);
         Phase("backward", now - reportedAt);
-        if (committed.IsReplayed) Metrics.ReplayedSteps.Add(1);
+        if (committed.IsReplayed)
+            Metrics.ReplayedSteps.Add(1);
         (steps, rows, latest) = (steps + 1, rows + committed.Score.Rows, committed.Score);
-        if (now - toldAt > TellEvery) TellSteps(now);
+        if (now - toldAt > TellEvery)
+            TellSteps(now);
     }
 
     private void TellSteps(long now)
     {
-        if (latest is not { } score) return;
+        if (latest is not { } score)
+            return;
         Metrics.Steps.Add(steps);
         Metrics.Rows.Add(rows);
         Tell(score, "train");
@@ -120,7 +128,8 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
                 break;
         }
 
-        if (observation is RestoreBegun or EvaluationBegun or SaveBegun or RecoveryBegun) phaseBegan = now;
+        if (observation is RestoreBegun or EvaluationBegun or SaveBegun or RecoveryBegun)
+            phaseBegan = now;
     }
 
     private void Lead(RestoreBegun restore)
@@ -133,7 +142,13 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         }
 
         hasLed = true;
-        logger.LogInformation("run {Run} is led here in term {Term}, from step {Step} on {Silos} silos", plan.Run, term, step, restore.Placement.Silos.Length);
+        logger.LogInformation(
+            "run {Run} is led here in term {Term}, from step {Step} on {Silos} silos",
+            plan.Run,
+            term,
+            step,
+            restore.Placement.Silos.Length
+        );
     }
 
     private void EndSave(int step, long now, KeyValuePair<string, object?> outcome)
@@ -153,7 +168,12 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
                 Metrics.Recoveries.Add(1);
                 tracer.Before("recover", now);
                 logger.LogWarning(
-                    "run {Run} recovers from step {Step}, in a term above {Term}: {Reason}", plan.Run, recovery.Key.Step, recovery.Key.Term, recovery.Reason);
+                    "run {Run} recovers from step {Step}, in a term above {Term}: {Reason}",
+                    plan.Run,
+                    recovery.Key.Step,
+                    recovery.Key.Term,
+                    recovery.Reason
+                );
                 break;
             case RebalanceBegun:
                 Metrics.Moves.Add(1);
@@ -177,7 +197,13 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
                 break;
             case RunEnded end:
                 var reason = end.Failure is { } failure ? $": {failure.Reason}" : "";
-                logger.LogInformation("run {Run} is {Status} after {Steps} steps{Reason}", plan.Run, end.Status, step, reason);
+                logger.LogInformation(
+                    "run {Run} is {Status} after {Steps} steps{Reason}",
+                    plan.Run,
+                    end.Status,
+                    step,
+                    reason
+                );
                 break;
         }
     }
@@ -186,7 +212,8 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     {
         // A line for each silo; root and phases are told by the coordinator's.
         lines.ResetWrittenCount();
-        foreach (var ofSilo in spans.GroupBy(s => s.Find(TraceWords.Silo)?.Text ?? silo)) OtlpJson.WriteLine(lines, ofSilo, TraceResource.OfSilo(ofSilo.Key));
+        foreach (var ofSilo in spans.GroupBy(s => s.Find(TraceWords.Silo)?.Text ?? silo))
+            OtlpJson.WriteLine(lines, ofSilo, TraceResource.OfSilo(ofSilo.Key));
         var bytes = lines.WrittenSpan.ToArray();
         lock (traces)
         {
@@ -200,12 +227,14 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
         }
     }
 
-    private static void Phase(string phase, long nanoseconds) => Metrics.PhaseDuration.Record(nanoseconds / 1e9, new KeyValuePair<string, object?>("phase", phase));
+    private static void Phase(string phase, long nanoseconds) =>
+        Metrics.PhaseDuration.Record(nanoseconds / 1e9, new KeyValuePair<string, object?>("phase", phase));
 
     private static void Tell(BatchMetrics score, string set)
     {
         KeyValuePair<string, object?> label = new("set", set);
         Metrics.Loss.Record(score.Loss, label);
-        if (score.Accuracy is { } accuracy) Metrics.Accuracy.Record(accuracy, label);
+        if (score.Accuracy is { } accuracy)
+            Metrics.Accuracy.Record(accuracy, label);
     }
 }

@@ -3,9 +3,10 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Grains.Telemetry;
 
-/// <summary>Gathers what the parts of one silo say of traced steps, and hands each on when the last part has said all.</summary>
-/// <remarks>Thread-safe: parts speak on their own threads. Two steps may be open at once: a shard tells of its update when the next one
-/// has begun.</remarks>
+/// <summary>Gathers what the parts of one silo say of traced steps, and hands each on when the last part has said
+/// all.</summary>
+/// <remarks>Thread-safe: parts speak on their own threads. Two steps may be open at once: a shard tells of its update
+/// when the next one has begun.</remarks>
 internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
 {
     private const int MostOpen = 2;
@@ -20,10 +21,18 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
     {
         lock (gate)
         {
-            while (open.Count > 0) HandOn(open[0]);
+            while (open.Count > 0)
+                HandOn(open[0]);
             (plan, rollUp) = (to, new RollUp(to));
             var microbatches = to.Spec.Data.Microbatches;
-            awaited = parts.Sum(p => p.Kind switch { ActorRole.Shard => (2 * microbatches) + 1, ActorRole.Loss => microbatches, _ => 0 });
+            awaited = parts.Sum(p =>
+                p.Kind switch
+                {
+                    ActorRole.Shard => (2 * microbatches) + 1,
+                    ActorRole.Loss => microbatches,
+                    _ => 0,
+                }
+            );
         }
     }
 
@@ -31,28 +40,34 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
     public void Begin(MessageKey step)
     {
         lock (gate)
-            if (rollUp is not null) StepOf(step, TraceClock.Now, rollUp);
+            if (rollUp is not null)
+                StepOf(step, TraceClock.Now, rollUp);
     }
 
     /// <param name="observation">What a part said.</param>
     /// <param name="began">When its turn began.</param>
     public void OnObservation(Observation observation, long began)
     {
-        if (observation.Key.Phase == Phase.Evaluate) return;
+        if (observation.Key.Phase == Phase.Evaluate)
+            return;
         var now = TraceClock.Now;
         lock (gate)
         {
-            if (plan is null || rollUp is null || awaited == 0) return;
+            if (plan is null || rollUp is null || awaited == 0)
+                return;
             var step = StepOf(observation.Key, began == 0 ? now : began, rollUp);
             step.Hear(observation, began, now, plan);
-            if (step.Heard >= awaited) HandOn(step);
+            if (step.Heard >= awaited)
+                HandOn(step);
         }
     }
 
     private OpenStep StepOf(MessageKey key, long now, RollUp rolls)
     {
-        if (open.Find(s => s.Key.Step == key.Step && s.Key.Term == key.Term) is { } known) return known;
-        if (open.Count == MostOpen) HandOn(open[0]);
+        if (open.Find(s => s.Key.Step == key.Step && s.Key.Term == key.Term) is { } known)
+            return known;
+        if (open.Count == MostOpen)
+            HandOn(open[0]);
         open.Add(new OpenStep(key, now, rolls));
         return open[^1];
     }
@@ -60,7 +75,8 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
     private void HandOn(OpenStep step)
     {
         open.Remove(step);
-        if (step.Heard > 0) handOn(new StepSpans(step.Key, silo, step.Begun, step.Spans));
+        if (step.Heard > 0)
+            handOn(new StepSpans(step.Key, silo, step.Begun, step.Spans));
     }
 }
 
@@ -89,18 +105,64 @@ internal sealed class OpenStep(MessageKey key, long begun, RollUp rollUp)
                 layers[(phase, o.Key.From.Layer, microbatch)] = (now, now, "");
                 break;
             case GatherCompleted o:
-                var first = layers.TryGetValue((phase, o.Key.From.Layer, microbatch), out var known) ? known.Began : now;
+                var first = layers.TryGetValue((phase, o.Key.From.Layer, microbatch), out var known)
+                    ? known.Began
+                    : now;
                 layers[(phase, o.Key.From.Layer, microbatch)] = (first, now, SpanNames.Of(plan, o.Last));
-                Metrics.LayerWait.Record((now - first) / 1e9, Label(phase == Phase.Backward ? StepPhase.Backward : StepPhase.Forward));
+                Metrics.LayerWait.Record(
+                    (now - first) / 1e9,
+                    Label(phase == Phase.Backward ? StepPhase.Backward : StepPhase.Forward)
+                );
                 break;
             case ShardForward o:
-                Add(o.Shard.Layer, Awaited(phase, o.Shard.Layer - 1, Span(o, StepPhase.Forward, o.Shard, began, now) with { Rows = o.Rows, Net = Few(o.Shard, o.Z), Output = Few(o.Shard, o.Y) }));
+                Add(
+                    o.Shard.Layer,
+                    Awaited(
+                        phase,
+                        o.Shard.Layer - 1,
+                        Span(o, StepPhase.Forward, o.Shard, began, now) with
+                        {
+                            Rows = o.Rows,
+                            Net = Few(o.Shard, o.Z),
+                            Output = Few(o.Shard, o.Y),
+                        }
+                    )
+                );
                 break;
             case LossComputed o:
-                Add(0, Awaited(phase, plan.Depth, new ShardSpan(StepPhase.Loss, ActorId.Loss, 0, plan.UnitsOf(ActorId.Loss), microbatch, began, now) { Rows = o.Rows }));
+                Add(
+                    0,
+                    Awaited(
+                        phase,
+                        plan.Depth,
+                        new ShardSpan(
+                            StepPhase.Loss,
+                            ActorId.Loss,
+                            0,
+                            plan.UnitsOf(ActorId.Loss),
+                            microbatch,
+                            began,
+                            now
+                        )
+                        {
+                            Rows = o.Rows,
+                        }
+                    )
+                );
                 break;
             case ShardBackward o:
-                Add(o.Shard.Layer, Awaited(phase, o.Shard.Layer + 1, Span(o, StepPhase.Backward, o.Shard, began, now) with { Rows = o.Rows, Delta = Few(o.Shard, o.Delta) }));
+                Add(
+                    o.Shard.Layer,
+                    Awaited(
+                        phase,
+                        o.Shard.Layer + 1,
+                        Span(o, StepPhase.Backward, o.Shard, began, now) with
+                        {
+                            Rows = o.Rows,
+                            Delta = Few(o.Shard, o.Delta),
+                        }
+                    )
+                );
                 break;
             case ShardUpdated o:
                 Add(o.Shard.Layer, Span(o, StepPhase.Update, o.Shard, began, now));
@@ -113,7 +175,8 @@ internal sealed class OpenStep(MessageKey key, long begun, RollUp rollUp)
 
     private ShardSpan Awaited(Phase phase, int from, ShardSpan span)
     {
-        if (!layers.TryGetValue((phase, from, span.Microbatch), out var layer)) return span;
+        if (!layers.TryGetValue((phase, from, span.Microbatch), out var layer))
+            return span;
         Metrics.QueueWait.Record(Math.Max(0, span.Start - layer.Came) / 1e9);
         return span with { AwaitedLast = layer.Last, Waited = layer.Came - layer.Began };
     }
@@ -121,7 +184,8 @@ internal sealed class OpenStep(MessageKey key, long begun, RollUp rollUp)
     private void Add(int layer, ShardSpan span)
     {
         Heard++;
-        if (span.Phase != StepPhase.Loss) Metrics.ShardCompute.Record((span.End - span.Start) / 1e9, Label(span.Phase));
+        if (span.Phase != StepPhase.Loss)
+            Metrics.ShardCompute.Record((span.End - span.Start) / 1e9, Label(span.Phase));
         if (!rollUp.Has(layer))
         {
             spans.Add(span);
@@ -133,8 +197,18 @@ internal sealed class OpenStep(MessageKey key, long begun, RollUp rollUp)
         rolled[group] = rolled.TryGetValue(group, out var known) ? known.With(span) : span;
     }
 
-    private static KeyValuePair<string, object?> Label(StepPhase phase) => new("phase", phase switch { StepPhase.Forward => "forward", StepPhase.Backward => "backward", _ => "update" });
+    private static KeyValuePair<string, object?> Label(StepPhase phase) =>
+        new(
+            "phase",
+            phase switch
+            {
+                StepPhase.Forward => "forward",
+                StepPhase.Backward => "backward",
+                _ => "update",
+            }
+        );
 
     // Numbers of a neuron, for a few rows: a hundred of them nobody reads in a span.
-    private static ImmutableArray<double> Few(ShardRange shard, double[] numbers) => shard.Units == 1 && numbers.Length <= 8 ? [.. numbers] : [];
+    private static ImmutableArray<double> Few(ShardRange shard, double[] numbers) =>
+        shard.Units == 1 && numbers.Length <= 8 ? [.. numbers] : [];
 }

@@ -19,11 +19,28 @@ internal static class Spans
         Activity.Current = null;
         var root = Source.CreateActivity(name, ActivityKind.Internal)?.Start();
         Activity.Current = current;
-        return new RootSpan(name, root?.Context ?? new ActivityContext(ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom(), ActivityTraceFlags.Recorded), root);
+        return new RootSpan(
+            name,
+            root?.Context
+                ?? new ActivityContext(
+                    ActivityTraceId.CreateRandom(),
+                    ActivitySpanId.CreateRandom(),
+                    ActivityTraceFlags.Recorded
+                ),
+            root
+        );
     }
 
     /// <summary>A span that is over: made, and handed to whoever exports, at once.</summary>
-    public static TraceSpan Emit(ActivityContext parent, string name, long start, long end, IReadOnlyList<TraceAttribute> attributes, TraceEvent? what = null, string? link = null)
+    public static TraceSpan Emit(
+        ActivityContext parent,
+        string name,
+        long start,
+        long end,
+        IReadOnlyList<TraceAttribute> attributes,
+        TraceEvent? what = null,
+        string? link = null
+    )
     {
         var id = Export(parent, name, start, end, attributes, what, link) ?? ActivitySpanId.CreateRandom();
         return new TraceSpan
@@ -43,23 +60,57 @@ internal static class Spans
     /// <summary>Ends a root at a time that is past.</summary>
     public static TraceSpan End(RootSpan root, long start, long end, IReadOnlyList<TraceAttribute> attributes)
     {
-        if (root.Activity is { } activity) Stop(activity, start, end, attributes);
+        if (root.Activity is { } activity)
+            Stop(activity, start, end, attributes);
         return new TraceSpan
         {
-            TraceId = root.Context.TraceId.ToHexString(), SpanId = root.Context.SpanId.ToHexString(), Name = root.Name, StartUnixNano = (ulong)start, EndUnixNano = (ulong)end, Attributes = attributes,
+            TraceId = root.Context.TraceId.ToHexString(),
+            SpanId = root.Context.SpanId.ToHexString(),
+            Name = root.Name,
+            StartUnixNano = (ulong)start,
+            EndUnixNano = (ulong)end,
+            Attributes = attributes,
         };
     }
 
     // Nobody listens, nothing is made: an activity costs more than the neuron that it tells of.
-    private static ActivitySpanId? Export(ActivityContext parent, string name, long start, long end, IReadOnlyList<TraceAttribute> attributes, TraceEvent? what, string? link)
+    private static ActivitySpanId? Export(
+        ActivityContext parent,
+        string name,
+        long start,
+        long end,
+        IReadOnlyList<TraceAttribute> attributes,
+        TraceEvent? what,
+        string? link
+    )
     {
-        if (!Source.HasListeners()) return null;
+        if (!Source.HasListeners())
+            return null;
         var current = Activity.Current;
-        ActivityLink[]? links = link is null ? null : [new ActivityLink(new ActivityContext(parent.TraceId, ActivitySpanId.CreateFromString(link), ActivityTraceFlags.Recorded))];
+        ActivityLink[]? links = link is null
+            ? null
+            :
+            [
+                new ActivityLink(
+                    new ActivityContext(
+                        parent.TraceId,
+                        ActivitySpanId.CreateFromString(link),
+                        ActivityTraceFlags.Recorded
+                    )
+                ),
+            ];
         var span = Source.CreateActivity(name, ActivityKind.Internal, parent, links: links);
-        if (span is null) return null;
+        if (span is null)
+            return null;
         span.SetStartTime(TraceClock.ToDateTime(start)).Start();
-        if (what is not null) span.AddEvent(new ActivityEvent(what.Name, TraceClock.ToDateTime((long)what.TimeUnixNano), [.. what.Attributes.Select(a => KeyValuePair.Create(a.Key, (object?)Boxed(a.Value)))]));
+        if (what is not null)
+            span.AddEvent(
+                new ActivityEvent(
+                    what.Name,
+                    TraceClock.ToDateTime((long)what.TimeUnixNano),
+                    [.. what.Attributes.Select(a => KeyValuePair.Create(a.Key, (object?)Boxed(a.Value)))]
+                )
+            );
         Stop(span, start, end, attributes);
         Activity.Current = current;
         return span.SpanId;
@@ -67,21 +118,23 @@ internal static class Spans
 
     private static void Stop(Activity span, long start, long end, IReadOnlyList<TraceAttribute> attributes)
     {
-        foreach (var attribute in attributes) span.SetTag(attribute.Key, Boxed(attribute.Value));
+        foreach (var attribute in attributes)
+            span.SetTag(attribute.Key, Boxed(attribute.Value));
         span.SetStartTime(TraceClock.ToDateTime(start)).SetEndTime(TraceClock.ToDateTime(end));
         var current = Activity.Current;
         span.Stop();
         Activity.Current = current;
     }
 
-    private static object Boxed(TraceValue value) => value.Kind switch
-    {
-        TraceValueKind.Text => value.Text,
-        TraceValueKind.Whole => value.Whole,
-        TraceValueKind.Real => value.Real,
-        TraceValueKind.Truth => value.Truth,
-        _ => value.Items.Select(i => i.Kind == TraceValueKind.Real ? i.Real : i.Whole).ToArray(),
-    };
+    private static object Boxed(TraceValue value) =>
+        value.Kind switch
+        {
+            TraceValueKind.Text => value.Text,
+            TraceValueKind.Whole => value.Whole,
+            TraceValueKind.Real => value.Real,
+            TraceValueKind.Truth => value.Truth,
+            _ => value.Items.Select(i => i.Kind == TraceValueKind.Real ? i.Real : i.Whole).ToArray(),
+        };
 }
 
 /// <summary>A trace's root that has begun.</summary>
@@ -103,7 +156,8 @@ internal sealed record RootSpan(string Name, ActivityContext Context, Activity? 
     /// <summary>Gives the trace up: nothing of it is exported.</summary>
     public void Dispose()
     {
-        if (Activity is not { } activity) return;
+        if (Activity is not { } activity)
+            return;
         // An activity that is ended is exported, and would stand there as a root without anything below it.
         activity.IsAllDataRequested = false;
         activity.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
@@ -112,5 +166,6 @@ internal sealed record RootSpan(string Name, ActivityContext Context, Activity? 
         System.Diagnostics.Activity.Current = current;
     }
 
-    private static ulong Number(ReadOnlySpan<char> digits) => ulong.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    private static ulong Number(ReadOnlySpan<char> digits) =>
+        ulong.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 }

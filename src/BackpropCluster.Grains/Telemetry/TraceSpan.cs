@@ -3,7 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace BackpropCluster.Grains.Telemetry;
 
 /// <summary>One span of a recorded trace, with the names and units of OpenTelemetry.</summary>
-/// <remarks>Ids are lowercase hexadecimal: 32 digits for a trace, 16 for a span. Times are nanoseconds since 1970-01-01 UTC.</remarks>
+/// <remarks>Ids are lowercase hexadecimal: 32 digits for a trace, 16 for a span. Times are nanoseconds since 1970-01-01
+/// UTC.</remarks>
 public sealed record TraceSpan
 {
     public required string TraceId { get; init; }
@@ -52,7 +53,8 @@ public sealed record TraceSpan
     public TraceValue? Find(string key)
     {
         foreach (var attribute in Attributes)
-            if (attribute.Key == key) return attribute.Value;
+            if (attribute.Key == key)
+                return attribute.Value;
         return null;
     }
 }
@@ -88,7 +90,8 @@ public sealed class TraceResource(IReadOnlyList<TraceAttribute> attributes) : IE
     /// <summary>The silo's name.</summary>
     public string Instance { get; } = TextOf(attributes, InstanceKey) ?? "";
 
-    public static TraceResource OfSilo(string silo) => new([TraceAttribute.Of(ServiceKey, "backprop"), TraceAttribute.Of(InstanceKey, silo)]);
+    public static TraceResource OfSilo(string silo) =>
+        new([TraceAttribute.Of(ServiceKey, "backprop"), TraceAttribute.Of(InstanceKey, silo)]);
 
     /// <summary>Attributes other than the service's name.</summary>
     public IEnumerable<TraceAttribute> Others => Attributes.Where(a => a.Key != ServiceKey);
@@ -100,10 +103,13 @@ public sealed class TraceResource(IReadOnlyList<TraceAttribute> attributes) : IE
     public override int GetHashCode() => HashCode.Combine(Attributes.Count, Instance);
 
     private static string? TextOf(IReadOnlyList<TraceAttribute> attributes, string key) =>
-        attributes.FirstOrDefault(a => a.Key == key) is { Key: not null, Value.Kind: TraceValueKind.Text } found ? found.Value.Text : null;
+        attributes.FirstOrDefault(a => a.Key == key) is { Key: not null, Value.Kind: TraceValueKind.Text } found
+            ? found.Value.Text
+            : null;
 }
 
-/// <summary>OpenTelemetry's numbers, which are not those of <see cref="System.Diagnostics.ActivityKind"/>: there internal is 0, here 1, and so on.</summary>
+/// <summary>OpenTelemetry's numbers, which are not those of <see cref="System.Diagnostics.ActivityKind"/>: there
+/// internal is 0, here 1, and so on.</summary>
 public enum TraceSpanKind
 {
     Unspecified = 0,
@@ -114,7 +120,8 @@ public enum TraceSpanKind
     Consumer = 5,
 }
 
-/// <summary>OpenTelemetry's numbers, which are also those of <see cref="System.Diagnostics.ActivityStatusCode"/>.</summary>
+/// <summary>OpenTelemetry's numbers, which are also those of
+/// <see cref="System.Diagnostics.ActivityStatusCode"/>.</summary>
 public enum TraceStatus
 {
     Unset = 0,

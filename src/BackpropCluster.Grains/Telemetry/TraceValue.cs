@@ -18,7 +18,8 @@ public readonly struct TraceValue : IEquatable<TraceValue>
     private readonly long bits;
     private readonly object? content;
 
-    private TraceValue(TraceValueKind kind, long bits, object? content) => (Kind, this.bits, this.content) = (kind, bits, content);
+    private TraceValue(TraceValueKind kind, long bits, object? content) =>
+        (Kind, this.bits, this.content) = (kind, bits, content);
 
     public TraceValueKind Kind { get; }
 
@@ -36,13 +37,15 @@ public readonly struct TraceValue : IEquatable<TraceValue>
 
     public static TraceValue Of(long number) => new(TraceValueKind.Whole, number, null);
 
-    public static TraceValue Of(double number) => new(TraceValueKind.Real, BitConverter.DoubleToInt64Bits(number), null);
+    public static TraceValue Of(double number) =>
+        new(TraceValueKind.Real, BitConverter.DoubleToInt64Bits(number), null);
 
     public static TraceValue Of(bool truth) => new(TraceValueKind.Truth, truth ? 1 : 0, null);
 
     public static TraceValue Of(IReadOnlyList<TraceValue> items) => new(TraceValueKind.List, 0, items);
 
-    public bool Equals(TraceValue other) => Kind == other.Kind && bits == other.bits && Text == other.Text && Items.SequenceEqual(other.Items);
+    public bool Equals(TraceValue other) =>
+        Kind == other.Kind && bits == other.bits && Text == other.Text && Items.SequenceEqual(other.Items);
 
     public override bool Equals([NotNullWhen(true)] object? obj) => obj is TraceValue other && Equals(other);
 

@@ -17,7 +17,8 @@ internal sealed class Execution
     // Led by new coordinators while things go wrong: bounded, because nothing may go on for ever.
     private const int MaxLeads = 300;
 
-    // Without faults one is enough; one more for each of two late consequences: what was read was lost, or the recoveries were used up.
+    // Without faults one is enough; one more for each of two late consequences: what was read was lost, or the
+    // recoveries were used up.
     private const int MaxCalmLeads = 3;
 
     // Late messages may each cost a recovery still, but those of one term only one together.
@@ -32,11 +33,30 @@ internal sealed class Execution
     private int calmTurns;
     private long calmRecoveries;
 
-    public Execution(Scenario scenario, Golden golden, Machines machines, ulong seed, IFaults faults, bool journal = false)
+    public Execution(
+        Scenario scenario,
+        Golden golden,
+        Machines machines,
+        ulong seed,
+        IFaults faults,
+        bool journal = false
+    )
     {
         (this.scenario, this.golden, plan) = (scenario, golden, scenario.PlanOf(golden));
         var store = machines.Store(scenario.Keep);
-        carrier = new DeterministicSimulator(plan, machines.Parts(golden.Data, store), faults, seed, store, scenario.Silos, scenario.Window, golden) { KeepsJournal = journal };
+        carrier = new DeterministicSimulator(
+            plan,
+            machines.Parts(golden.Data, store),
+            faults,
+            seed,
+            store,
+            scenario.Silos,
+            scenario.Window,
+            golden
+        )
+        {
+            KeepsJournal = journal,
+        };
     }
 
     [SuppressMessage("Design", "CA1031", Justification = "Whatever a machine throws is what is looked for.")]
@@ -49,7 +69,9 @@ internal sealed class Execution
         }
         catch (Exception e)
         {
-            failure = e is InvariantViolationException or DivergenceException ? e.Message : $"{e.GetType().Name}: {e.Message} {e.StackTrace?.Split('\n')[0].Trim()}";
+            failure = e is InvariantViolationException or DivergenceException
+                ? e.Message
+                : $"{e.GetType().Name}: {e.Message} {e.StackTrace?.Split('\n')[0].Trim()}";
         }
 
         carrier.CountLeaders();
@@ -60,16 +82,24 @@ internal sealed class Execution
     {
         while (true)
         {
-            if (!isCalm && carrier.Turns >= scenario.Faults) Calm();
+            if (!isCalm && carrier.Turns >= scenario.Faults)
+                Calm();
             if (!carrier.IsLed && carrier.Turns > 0 && carrier.Coordinator.Status.IsOver())
             {
-                if (Judge(out var verdict)) return verdict;
-                if (++leads > (isCalm ? MaxCalmLeads : MaxLeads)) return $"it was led {leads} times{(isCalm ? " after the last fault" : "")} and did not finish: {carrier.Coordinator.Failure?.Reason}";
+                if (Judge(out var verdict))
+                    return verdict;
+                if (++leads > (isCalm ? MaxCalmLeads : MaxLeads))
+                    return $"it was led {leads} times{(isCalm ? " after the last fault" : "")} and did not finish: "
+                        + $"{carrier.Coordinator.Failure?.Reason}";
             }
 
             carrier.Turn();
-            if (isCalm && ++calmTurns > MaxCalmTurns) return $"it did not finish within {calmTurns} turns after the last fault; {carrier.Coordinator.Status} step {carrier.Coordinator.Step} in term {carrier.Coordinator.Term}";
-            if (isCalm && carrier.Coordinator.Recoveries > calmRecoveries + MaxCalmRecoveries) return $"more than {MaxCalmRecoveries} recoveries after the last fault";
+            if (isCalm && ++calmTurns > MaxCalmTurns)
+                return $"it did not finish within {calmTurns} turns after the last fault; "
+                    + $"{carrier.Coordinator.Status} step {carrier.Coordinator.Step} in term "
+                    + $"{carrier.Coordinator.Term}";
+            if (isCalm && carrier.Coordinator.Recoveries > calmRecoveries + MaxCalmRecoveries)
+                return $"more than {MaxCalmRecoveries} recoveries after the last fault";
         }
     }
 
@@ -90,17 +120,25 @@ internal sealed class Execution
         verdict = null;
         if (state.Status == RunStatus.Completed)
         {
-            if (!isCalm) Calm();
+            if (!isCalm)
+                Calm();
             carrier.Settle();
             // What was under way has made somebody lead once more.
-            if (carrier.IsLed) return false;
+            if (carrier.IsLed)
+                return false;
             if (carrier.Read() is { } result)
             {
                 verdict = Difference(result);
                 return true;
             }
         }
-        else if (state.Failure is { } failure && (scenario.MustNotFail || failure.Kind is not (FailureKind.Lost or FailureKind.Store or FailureKind.Fenced or FailureKind.Data)))
+        else if (
+            state.Failure is { } failure
+            && (
+                scenario.MustNotFail
+                || failure.Kind is not (FailureKind.Lost or FailureKind.Store or FailureKind.Fenced or FailureKind.Data)
+            )
+        )
         {
             verdict = $"it failed: {failure.Kind}: {failure.Reason} ({failure.Key})";
             return true;
@@ -113,8 +151,12 @@ internal sealed class Execution
     private string? Difference(TrainingResult result)
     {
         carrier.Rules.AllRowsUsedOnce();
-        if (result.WeightsSha256 != golden.Result.WeightsSha256) return $"it ended in the hash {result.WeightsSha256[..16]} instead of {golden.Result.WeightsSha256[..16]}";
-        if (!result.Steps.SequenceEqual(golden.Result.Steps)) return "its losses are not the reference's";
-        return result.Evaluations.SequenceEqual(golden.Result.Evaluations) ? null : "its evaluations are not the reference's";
+        if (result.WeightsSha256 != golden.Result.WeightsSha256)
+            return $"it ended in the hash {result.WeightsSha256[..16]} instead of {golden.Result.WeightsSha256[..16]}";
+        if (!result.Steps.SequenceEqual(golden.Result.Steps))
+            return "its losses are not the reference's";
+        return result.Evaluations.SequenceEqual(golden.Result.Evaluations)
+            ? null
+            : "its evaluations are not the reference's";
     }
 }

@@ -8,5 +8,6 @@ namespace BackpropCluster.Simulation.Exploration;
 /// <param name="Store">Makes an empty store that keeps so many of the newest checkpoints; 0 keeps all.</param>
 public sealed record Machines(Func<Dataset, MemoryStore, Func<ActorId, Actor>> Parts, Func<int, MemoryStore> Store)
 {
-    public static Machines Product { get; } = new((data, store) => DeterministicSimulator.Actors(_ => data, store), keep => new MemoryStore(keep));
+    public static Machines Product { get; } =
+        new((data, store) => DeterministicSimulator.Actors(_ => data, store), keep => new MemoryStore(keep));
 }

@@ -11,13 +11,60 @@ namespace BackpropCluster.Simulation.Exploration;
 /// <param name="SaveEvery">Steps from checkpoint to checkpoint; 0 saves nothing.</param>
 /// <param name="Keep">How many of the newest checkpoints are kept; 0 keeps all.</param>
 /// <param name="Window">How many messages under way may come next; 1 keeps the order of their sending.</param>
-/// <param name="Faults">Turns in which something may go wrong. After them nothing does, and the run must finish.</param>
+/// <param name="Faults">Turns in which something may go wrong. After them nothing does, and the run must
+/// finish.</param>
 /// <param name="Rates">How often.</param>
 public sealed record Scenario(
-    int Model, Granularity Cut, int Silos, PlacementRule Placement, int SaveEvery, int Keep, int Window, int Faults, FaultRates Rates)
+    int Model,
+    Granularity Cut,
+    int Silos,
+    PlacementRule Placement,
+    int SaveEvery,
+    int Keep,
+    int Window,
+    int Faults,
+    FaultRates Rates
+)
 {
-    private static readonly int[] models = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 4, 5, 5, 5, 6, 7, 8, 8, 8, 9, 9, 9, 10, 11];
-    private static readonly Granularity[] cuts = [Granularity.Neuron, Granularity.Neuron, new(2), new(3), new(5), Granularity.Layer];
+    private static readonly int[] models =
+    [
+        0,
+        0,
+        0,
+        1,
+        1,
+        1,
+        2,
+        2,
+        2,
+        3,
+        3,
+        4,
+        4,
+        4,
+        5,
+        5,
+        5,
+        6,
+        7,
+        8,
+        8,
+        8,
+        9,
+        9,
+        9,
+        10,
+        11,
+    ];
+    private static readonly Granularity[] cuts =
+    [
+        Granularity.Neuron,
+        Granularity.Neuron,
+        new(2),
+        new(3),
+        new(5),
+        Granularity.Layer,
+    ];
     private static readonly int[] saves = [1, 1, 2, 2, 2, 3, 5, 0];
     private static readonly int[] keeps = [0, 0, 1, 2, 3];
     private static readonly int[] windows = [1, 2, 4, 16, int.MaxValue, int.MaxValue, int.MaxValue];
@@ -26,19 +73,20 @@ public sealed record Scenario(
     public bool MustNotFail => Rates == FaultRates.None;
 
     /// <summary>The run, cut and placed.</summary>
-    public RunPlan PlanOf(Golden golden) => new()
-    {
-        Run = "explored",
-        Fingerprint = 42,
-        Spec = Models.SpecOf(Model),
-        Granularity = Cut,
-        Features = golden.Data.Features,
-        TrainingRows = golden.Data.Training.Count,
-        TestRows = golden.Data.Test.Count,
-        HasClasses = golden.Data.HasClasses,
-        Placement = Placement,
-        Checkpoints = SaveEvery == 0 ? CheckpointRule.None : new CheckpointRule(SaveEvery, TimeSpan.Zero, Keep),
-    };
+    public RunPlan PlanOf(Golden golden) =>
+        new()
+        {
+            Run = "explored",
+            Fingerprint = 42,
+            Spec = Models.SpecOf(Model),
+            Granularity = Cut,
+            Features = golden.Data.Features,
+            TrainingRows = golden.Data.Training.Count,
+            TestRows = golden.Data.Test.Count,
+            HasClasses = golden.Data.HasClasses,
+            Placement = Placement,
+            Checkpoints = SaveEvery == 0 ? CheckpointRule.None : new CheckpointRule(SaveEvery, TimeSpan.Zero, Keep),
+        };
 
     /// <summary>The scenario that a seed names.</summary>
     public static Scenario Of(ulong seed)
@@ -54,15 +102,20 @@ public sealed record Scenario(
             keeps[chance.Below(keeps.Length, 8)],
             windows[chance.Below(windows.Length, 7)],
             faults,
-            FaultRates.Of(chance, faults));
+            FaultRates.Of(chance, faults)
+        );
     }
 
     public override string ToString()
     {
         var layers = string.Join('-', Models.SpecOf(Model).Model.Layers.Select(layer => layer.Units));
         var carried = Silos == 0 ? "message by message" : $"{Silos} silos, {Placement}";
-        var saved = SaveEvery == 0 ? "never saved" : $"saved every {SaveEvery} steps, {(Keep == 0 ? "all" : Keep)} kept";
-        var order = Window == 1 ? "in order" : Window == int.MaxValue ? "in any order" : $"{Window} at a time in any order";
+        var saved =
+            SaveEvery == 0 ? "never saved" : $"saved every {SaveEvery} steps, {(Keep == 0 ? "all" : Keep)} kept";
+        var order =
+            Window == 1 ? "in order"
+            : Window == int.MaxValue ? "in any order"
+            : $"{Window} at a time in any order";
         return $"model '{Models.SpecOf(Model).Name}' ({layers}) in {Cut} shards, {carried}, {saved}, delivered {order}";
     }
 }
@@ -79,21 +132,42 @@ public sealed record FaultRates(double Loss, double Repeat, double Delay, double
 
     internal static FaultRates Of(CounterRandom chance, int turns)
     {
-        // Powers: a run in which a third of all messages is lost gets nowhere before the faults stop; those that lose a few get far.
-        // Products alone, which every machine rounds alike: the C library's pow may differ, and a seed must name one history.
+        // Powers: a run in which a third of all messages is lost gets nowhere before the faults stop; those that lose a
+        // few get far. Products alone, which every machine rounds alike: the C library's pow may differ, and a seed
+        // must name one history.
         double Cube(ulong index) => Math.Max(0, 1.2 * chance.Unit(index) - 0.2) is var x ? x * x * x : 0;
-        return new(0.3 * Cube(10) * Cube(10), 0.5 * Cube(11), 0.2 * Cube(12) * Cube(12), 0.4 * Cube(13), 12 * chance.Unit(14) * chance.Unit(15) / turns);
+        return new(
+            0.3 * Cube(10) * Cube(10),
+            0.5 * Cube(11),
+            0.2 * Cube(12) * Cube(12),
+            0.4 * Cube(13),
+            12 * chance.Unit(14) * chance.Unit(15) / turns
+        );
     }
 }
 
-/// <summary>The faults of a seed: of each turn a function of its number, so that leaving one out moves no other.</summary>
+/// <summary>The faults of a seed: of each turn a function of its number, so that leaving one out moves no
+/// other.</summary>
 internal sealed class DrawnFaults(ulong seed, FaultRates rates) : IFaults
 {
     private static readonly FaultKind[] worldly =
     [
-        FaultKind.CrashSender, FaultKind.CrashReceiver, FaultKind.CrashReceiver, FaultKind.CrashCoordinator, FaultKind.CrashSilo, FaultKind.JoinSilo, FaultKind.JoinSilo,
-        FaultKind.LeaveSilo, FaultKind.SecondCoordinator, FaultKind.Interrupt, FaultKind.PassDeadline, FaultKind.StoreDown, FaultKind.DamageCheckpoint,
-        FaultKind.ObjectSilo, FaultKind.AcceptSilo, FaultKind.DamageScores,
+        FaultKind.CrashSender,
+        FaultKind.CrashReceiver,
+        FaultKind.CrashReceiver,
+        FaultKind.CrashCoordinator,
+        FaultKind.CrashSilo,
+        FaultKind.JoinSilo,
+        FaultKind.JoinSilo,
+        FaultKind.LeaveSilo,
+        FaultKind.SecondCoordinator,
+        FaultKind.Interrupt,
+        FaultKind.PassDeadline,
+        FaultKind.StoreDown,
+        FaultKind.DamageCheckpoint,
+        FaultKind.ObjectSilo,
+        FaultKind.AcceptSilo,
+        FaultKind.DamageScores,
     ];
 
     private readonly CounterRandom chance = new(seed, RandomPurpose.Simulation, 4);
@@ -102,11 +176,16 @@ internal sealed class DrawnFaults(ulong seed, FaultRates rates) : IFaults
     {
         var bits = chance.Bits((ulong)turn);
         var (message, world) = ((uint)bits / (double)(1UL << 32), (bits >> 32) / (double)(1UL << 32));
-        if (to == ActorRole.Store && message < rates.Store) faults.Add(new(turn, message < rates.Store / 2 ? FaultKind.RefuseRequest : FaultKind.TearWrite));
-        else if (message < rates.Loss) faults.Add(new(turn, FaultKind.Lose));
-        else if (message < rates.Loss + rates.Repeat) faults.Add(new(turn, turn % 2 == 0 ? FaultKind.Repeat : FaultKind.RepeatLate));
-        else if (message < rates.Loss + rates.Repeat + rates.Delay) faults.Add(new(turn, turn % 2 == 0 ? FaultKind.Delay : FaultKind.Overtake));
-        if (world >= rates.World) return;
+        if (to == ActorRole.Store && message < rates.Store)
+            faults.Add(new(turn, message < rates.Store / 2 ? FaultKind.RefuseRequest : FaultKind.TearWrite));
+        else if (message < rates.Loss)
+            faults.Add(new(turn, FaultKind.Lose));
+        else if (message < rates.Loss + rates.Repeat)
+            faults.Add(new(turn, turn % 2 == 0 ? FaultKind.Repeat : FaultKind.RepeatLate));
+        else if (message < rates.Loss + rates.Repeat + rates.Delay)
+            faults.Add(new(turn, turn % 2 == 0 ? FaultKind.Delay : FaultKind.Overtake));
+        if (world >= rates.World)
+            return;
         var choice = (uint)chance.Bits((1UL << 40) + (ulong)turn);
         faults.Add(new(turn, worldly[choice % worldly.Length], choice / (uint)worldly.Length));
     }

@@ -11,21 +11,28 @@ internal static class PrometheusText
     public static string Of(IEnumerable<DataPoint> points)
     {
         var values = new Dictionary<string, double>();
-        foreach (var (series, value) in points.SelectMany(Series)) values[series] = value;
+        foreach (var (series, value) in points.SelectMany(Series))
+            values[series] = value;
         return string.Concat(values.Select(pair => $"{pair.Key} {Shown(pair.Value)}\n"));
     }
 
     private static IEnumerable<(string Series, double Value)> Series(DataPoint point)
     {
         var name = PrometheusNames.Of(point.Name, point.Unit, point.Kind);
-        var own = point.Labels.Select(label => $"{PrometheusNames.Label(label.Key)}=\"{Escaped(label.Value)}\"").Order(StringComparer.Ordinal);
+        var own = point
+            .Labels.Select(label => $"{PrometheusNames.Label(label.Key)}=\"{Escaped(label.Value)}\"")
+            .Order(StringComparer.Ordinal);
         var labels = string.Join(',', own.Prepend($"job=\"{point.Resource.Service}\",instance=\"{point.Instance}\""));
-        if (point.Kind != MetricKind.Histogram) return [($"{name}{{{labels}}}", point.Value)];
-        var buckets = point.Buckets.Select(bucket => ($"{name}_bucket{{{labels},le=\"{Shown(bucket.Bound)}\"}}", (double)bucket.Count));
+        if (point.Kind != MetricKind.Histogram)
+            return [($"{name}{{{labels}}}", point.Value)];
+        var buckets = point.Buckets.Select(bucket =>
+            ($"{name}_bucket{{{labels},le=\"{Shown(bucket.Bound)}\"}}", (double)bucket.Count)
+        );
         return [.. buckets, ($"{name}_count{{{labels}}}", point.Value), ($"{name}_sum{{{labels}}}", point.Sum)];
     }
 
-    private static string Shown(double value) => double.IsPositiveInfinity(value) ? "+Inf" : value.ToString("R", CultureInfo.InvariantCulture);
+    private static string Shown(double value) =>
+        double.IsPositiveInfinity(value) ? "+Inf" : value.ToString("R", CultureInfo.InvariantCulture);
 
     private static string Escaped(TraceValue value)
     {
@@ -36,6 +43,8 @@ internal static class PrometheusText
             TraceValueKind.Real => Shown(value.Real),
             _ => value.Text,
         };
-        return text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+        return text.Replace("\\", "\\\\", StringComparison.Ordinal)
+            .Replace("\"", "\\\"", StringComparison.Ordinal)
+            .Replace("\n", "\\n", StringComparison.Ordinal);
     }
 }

@@ -3,7 +3,8 @@ using BackpropCluster.Tests.Processes;
 
 namespace BackpropCluster.Tests.Deploy;
 
-/// <summary>One container of a deployment: a place on the fabric, and in it the command of its file, as closed as the file says.</summary>
+/// <summary>One container of a deployment: a place on the fabric, and in it the command of its file, as closed as the
+/// file says.</summary>
 internal sealed class Container(Fabric fabric, string space, string host, string address, Role role)
 {
     // What a kubelet takes for success.
@@ -34,8 +35,12 @@ internal sealed class Container(Fabric fabric, string space, string host, string
         Assert.NotEmpty(role.Probes);
         foreach (var probe in role.Probes)
         {
-            var answer = probe.Command is [] ? await fabric.Beside("bash", "-c", Get, "get", address, Number(probe.Port), probe.Path) : await Run(probe.Command);
-            if (answer.ExitCode != 0) return $"{string.Join(' ', probe.Command)}{probe.Path}: exit code {answer.ExitCode} {answer.Output}{answer.Talk}";
+            var answer = probe.Command is []
+                ? await fabric.Beside("bash", "-c", Get, "get", address, Number(probe.Port), probe.Path)
+                : await Run(probe.Command);
+            if (answer.ExitCode != 0)
+                return $"{string.Join(' ', probe.Command)}{probe.Path}: exit code {answer.ExitCode} "
+                    + $"{answer.Output}{answer.Talk}";
         }
 
         return null;
@@ -49,7 +54,11 @@ internal sealed class Container(Fabric fabric, string space, string host, string
         while (await Complaint() is { } complaint)
         {
             Assert.True(Process.IsRunning, $"{host} ended; it said: {Process.Output}{Process.Diagnostics}");
-            Assert.False(bound.IsCancellationRequested, $"{host} was not healthy within {Bound.TotalSeconds} s: {complaint}; it said: {Process.Output}{Process.Diagnostics}");
+            Assert.False(
+                bound.IsCancellationRequested,
+                $"{host} was not healthy within {Bound.TotalSeconds} s: {complaint}; it said: "
+                    + $"{Process.Output}{Process.Diagnostics}"
+            );
             await pause.WaitForNextTickAsync(CancellationToken.None);
         }
     }
@@ -58,7 +67,9 @@ internal sealed class Container(Fabric fabric, string space, string host, string
     public async Task<Ended> Stop()
     {
         // bwrap passes no signal on.
-        var first = (await File.ReadAllTextAsync($"/proc/{Number(Process.Id)}/task/{Number(Process.Id)}/children")).Trim();
+        var first = (
+            await File.ReadAllTextAsync($"/proc/{Number(Process.Id)}/task/{Number(Process.Id)}/children")
+        ).Trim();
         Assert.True(first.Length > 0, $"{host} has ended; it said: {Process.Output}{Process.Diagnostics}");
         Child.Signal("TERM", int.Parse(first, CultureInfo.InvariantCulture));
         return await Process.Ends();

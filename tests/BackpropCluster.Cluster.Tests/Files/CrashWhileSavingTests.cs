@@ -5,7 +5,8 @@ using Orleans.Storage;
 
 namespace BackpropCluster.Tests;
 
-/// <summary>A process dies between any two file operations of a save: the checkpoint before counts, or the new one, whole.</summary>
+/// <summary>A process dies between any two file operations of a save: the checkpoint before counts, or the new one,
+/// whole.</summary>
 public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedRuns>
 {
     // The lead's head, two parts, the checkpoint, the head.
@@ -22,7 +23,8 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
                 var folder = Directory.CreateTempSubdirectory("backprop-crashed-");
                 try
                 {
-                    foreach (var (file, bytes) in runs.Files) DamagedCheckpointTests.Put(folder, file, bytes);
+                    foreach (var (file, bytes) in runs.Files)
+                        DamagedCheckpointTests.Put(folder, file, bytes);
                     moved += await CrashAndGoOn(folder.FullName, write, point) ? 1 : 0;
                     cases++;
                 }
@@ -32,8 +34,12 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
                 }
             }
 
-        TestContext.Current.TestOutputHelper!.WriteLine($"{cases} crashes: the checkpoint before was used after {cases - moved}, the new one after {moved}; 0 wrong loads");
-        // Of the writes that crash only the head's own last operation makes the new checkpoint count; without a crash it counts too.
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"{cases} crashes: the checkpoint before was used after {cases - moved}, the new one after {moved}; 0 "
+                + $"wrong loads"
+        );
+        // Of the writes that crash only the head's own last operation makes the new checkpoint count; without a crash
+        // it counts too.
         Assert.Equal(1 + Enum.GetValues<CrashPoint>().Length, moved);
     }
 
@@ -41,8 +47,10 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
     {
         var where = $"write {write}, {point}";
         var crashing = new CrashingFolder(folder, write, point);
-        if (write < WritesOfASave) await Assert.ThrowsAsync<CrashException>(() => Save(crashing));
-        else await Save(crashing);
+        if (write < WritesOfASave)
+            await Assert.ThrowsAsync<CrashException>(() => Save(crashing));
+        else
+            await Save(crashing);
         Assert.Equal(Math.Min(write + 1, WritesOfASave), crashing.Writes);
 
         var store = runs.Store(new FolderStorage(folder));
@@ -59,7 +67,8 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
         return isNew;
     }
 
-    // A save that failed is tried again by the very store that failed: what it remembers of the first try must not be taken for done.
+    // A save that failed is tried again by the very store that failed: what it remembers of the first try must not be
+    // taken for done.
     [Fact]
     public async Task TheStoreThatFailedSavesTheNextTime()
     {
@@ -68,12 +77,16 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
             var folder = Directory.CreateTempSubdirectory("backprop-failed-");
             try
             {
-                foreach (var (file, bytes) in runs.Files) DamagedCheckpointTests.Put(folder, file, bytes);
+                foreach (var (file, bytes) in runs.Files)
+                    DamagedCheckpointTests.Put(folder, file, bytes);
                 var (writes, failing) = (0, write);
                 var store = runs.Store(new FailingFolder(folder.FullName, _ => writes++ == failing));
                 await Assert.ThrowsAsync<IOException>(() => Save(store));
                 await Save(store);
-                Assert.Equal(NewVersion, (await runs.Store(new FolderStorage(folder.FullName)).AcquireLeadership(runs.Plan, 0)).Id!.Version);
+                Assert.Equal(
+                    NewVersion,
+                    (await runs.Store(new FolderStorage(folder.FullName)).AcquireLeadership(runs.Plan, 0)).Id!.Version
+                );
             }
             finally
             {
@@ -89,7 +102,22 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
     {
         var (term, _, checkpoint, _) = await store.AcquireLeadership(runs.Plan, 0);
         var digests = ImmutableArray.CreateBuilder<string>();
-        foreach (var part in await runs.Actors(runs.Known.Keys.Single(k => k.Version == 6), NewVersion, term)) digests.Add(await store.Save(runs.Plan.Run, part));
-        await store.CommitCheckpoint(runs.Plan, term, checkpoint! with { Version = NewVersion, Parts = digests.ToImmutable(), Losses = [.. checkpoint.Losses.Take(6), new BatchMetrics(0.5, null, 4), new BatchMetrics(0.25, null, 4)] });
+        foreach (var part in await runs.Actors(runs.Known.Keys.Single(k => k.Version == 6), NewVersion, term))
+            digests.Add(await store.Save(runs.Plan.Run, part));
+        await store.CommitCheckpoint(
+            runs.Plan,
+            term,
+            checkpoint! with
+            {
+                Version = NewVersion,
+                Parts = digests.ToImmutable(),
+                Losses =
+                [
+                    .. checkpoint.Losses.Take(6),
+                    new BatchMetrics(0.5, null, 4),
+                    new BatchMetrics(0.25, null, 4),
+                ],
+            }
+        );
     }
 }

@@ -16,7 +16,8 @@ public enum CrashPoint
     Renamed,
 }
 
-/// <summary>A folder whose process dies within one of its writes: nothing of that write happens after the point, and none follows.</summary>
+/// <summary>A folder whose process dies within one of its writes: nothing of that write happens after the point, and
+/// none follows.</summary>
 /// <param name="folder">The folder.</param>
 /// <param name="write">Which write, from 0.</param>
 /// <param name="point">How far it comes.</param>
@@ -33,7 +34,8 @@ internal sealed class CrashingFolder(string folder, int write, CrashPoint point)
 
     public async Task WriteStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState)
     {
-        if (isDead) throw new CrashException();
+        if (isDead)
+            throw new CrashException();
         if (Writes++ < write)
         {
             await storage.WriteStateAsync(stateName, grainId, grainState);
@@ -43,15 +45,22 @@ internal sealed class CrashingFolder(string folder, int write, CrashPoint point)
         isDead = true;
         var path = Path.Combine(folder, grainId.Key.ToString()!);
         var bytes = ((StoredBytes)(object)grainState.State!).Bytes;
-        if (point >= CrashPoint.FolderMade) Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        if (point is > CrashPoint.FolderMade and < CrashPoint.Renamed) await File.WriteAllBytesAsync($"{path}.crashed.new", point switch
-        {
-            CrashPoint.FileBesideEmpty => [],
-            CrashPoint.FileBesideHalf => bytes[..(bytes.Length / 2)],
-            _ => bytes,
-        });
-        if (point == CrashPoint.Locked) await File.WriteAllBytesAsync(path + ".lock", []);
-        if (point == CrashPoint.Renamed) await storage.WriteStateAsync(stateName, grainId, grainState);
+        if (point >= CrashPoint.FolderMade)
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        if (point is > CrashPoint.FolderMade and < CrashPoint.Renamed)
+            await File.WriteAllBytesAsync(
+                $"{path}.crashed.new",
+                point switch
+                {
+                    CrashPoint.FileBesideEmpty => [],
+                    CrashPoint.FileBesideHalf => bytes[..(bytes.Length / 2)],
+                    _ => bytes,
+                }
+            );
+        if (point == CrashPoint.Locked)
+            await File.WriteAllBytesAsync(path + ".lock", []);
+        if (point == CrashPoint.Renamed)
+            await storage.WriteStateAsync(stateName, grainId, grainState);
         throw new CrashException();
     }
 

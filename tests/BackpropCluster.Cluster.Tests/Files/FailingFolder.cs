@@ -12,10 +12,13 @@ internal sealed class FailingFolder(string folder, Func<string, bool> isFull, Ex
 {
     private readonly FolderStorage storage = new(folder);
 
-    public Task ReadStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) => storage.ReadStateAsync(stateName, grainId, grainState);
+    public Task ReadStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) =>
+        storage.ReadStateAsync(stateName, grainId, grainState);
 
     public Task WriteStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) =>
-        isFull(grainId.Key.ToString()!) ? throw failure ?? new IOException("No space left on device") : storage.WriteStateAsync(stateName, grainId, grainState);
+        isFull(grainId.Key.ToString()!)
+            ? throw failure ?? new IOException("No space left on device")
+            : storage.WriteStateAsync(stateName, grainId, grainState);
 
     public Task ClearStateAsync<T>(string stateName, GrainId grainId, IGrainState<T> grainState) =>
         storage.ClearStateAsync(stateName, grainId, grainState);

@@ -4,8 +4,8 @@ using Orleans.Storage;
 
 namespace BackpropCluster.Tests;
 
-/// <summary>Of two coordinators of a run the one with the lower term saves nothing any more, and of two that write at the same moment one
-/// does.</summary>
+/// <summary>Of two coordinators of a run the one with the lower term saves nothing any more, and of two that write at
+/// the same moment one does.</summary>
 public sealed class FencingTests(SavedRuns runs) : IClassFixture<SavedRuns>, IDisposable
 {
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("backprop-fenced-");
@@ -21,12 +21,17 @@ public sealed class FencingTests(SavedRuns runs) : IClassFixture<SavedRuns>, IDi
         Assert.Equal(earlier + 1, later);
         var before = await store.List(runs.Plan.Run);
 
-        await Assert.ThrowsAsync<InconsistentStateException>(() => store.CommitCheckpoint(runs.Plan, earlier, checkpoint! with { Version = checkpoint.Version + 2 }));
+        await Assert.ThrowsAsync<InconsistentStateException>(() =>
+            store.CommitCheckpoint(runs.Plan, earlier, checkpoint! with { Version = checkpoint.Version + 2 })
+        );
         Assert.Equal(before!.Value.Ids, (await store.List(runs.Plan.Run))!.Value.Ids);
 
         // The one that leads may, and what counts then is its own.
         await store.CommitCheckpoint(runs.Plan, later, checkpoint! with { Version = checkpoint.Version + 2 });
-        Assert.Equal((id!.Version + 2, later), (await store.List(runs.Plan.Run))!.Value.Ids[^1] is var newest ? (newest.Version, newest.Term) : default);
+        Assert.Equal(
+            (id!.Version + 2, later),
+            (await store.List(runs.Plan.Run))!.Value.Ids[^1] is var newest ? (newest.Version, newest.Term) : default
+        );
     }
 
     /// <summary>Both have read the head before either writes.</summary>
@@ -38,7 +43,9 @@ public sealed class FencingTests(SavedRuns runs) : IClassFixture<SavedRuns>, IDi
         var (one, other) = (await records.Read(name), await records.Read(name));
         var head = records.Open<RunManifest>(one);
         await records.Replace(name, one, head with { Term = 8 });
-        await Assert.ThrowsAsync<InconsistentStateException>(() => records.Replace(name, other, head with { Term = 9 }));
+        await Assert.ThrowsAsync<InconsistentStateException>(() =>
+            records.Replace(name, other, head with { Term = 9 })
+        );
         Assert.Equal(8, records.Open<RunManifest>(await records.Read(name)).Term);
     }
 
@@ -46,17 +53,23 @@ public sealed class FencingTests(SavedRuns runs) : IClassFixture<SavedRuns>, IDi
     public async Task OfTwentyThatLeadAtTheSameMomentNoTwoHaveOneTerm()
     {
         var storage = Restored();
-        var led = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Task.Run(async () =>
-        {
-            try
-            {
-                return (await runs.Store(storage).AcquireLeadership(runs.Plan, 0)).Term;
-            }
-            catch (InconsistentStateException)
-            {
-                return 0; // somebody else was faster; it would ask again
-            }
-        })));
+        var led = await Task.WhenAll(
+            Enumerable
+                .Range(0, 20)
+                .Select(_ =>
+                    Task.Run(async () =>
+                    {
+                        try
+                        {
+                            return (await runs.Store(storage).AcquireLeadership(runs.Plan, 0)).Term;
+                        }
+                        catch (InconsistentStateException)
+                        {
+                            return 0; // somebody else was faster; it would ask again
+                        }
+                    })
+                )
+        );
         var terms = led.Where(term => term > 0).ToList();
         Assert.NotEmpty(terms);
         Assert.Equal(terms.Count, terms.Distinct().Count());

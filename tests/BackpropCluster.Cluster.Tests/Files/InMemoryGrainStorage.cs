@@ -5,7 +5,8 @@ using Orleans.Storage;
 
 namespace BackpropCluster.Tests;
 
-/// <summary>Grain storage in memory, made of a folder's files: what a folder would hold, to be damaged many thousand times.</summary>
+/// <summary>Grain storage in memory, made of a folder's files: what a folder would hold, to be damaged many thousand
+/// times.</summary>
 internal sealed class InMemoryGrainStorage(IReadOnlyDictionary<string, byte[]> files) : IGrainStorage, IRunNames
 {
     private readonly Dictionary<string, byte[]> records = new(files);
@@ -40,6 +41,10 @@ internal sealed class InMemoryGrainStorage(IReadOnlyDictionary<string, byte[]> f
         records[name] = damaged;
     }
 
-    public Task<ImmutableArray<string>> Runs() => Task.FromResult<ImmutableArray<string>>(
-        [.. Names.Where(name => name.EndsWith("/checkpoints/run", StringComparison.Ordinal)).Select(name => name[..name.IndexOf('/', StringComparison.Ordinal)])]);
+    public Task<ImmutableArray<string>> Runs() =>
+        Task.FromResult<ImmutableArray<string>>([
+            .. Names
+                .Where(name => name.EndsWith("/checkpoints/run", StringComparison.Ordinal))
+                .Select(name => name[..name.IndexOf('/', StringComparison.Ordinal)]),
+        ]);
 }

@@ -8,7 +8,8 @@ using Orleans.Storage;
 
 namespace BackpropCluster.Tests;
 
-/// <summary>The runs of a cluster: an id belongs to one of them, and the index of all can be made anew from their own records.</summary>
+/// <summary>The runs of a cluster: an id belongs to one of them, and the index of all can be made anew from their own
+/// records.</summary>
 public sealed class RunCatalogTests(SavedRuns runs) : IClassFixture<SavedRuns>
 {
     private const string Index = ".cluster/runs";
@@ -22,7 +23,10 @@ public sealed class RunCatalogTests(SavedRuns runs) : IClassFixture<SavedRuns>
         await catalog.Enter(Record("a", 2, RunStatus.Training));
         shelf.Flip(Index);
 
-        Assert.Equal([new RunEntry("a", RunStatus.Training), new RunEntry("b", RunStatus.Completed)], await catalog.Runs());
+        Assert.Equal(
+            [new RunEntry("a", RunStatus.Training), new RunEntry("b", RunStatus.Completed)],
+            await catalog.Runs()
+        );
         // It is written, not only told: another process reads it.
         await Catalog(shelf, shelf).Enter(Record("c", 3, RunStatus.Training));
         Assert.Equal(["a", "b", "c"], (await catalog.Runs()).Select(r => r.Run));
@@ -53,7 +57,8 @@ public sealed class RunCatalogTests(SavedRuns runs) : IClassFixture<SavedRuns>
         Assert.Contains("the record of run a, a/checkpoints/run, is broken", broken.Message, StringComparison.Ordinal);
     }
 
-    // Entered before it was compared, the second run's record took the first one's place, and the first was lost for every client.
+    // Entered before it was compared, the second run's record took the first one's place, and the first was lost for
+    // every client.
     [Fact]
     public async Task ARunWhoseIdIsTakenIsRefusedAndTheFirstOnesRecordStays()
     {
@@ -62,7 +67,10 @@ public sealed class RunCatalogTests(SavedRuns runs) : IClassFixture<SavedRuns>
         var first = Record("same", 1, RunStatus.Completed);
         await catalog.Enter(first);
         await Assert.ThrowsAsync<RunTakenException>(() => catalog.Enter(Record("same", 2, RunStatus.Training)));
-        Assert.Equal((first.Plan.Fingerprint, RunStatus.Completed), await catalog.Find("same") is { } found ? (found.Plan.Fingerprint, found.Status) : default);
+        Assert.Equal(
+            (first.Plan.Fingerprint, RunStatus.Completed),
+            await catalog.Find("same") is { } found ? (found.Plan.Fingerprint, found.Status) : default
+        );
         Assert.Equal([new RunEntry("same", RunStatus.Completed)], await catalog.Runs());
     }
 
@@ -76,7 +84,11 @@ public sealed class RunCatalogTests(SavedRuns runs) : IClassFixture<SavedRuns>
             var catalog = Catalog(storage, storage);
             await catalog.Enter(Record("a", 1, RunStatus.Training));
             await catalog.Enter(Record("b", 2, RunStatus.Completed));
-            await File.WriteAllBytesAsync(Path.Combine(folder.FullName, Index), [1, 2, 3], TestContext.Current.CancellationToken);
+            await File.WriteAllBytesAsync(
+                Path.Combine(folder.FullName, Index),
+                [1, 2, 3],
+                TestContext.Current.CancellationToken
+            );
             Assert.Equal(["a", "b"], (await catalog.Runs()).Select(r => r.Run));
         }
         finally
@@ -85,7 +97,8 @@ public sealed class RunCatalogTests(SavedRuns runs) : IClassFixture<SavedRuns>
         }
     }
 
-    private RunCatalog Catalog(IGrainStorage storage, IRunNames names) => new(runs.Records(storage), names, NullLogger<RunCatalog>.Instance);
+    private RunCatalog Catalog(IGrainStorage storage, IRunNames names) =>
+        new(runs.Records(storage), names, NullLogger<RunCatalog>.Instance);
 
     private static RunRecord Record(string run, ulong fingerprint, RunStatus status) =>
         new(SavedRuns.PlanOf(run, fingerprint), TimeSpan.FromSeconds(10), "", status, null, 0);

@@ -10,7 +10,14 @@ namespace BackpropCluster.Tests.Otlp;
 /// <param name="Resource">The process that measured it.</param>
 /// <param name="Labels">Its attributes.</param>
 /// <param name="Value">A number, or how often a histogram was told something.</param>
-internal sealed record DataPoint(string Name, string Unit, MetricKind Kind, TraceResource Resource, IReadOnlyList<TraceAttribute> Labels, double Value)
+internal sealed record DataPoint(
+    string Name,
+    string Unit,
+    MetricKind Kind,
+    TraceResource Resource,
+    IReadOnlyList<TraceAttribute> Labels,
+    double Value
+)
 {
     /// <summary>Of all that a histogram was told.</summary>
     public double Sum { get; init; }
@@ -20,5 +27,6 @@ internal sealed record DataPoint(string Name, string Unit, MetricKind Kind, Trac
 
     public string Instance => Resource.Instance;
 
-    public string? Label(string key) => Labels.FirstOrDefault(l => l.Key == key) is { Key: not null } found ? found.Value.Text : null;
+    public string? Label(string key) =>
+        Labels.FirstOrDefault(l => l.Key == key) is { Key: not null } found ? found.Value.Text : null;
 }

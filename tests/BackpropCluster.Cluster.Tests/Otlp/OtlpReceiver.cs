@@ -50,20 +50,21 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     /// <summary>What a process is told so that it sends here, soon and in small batches.</summary>
     public (string Name, string Value)[] Variables =>
-    [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", $"{Address}"),
-        // A batch that timed out is lost: a busy machine must not lose one of a collector that answers.
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", manner == Collector.Answers ? "10000" : "500"),
-        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
-        ("OTEL_METRIC_EXPORT_INTERVAL", "500"),
-    ];
+        [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", $"{Address}"),
+            // A batch that timed out is lost: a busy machine must not lose one of a collector that answers.
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", manner == Collector.Answers ? "10000" : "500"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "500"),
+        ];
 
     /// <summary>Every span that came, in the order in which they did.</summary>
     public IReadOnlyList<TraceSpan> Spans
     {
         get
         {
-            lock (gate) return Read(spans);
+            lock (gate)
+                return Read(spans);
         }
     }
 
@@ -72,7 +73,8 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     {
         get
         {
-            lock (gate) return Read(points);
+            lock (gate)
+                return Read(points);
         }
     }
 
@@ -81,7 +83,8 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     {
         get
         {
-            lock (gate) return [.. errors];
+            lock (gate)
+                return [.. errors];
         }
     }
 
@@ -94,8 +97,14 @@ internal sealed class OtlpReceiver : IAsyncDisposable
         builder.Services.AddRoutingCore().AddSingleton<IHostLifetime, NoLifetime>();
         builder.Logging.ClearProviders();
         var receiver = new OtlpReceiver(builder.Build(), manner);
-        receiver.app.MapPost("/v1/traces", context => receiver.Take(context, request => receiver.spans.AddRange([.. OtlpRequest.Spans(request)])));
-        receiver.app.MapPost("/v1/metrics", context => receiver.Take(context, request => receiver.Keep([.. OtlpRequest.Metrics(request)])));
+        receiver.app.MapPost(
+            "/v1/traces",
+            context => receiver.Take(context, request => receiver.spans.AddRange([.. OtlpRequest.Spans(request)]))
+        );
+        receiver.app.MapPost(
+            "/v1/metrics",
+            context => receiver.Take(context, request => receiver.Keep([.. OtlpRequest.Metrics(request)]))
+        );
         receiver.app.MapGet("/metrics", receiver.Show);
         await receiver.app.StartAsync();
         return receiver;
@@ -110,10 +119,19 @@ internal sealed class OtlpReceiver : IAsyncDisposable
         while (true)
         {
             Task next;
-            lock (gate) next = news.Task;
-            if (isThere()) return;
+            lock (gate)
+                next = news.Task;
+            if (isThere())
+                return;
             await next.WaitAsync(bound.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            Assert.False(bound.IsCancellationRequested, string.Create(CultureInfo.InvariantCulture, $"within {Bound.TotalSeconds} s the collector did not get {awaited}; it has {Spans.Count} spans and {Points.Count} data points"));
+            Assert.False(
+                bound.IsCancellationRequested,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"within {Bound.TotalSeconds} s the collector did not get {awaited}; it has {Spans.Count} spans "
+                        + $"and {Points.Count} data points"
+                )
+            );
         }
     }
 
@@ -171,14 +189,18 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     private void Keep(List<DataPoint> exported)
     {
-        foreach (var instance in exported.GroupBy(p => p.Instance)) newest[instance.Key] = (Stopwatch.GetTimestamp(), PrometheusText.Of(instance));
+        foreach (var instance in exported.GroupBy(p => p.Instance))
+            newest[instance.Key] = (Stopwatch.GetTimestamp(), PrometheusText.Of(instance));
         points.AddRange(exported);
     }
 
     private Task Show(HttpContext context)
     {
         string text;
-        lock (gate) text = string.Concat(newest.Values.Where(n => Stopwatch.GetElapsedTime(n.At) < Forgotten).Select(n => n.Text));
+        lock (gate)
+            text = string.Concat(
+                newest.Values.Where(n => Stopwatch.GetElapsedTime(n.At) < Forgotten).Select(n => n.Text)
+            );
         context.Response.ContentType = "text/plain; version=0.0.4";
         return context.Response.WriteAsync(text, end.Token);
     }
@@ -186,7 +208,8 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     // What could not be read must not look like what was not sent.
     private List<T> Read<T>(List<T> kept)
     {
-        if (errors is [var first, ..]) Assert.Fail($"requests that could not be read: {errors.Count}, the first because of {first}");
+        if (errors is [var first, ..])
+            Assert.Fail($"requests that could not be read: {errors.Count}, the first because of {first}");
         return [.. kept];
     }
 }

@@ -3,7 +3,8 @@ using BackpropCluster.Tests.Dashboards;
 
 namespace BackpropCluster.Tests.Otlp;
 
-/// <summary>Reads requests of the OpenTelemetry protocol by the field numbers of opentelemetry-proto 1 (trace.proto, metrics.proto, common.proto).</summary>
+/// <summary>Reads requests of the OpenTelemetry protocol by the field numbers of opentelemetry-proto 1 (trace.proto,
+/// metrics.proto, common.proto).</summary>
 internal static class OtlpRequest
 {
     private const ulong Cumulative = 2;
@@ -58,14 +59,22 @@ internal static class OtlpRequest
             9 => MetricKind.Histogram,
             _ => data.One(3).Bits == 1 ? MetricKind.Counter : MetricKind.UpDownCounter,
         };
-        if (kind != MetricKind.Gauge && data.One(2).Bits != Cumulative) throw new InvalidDataException($"{name} is not cumulative, and Prometheus would refuse it");
+        if (kind != MetricKind.Gauge && data.One(2).Bits != Cumulative)
+            throw new InvalidDataException($"{name} is not cumulative, and Prometheus would refuse it");
         return data.Each(1).Select(point => kind == MetricKind.Histogram ? Histogram(point) : Number(point));
 
         DataPoint Number(WireMessage point)
         {
             // A double (4) or a signed whole number (6).
             var value = point.OneOf(4, 6);
-            return new DataPoint(name, metric.One(3).Text, kind, resource, Attributes(point, 7), value.Number == 4 ? value.Real : (long)value.Bits);
+            return new DataPoint(
+                name,
+                metric.One(3).Text,
+                kind,
+                resource,
+                Attributes(point, 7),
+                value.Number == 4 ? value.Real : (long)value.Bits
+            );
         }
 
         DataPoint Histogram(WireMessage point)
@@ -74,7 +83,14 @@ internal static class OtlpRequest
             return new DataPoint(name, metric.One(3).Text, kind, resource, Attributes(point, 9), point.OneOf(4).Bits)
             {
                 Sum = point.One(5).Real,
-                Buckets = [.. point.One(7).Packed<double>().Append(double.PositiveInfinity).Zip(point.One(6).Packed<ulong>(), (bound, count) => (bound, below += count))],
+                Buckets =
+                [
+                    .. point
+                        .One(7)
+                        .Packed<double>()
+                        .Append(double.PositiveInfinity)
+                        .Zip(point.One(6).Packed<ulong>(), (bound, count) => (bound, below += count)),
+                ],
             };
         }
     }

@@ -3,7 +3,8 @@ using Google.Protobuf;
 
 namespace BackpropCluster.Tests.Otlp;
 
-/// <summary>A protobuf message as it stands on the wire, without a schema: https://protobuf.dev/programming-guides/encoding/</summary>
+/// <summary>A protobuf message as it stands on the wire, without a schema:
+/// https://protobuf.dev/programming-guides/encoding/</summary>
 internal sealed class WireMessage(ByteString bytes)
 {
     private readonly ILookup<int, WireField> fields = Read(bytes).ToLookup(f => f.Number);

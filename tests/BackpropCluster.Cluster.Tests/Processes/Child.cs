@@ -38,8 +38,14 @@ internal sealed class Child : IAsyncDisposable
 
     public static Child Start(string program, string folder, params IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo(program) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        var start = new ProcessStartInfo(program)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument);
         return new Child(Process.Start(start)!, $"{Path.GetFileName(program)} {string.Join(' ', start.ArgumentList)}");
     }
 
@@ -57,14 +63,24 @@ internal sealed class Child : IAsyncDisposable
             Task next;
             lock (gate)
             {
-                if (output.Concat(talk).FirstOrDefault(line => line.Contains(text, StringComparison.Ordinal)) is { } found) return found;
+                if (
+                    output.Concat(talk).FirstOrDefault(line => line.Contains(text, StringComparison.Ordinal)) is
+                    { } found
+                )
+                    return found;
                 next = news.Task;
             }
 
-            Assert.False(ended.IsCompleted, $"'{command}' ended without saying '{text}'; it said: {Output}{Diagnostics}");
+            Assert.False(
+                ended.IsCompleted,
+                $"'{command}' ended without saying '{text}'; it said: {Output}{Diagnostics}"
+            );
             Task either = Task.WhenAny(next, ended);
             await either.WaitAsync(bound.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            Assert.False(bound.IsCancellationRequested, $"'{command}' did not say '{text}' within {Bound.TotalSeconds} s; it said: {Output}{Diagnostics}");
+            Assert.False(
+                bound.IsCancellationRequested,
+                $"'{command}' did not say '{text}' within {Bound.TotalSeconds} s; it said: {Output}{Diagnostics}"
+            );
         }
     }
 
@@ -74,7 +90,10 @@ internal sealed class Child : IAsyncDisposable
         var began = Stopwatch.GetTimestamp();
         using var bound = new CancellationTokenSource(Bound);
         await ended.WaitAsync(bound.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        Assert.True(ended.IsCompleted, $"'{command}' did not end within {Bound.TotalSeconds} s; it said: {Output}{Diagnostics}");
+        Assert.True(
+            ended.IsCompleted,
+            $"'{command}' did not end within {Bound.TotalSeconds} s; it said: {Output}{Diagnostics}"
+        );
         return new Ended(process.ExitCode, Output, Diagnostics, Stopwatch.GetElapsedTime(began));
     }
 
@@ -91,7 +110,8 @@ internal sealed class Child : IAsyncDisposable
     /// <summary>Ends the process at once, without a word of it.</summary>
     public async Task Kill()
     {
-        if (!IsRunning) return;
+        if (!IsRunning)
+            return;
         process.Kill();
         await Ends();
     }
@@ -104,7 +124,8 @@ internal sealed class Child : IAsyncDisposable
 
     private void Keep(List<string> lines, string? line)
     {
-        if (line is null) return;
+        if (line is null)
+            return;
         lock (gate)
         {
             lines.Add(line);
@@ -115,6 +136,7 @@ internal sealed class Child : IAsyncDisposable
 
     private string Text(List<string> lines)
     {
-        lock (gate) return string.Concat(lines.Select(line => line + "\n"));
+        lock (gate)
+            return string.Concat(lines.Select(line => line + "\n"));
     }
 }

@@ -4,7 +4,8 @@ using StackExchange.Redis;
 
 namespace BackpropCluster.Tests.Processes;
 
-/// <summary>What a cluster's run has saved can be had from anywhere, without its data, its folder or the store's address.</summary>
+/// <summary>What a cluster's run has saved can be had from anywhere, without its data, its folder or the store's
+/// address.</summary>
 [Collection(SharedCluster.Name)]
 public sealed class ClusterCheckpointTests : IDisposable
 {
@@ -29,30 +30,61 @@ public sealed class ClusterCheckpointTests : IDisposable
     {
         ProcessRuns.Write(backprop.Folder);
         var trained = (await backprop.Run("train", "seven.yaml", "--cluster", cluster.Url, "--json")).Json;
-        var (run, hash, steps) = (trained.GetProperty("run").GetString()!, trained.GetProperty("weightsSha256").GetString(), trained.GetProperty("steps").GetInt32());
+        var (run, hash, steps) = (
+            trained.GetProperty("run").GetString()!,
+            trained.GetProperty("weightsSha256").GetString(),
+            trained.GetProperty("steps").GetInt32()
+        );
 
-        var last = (await elsewhere.Run("checkpoint", "list", run, "--cluster", cluster.Url, "--json")).Json.GetProperty("checkpoints").EnumerateArray().Last();
-        Assert.Equal((steps, hash, true), (last.GetProperty("step").GetInt32(), last.GetProperty("weightsSha256").GetString(), last.GetProperty("ok").GetBoolean()));
+        var last = (await elsewhere.Run("checkpoint", "list", run, "--cluster", cluster.Url, "--json"))
+            .Json.GetProperty("checkpoints")
+            .EnumerateArray()
+            .Last();
+        Assert.Equal(
+            (steps, hash, true),
+            (
+                last.GetProperty("step").GetInt32(),
+                last.GetProperty("weightsSha256").GetString(),
+                last.GetProperty("ok").GetBoolean()
+            )
+        );
         Assert.Equal(0, (await elsewhere.Run("checkpoint", "verify", run, "--cluster", cluster.Url)).ExitCode);
         Assert.Empty(elsewhere.LeftBehind);
-        Assert.Equal(hash, (await elsewhere.Run("checkpoint", "export", run, "--to", "trained.safetensors", "--cluster", cluster.Url, "--json")).Json.GetProperty("weightsSha256").GetString());
+        Assert.Equal(
+            hash,
+            (await Export(run, "--to", "trained.safetensors", "--json")).Json.GetProperty("weightsSha256").GetString()
+        );
         Assert.Equal(hash, HashOf("trained.safetensors"));
-        Assert.Equal(0, (await elsewhere.Run("checkpoint", "export", run, "--step", "0", "--to", "initial.safetensors", "--cluster", cluster.Url)).ExitCode);
+        Assert.Equal(0, (await Export(run, "--step", "0", "--to", "initial.safetensors")).ExitCode);
         Assert.NotEqual(hash, HashOf("initial.safetensors"));
-        Mistake.Assert(await elsewhere.Run("checkpoint", "list", "nobody", "--cluster", cluster.Url), 2, $"there is no run nobody in {cluster.Redis.Shown()}");
+        Mistake.Assert(
+            await elsewhere.Run("checkpoint", "list", "nobody", "--cluster", cluster.Url),
+            2,
+            $"there is no run nobody in {cluster.Redis.Shown()}"
+        );
 
         await Damage($"backprop/state/backprop/{run}/checkpoints/step-{steps}-term-1/layer-2-part-1/checkpoint");
         var verified = await elsewhere.Run("checkpoint", "verify", run, "--cluster", cluster.Url);
         Assert.Equal(5, verified.ExitCode);
-        Assert.Contains($"step {steps}  BROKEN  the checkpoint of step {steps} is broken: {run}/checkpoints/step-{steps}-term-1/layer-2-part-1: its bytes are not those that were written", verified.Output, StringComparison.Ordinal);
-        var exported = await elsewhere.Run("checkpoint", "export", run, "--step", $"{steps}", "--to", "broken.safetensors", "--cluster", cluster.Url);
+        Assert.Contains(
+            $"step {steps}  BROKEN  the checkpoint of step {steps} is broken: "
+                + $"{run}/checkpoints/step-{steps}-term-1/layer-2-part-1: its bytes are not those that were written",
+            verified.Output,
+            StringComparison.Ordinal
+        );
+        var exported = await Export(run, "--step", $"{steps}", "--to", "broken.safetensors");
         Mistake.Assert(exported, 5, $"see: backprop checkpoint verify {run} --cluster {cluster.Redis.Shown()}");
         Assert.False(File.Exists(Path.Combine(elsewhere.Folder, "broken.safetensors")));
     }
 
+    private Task<Ended> Export(string run, params string[] arguments) =>
+        elsewhere.Run(["checkpoint", "export", run, "--cluster", cluster.Url, .. arguments]);
+
     private async Task Damage(string key)
     {
-        await using var redis = await ConnectionMultiplexer.ConnectAsync(SharedCluster.AddressOf(cluster.Url).StorageOptions());
+        await using var redis = await ConnectionMultiplexer.ConnectAsync(
+            SharedCluster.AddressOf(cluster.Url).StorageOptions()
+        );
         var bytes = (byte[]?)await redis.GetDatabase().HashGetAsync(key, "data");
         Assert.True(bytes is not null, $"there is no record {key}");
         bytes[^40] ^= 1;
@@ -63,6 +95,8 @@ public sealed class ClusterCheckpointTests : IDisposable
     {
         using var file = File.OpenRead(Path.Combine(elsewhere.Folder, name));
         var tensors = Safetensors.Read(name, file).ToDictionary(t => t.Name, t => t.Values);
-        return WeightsHash.Sha256(Enumerable.Range(0, 3).Select(l => (tensors[$"layers.{l}.weight"], tensors[$"layers.{l}.bias"])));
+        return WeightsHash.Sha256(
+            Enumerable.Range(0, 3).Select(l => (tensors[$"layers.{l}.weight"], tensors[$"layers.{l}.bias"]))
+        );
     }
 }

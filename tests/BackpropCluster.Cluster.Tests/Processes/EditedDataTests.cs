@@ -6,7 +6,8 @@ using BackpropCluster.Tests.Reliability;
 
 namespace BackpropCluster.Tests.Processes;
 
-/// <summary>A data file that is edited while silos live: each run is trained on the rows that its plan names, or ends and says who has not got them.</summary>
+/// <summary>A data file that is edited while silos live: each run is trained on the rows that its plan names, or ends
+/// and says who has not got them.</summary>
 public sealed class EditedDataTests : IAsyncLifetime
 {
     private readonly Backprop backprop = new();
@@ -24,31 +25,46 @@ public sealed class EditedDataTests : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        if (cluster is not null) await cluster.DisposeAsync();
+        if (cluster is not null)
+            await cluster.DisposeAsync();
         backprop.Dispose();
     }
 
-    /// <summary>The second run has the hash that the program has alone, in a fresh process, on the edited rows.</summary>
+    /// <summary>The second run has the hash that the program has alone, in a fresh process, on the edited
+    /// rows.</summary>
     [Fact]
     public async Task ASiloThatHasTrainedOnAFileTrainsOnWhatTheFileBecame()
     {
         var path = ProcessRuns.Write(backprop.Folder);
-        var before = (await backprop.Run("train", path, "--cluster", Cluster.Url, "--json")).Json.GetProperty("weightsSha256").GetString();
+        var before = (await backprop.Run("train", path, "--cluster", Cluster.Url, "--json"))
+            .Json.GetProperty("weightsSha256")
+            .GetString();
         Edit(shift: 0.5);
-        var after = (await backprop.Run("train", path, "--cluster", Cluster.Url, "--json")).Json.GetProperty("weightsSha256").GetString();
+        var after = (await backprop.Run("train", path, "--cluster", Cluster.Url, "--json"))
+            .Json.GetProperty("weightsSha256")
+            .GetString();
         var fresh = (await backprop.Run("train", path, "--json")).Json.GetProperty("weightsSha256").GetString();
         Assert.NotEqual(before, fresh);
         Assert.Equal(fresh, after);
     }
 
-    /// <summary>A silo that held inner layers never opened the file. When those that had are gone, it must not read what the file became.</summary>
+    /// <summary>A silo that held inner layers never opened the file. When those that had are gone, it must not read
+    /// what the file became.</summary>
     [Fact]
     public async Task ASiloThatTakesOverInTheMiddleOfARunRefusesOtherRows()
     {
-        await using var run = EndlessRun.Begin(Cluster.Client.Grains, backprop.Folder, "cluster.granularity=layer", "cluster.placement=by-layer", "training.checkpoint_every=20", "cluster.give_up_after=5s");
+        await using var run = EndlessRun.Begin(
+            Cluster.Client.Grains,
+            backprop.Folder,
+            "cluster.granularity=layer",
+            "cluster.placement=by-layer",
+            "training.checkpoint_every=20",
+            "cluster.give_up_after=5s"
+        );
         await run.Until(p => p.SavedVersion >= 40, "it was saved");
         Edit(shift: 0.5);
-        foreach (var silo in await Holders(run)) await Kill(silo);
+        foreach (var silo in await Holders(run))
+            await Kill(silo);
         var killed = Stopwatch.GetTimestamp();
         var last = await run.Ends();
         var took = Stopwatch.GetElapsedTime(killed).TotalSeconds;
@@ -72,7 +88,8 @@ public sealed class EditedDataTests : IAsyncLifetime
         foreach (var silo in Cluster.Silos)
         {
             var name = await Cluster.PlacementNameOf(silo);
-            if (holders.Contains(name)) found.Add(silo);
+            if (holders.Contains(name))
+                found.Add(silo);
         }
 
         return found;

@@ -8,8 +8,8 @@ using Orleans.Runtime;
 
 namespace BackpropCluster.Tests.Processes;
 
-/// <summary>A run that lasts until its test has seen enough, however fast this machine is. What it has become by then must be what one
-/// loop in one process makes of as many steps.</summary>
+/// <summary>A run that lasts until its test has seen enough, however fast this machine is. What it has become by then
+/// must be what one loop in one process makes of as many steps.</summary>
 internal sealed class EndlessRun : IAsyncDisposable
 {
     private static readonly TimeSpan AnswerBound = TimeSpan.FromSeconds(5);
@@ -23,10 +23,18 @@ internal sealed class EndlessRun : IAsyncDisposable
     private EndlessRun(IGrainFactory grains, RunFile file)
     {
         (this.grains, this.file, plan) = (grains, file, ProcessRuns.Plan(file));
-        training = TrainingClient.Train(grains, plan, file.Cluster.StepDeadline, Watched.Take, file.ToYaml(), cancellation: interruption.Token);
+        training = TrainingClient.Train(
+            grains,
+            plan,
+            file.Cluster.StepDeadline,
+            Watched.Take,
+            file.ToYaml(),
+            cancellation: interruption.Token
+        );
     }
 
-    /// <summary>Values that make the 7-13-11-3 model's run last: a step is an epoch, so any number of steps is a run of its own.</summary>
+    /// <summary>Values that make the 7-13-11-3 model's run last: a step is an epoch, so any number of steps is a run of
+    /// its own.</summary>
     public static string[] Sets { get; } = ["data.batch=all", "data.test=0", "training.epochs=1000000"];
 
     public Watched Watched { get; } = new();
@@ -37,7 +45,8 @@ internal sealed class EndlessRun : IAsyncDisposable
     /// <param name="grains">The cluster.</param>
     /// <param name="folder">Where the run file is written.</param>
     /// <param name="sets">Further values.</param>
-    public static EndlessRun Begin(IGrainFactory grains, string folder, params string[] sets) => new(grains, RunFileLoader.Load(ProcessRuns.Write(folder), [.. Sets, .. sets]));
+    public static EndlessRun Begin(IGrainFactory grains, string folder, params string[] sets) =>
+        new(grains, RunFileLoader.Load(ProcessRuns.Write(folder), [.. Sets, .. sets]));
 
     /// <summary>Waits until the run has come to something.</summary>
     public Task Until(Func<RunProgress, bool> when, string awaited) => Watched.Until(when, awaited, training);
@@ -62,7 +71,10 @@ internal sealed class EndlessRun : IAsyncDisposable
         var reference = ReferenceOf(file, last.CommittedSteps);
         var told = await Answer(() => grains.GetGrain<ICoordinatorGrain>(plan.Run).Watch(0, 0));
         Assert.Equal(reference.Steps, told!.NewLosses);
-        Assert.Equal(reference.WeightsSha256, WeightsHash.Sha256((await Parameters(last)).Select(l => (l.Weights, l.Biases))));
+        Assert.Equal(
+            reference.WeightsSha256,
+            WeightsHash.Sha256((await Parameters(last)).Select(l => (l.Weights, l.Biases)))
+        );
         return last;
     }
 
@@ -82,19 +94,33 @@ internal sealed class EndlessRun : IAsyncDisposable
 
     private async Task<IEnumerable<LayerParameters>> Parameters(RunProgress last)
     {
-        var key = new MessageKey(plan.Fingerprint, last.Term, last.CommittedSteps, Phase.Evaluate, 0, ActorId.Coordinator, default);
+        var key = new MessageKey(
+            plan.Fingerprint,
+            last.Term,
+            last.CommittedSteps,
+            Phase.Evaluate,
+            0,
+            ActorId.Coordinator,
+            default
+        );
         var shards = new Dictionary<ShardRange, ShardParameters>();
         foreach (var shard in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.ShardsOf(layer)))
         {
             var silo = last.Placement!.SiloOf(plan.OrdinalOf(ActorId.Shard(shard.Layer, shard.Index)));
-            var name = string.Create(CultureInfo.InvariantCulture, $"{plan.Run}/layer-{shard.Layer}/units-{shard.First}-{shard.Last}/{shard.Index}/{silo}");
-            shards[shard] = await Answer(() => grains.GetGrain<IShardGrain>(name).Read(key, 0, shard.Units)) ?? throw new InvalidOperationException($"{shard} does not have version {last.CommittedSteps}");
+            var name = string.Create(
+                CultureInfo.InvariantCulture,
+                $"{plan.Run}/layer-{shard.Layer}/units-{shard.First}-{shard.Last}/{shard.Index}/{silo}"
+            );
+            shards[shard] =
+                await Answer(() => grains.GetGrain<IShardGrain>(name).Read(key, 0, shard.Units))
+                ?? throw new InvalidOperationException($"{shard} does not have version {last.CommittedSteps}");
         }
 
         return ParametersAssembly.Assemble(plan, shard => shards[shard]);
     }
 
-    // A question that went by way of a silo that was frozen or lost just then is never answered, and Orleans would wait for half a minute.
+    // A question that went by way of a silo that was frozen or lost just then is never answered, and Orleans would wait
+    // for half a minute.
     private static async Task<T> Answer<T>(Func<ValueTask<T>> ask)
     {
         for (var attempt = 1; ; attempt++)

@@ -10,7 +10,10 @@ internal static class Health
     public static async Task<HttpStatusCode> Get(int port, string what)
     {
         using var http = new HttpClient { Timeout = Bound };
-        using var answer = await http.GetAsync(new Uri($"http://127.0.0.1:{port}/health/{what}"), TestContext.Current.CancellationToken);
+        using var answer = await http.GetAsync(
+            new Uri($"http://127.0.0.1:{port}/health/{what}"),
+            TestContext.Current.CancellationToken
+        );
         return answer.StatusCode;
     }
 
@@ -21,7 +24,11 @@ internal static class Health
         using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         while (await GetIfAny(port, what) is var got && got != status)
         {
-            Assert.False(bound.IsCancellationRequested, $"/health/{what} did not become {status} within {Bound.TotalSeconds} s, it is {got}; the silo said: {silo.Diagnostics}");
+            Assert.False(
+                bound.IsCancellationRequested,
+                $"/health/{what} did not become {status} within {Bound.TotalSeconds} s, it is {got}; the silo said: "
+                    + $"{silo.Diagnostics}"
+            );
             await pause.WaitForNextTickAsync(CancellationToken.None);
         }
     }

@@ -2,7 +2,8 @@ using System.Net;
 
 namespace BackpropCluster.Tests.Processes;
 
-/// <summary>What a silo says of its health: it lives from its start to its end, and is ready while it is a member that takes part.</summary>
+/// <summary>What a silo says of its health: it lives from its start to its end, and is ready while it is a member that
+/// takes part.</summary>
 [Collection(SharedCluster.Name)]
 public sealed class HealthTests
 {
@@ -21,7 +22,10 @@ public sealed class HealthTests
         await using var silo = await cluster.AddSilo("--http-port", $"{port}");
         try
         {
-            Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (await Health.Get(port, "live"), await Health.Get(port, "ready")));
+            Assert.Equal(
+                (HttpStatusCode.OK, HttpStatusCode.OK),
+                (await Health.Get(port, "live"), await Health.Get(port, "ready"))
+            );
             Assert.Equal(HttpStatusCode.NotFound, await Health.Get(port, ""));
             await using var run = EndlessRun.Begin(cluster.Client.Grains, cluster.Folder);
             var name = await cluster.PlacementNameOf(silo);
@@ -37,7 +41,8 @@ public sealed class HealthTests
         }
     }
 
-    // Without its store the run cannot be saved, so no part moves, and the silo stays on its way out until the store is there again.
+    // Without its store the run cannot be saved, so no part moves, and the silo stays on its way out until the store is
+    // there again.
     private async Task LeavesUnready(SiloProcess silo, int port)
     {
         cluster.Redis.Freeze();

@@ -4,7 +4,8 @@ using BackpropCluster.Tests.Reliability;
 
 namespace BackpropCluster.Tests.Processes;
 
-/// <summary>Clients and silos that lose what they talk to: they go on when it is back, or end with one sentence.</summary>
+/// <summary>Clients and silos that lose what they talk to: they go on when it is back, or end with one
+/// sentence.</summary>
 public sealed class LostClusterTests : IDisposable
 {
     private const string SavesOften = "training.checkpoint_every=100";
@@ -46,20 +47,36 @@ public sealed class LostClusterTests : IDisposable
     public async Task AClientWhoseSilosStayAwayEndsWithOneSentenceAndSoDoesOneThatIsInterruptedMeanwhile()
     {
         var url = $"localhost:{RedisServer.FreePort()}";
-        await using var client = await KilledInTheMiddle(backprop.Folder, url, [.. EndlessRun.Sets, SavesOften, "cluster.silos=1"], "--wait", "4s");
+        await using var client = await KilledInTheMiddle(
+            backprop.Folder,
+            url,
+            [.. EndlessRun.Sets, SavesOften, "cluster.silos=1"],
+            "--wait",
+            "4s"
+        );
         await client.Says("no silo answers; looking for one that does for up to 4 s");
         var ended = await client.Ends();
         Assert.Equal((4, ""), (ended.ExitCode, ended.Output));
-        Assert.Matches(@"\nbackprop: run \S+: no silo answers, for 4 s now\. What was saved is kept\. .*train --resume \S+\.\n$", ended.Talk);
+        Assert.Matches(
+            @"\nbackprop: run \S+: no silo answers, for 4 s now\. What was saved is kept\. .*train --resume \S+\.\n$",
+            ended.Talk
+        );
 
         // Silos of the same folder would go on with the first run.
         using var elsewhere = new Backprop();
-        await using var other = await KilledInTheMiddle(elsewhere.Folder, $"localhost:{RedisServer.FreePort()}", [.. EndlessRun.Sets, SavesOften, "cluster.silos=1"]);
+        await using var other = await KilledInTheMiddle(
+            elsewhere.Folder,
+            $"localhost:{RedisServer.FreePort()}",
+            [.. EndlessRun.Sets, SavesOften, "cluster.silos=1"]
+        );
         await other.Says("no silo answers; looking for one that does for up to 120 s");
         other.Signal("INT");
         var interrupted = await other.Ends();
         Assert.Equal((130, ""), (interrupted.ExitCode, interrupted.Output));
-        Assert.Matches(@"\nbackprop: interrupted while no silo answered: .*Go on with: backprop train --resume \S+ --cluster localhost:\d+\n$", interrupted.Talk);
+        Assert.Matches(
+            @"\nbackprop: interrupted while no silo answered: .*Go on with: backprop train --resume \S+ --cluster localhost:\d+\n$",
+            interrupted.Talk
+        );
     }
 
     [Fact]
@@ -69,7 +86,10 @@ public sealed class LostClusterTests : IDisposable
         await using var redis = await RedisServer.Start();
         await using var awake = await SiloProcess.Start(redis.Url(), "awake", backprop.Folder);
         await using var asleep = await SiloProcess.Start(redis.Url(), "asleep", backprop.Folder);
-        await using var client = await ClusterClient.Connect(SharedCluster.AddressOf(redis.Url()), TestContext.Current.CancellationToken);
+        await using var client = await ClusterClient.Connect(
+            SharedCluster.AddressOf(redis.Url()),
+            TestContext.Current.CancellationToken
+        );
         await client.WaitForSilos(2, TestContext.Current.CancellationToken);
 
         asleep.Process.Signal("STOP");
@@ -78,7 +98,8 @@ public sealed class LostClusterTests : IDisposable
         var cluster = client.Grains.GetGrain<IClusterGrain>(0);
         Assert.True(
             await Faults.ComesAbout(async () => (left = await Members()) == 1, DeadBound),
-            $"{DeadBound.TotalSeconds} s after one was frozen there are {left} silos");
+            $"{DeadBound.TotalSeconds} s after one was frozen there are {left} silos"
+        );
         asleep.Process.Signal("CONT");
 
         // A question that goes by way of the one that sleeps is not answered; the next goes another way.
@@ -91,7 +112,10 @@ public sealed class LostClusterTests : IDisposable
 
         var ended = await asleep.Process.Ends();
         Assert.Equal(4, ended.ExitCode);
-        Assert.Matches(@"\nbackprop: silo asleep was declared dead by awake while it did not answer\. Its runs go on without it\. Start it again\.\n$", ended.Talk);
+        Assert.Matches(
+            @"\nbackprop: silo asleep was declared dead by awake while it did not answer\. Its runs go on without it\. Start it again\.\n$",
+            ended.Talk
+        );
         Assert.DoesNotContain("   at ", ended.Talk, StringComparison.Ordinal);
 
         await using var again = await SiloProcess.Start(redis.Url(), "asleep", backprop.Folder);
@@ -106,11 +130,17 @@ public sealed class LostClusterTests : IDisposable
         await using var proxy = new RedisProxy(redis.Port);
         // The table of members is the first thing that a silo asks for; from then on nobody answers there.
         proxy.CutOffAt("backprop/members");
-        var ended = await Faults.EndsWithin(Child.Backprop(backprop.Folder, "silo", "--cluster", redis.Url(port: proxy.Port)), TimeSpan.FromSeconds(120));
+        var ended = await Faults.EndsWithin(
+            Child.Backprop(backprop.Folder, "silo", "--cluster", redis.Url(port: proxy.Port)),
+            TimeSpan.FromSeconds(120)
+        );
         Assert.True(proxy.HasCut, $"the proxy saw nobody ask for the members: {ended.Talk}");
         Assert.Equal(4, ended.ExitCode);
         var said = ended.Talk.TrimEnd('\n').Split('\n')[^1];
-        Assert.Matches(@"^backprop: redis://127\.0\.0\.1:\d+ does not answer any more \(.*\)\. The silo was not started\. ", said);
+        Assert.Matches(
+            @"^backprop: redis://127\.0\.0\.1:\d+ does not answer any more \(.*\)\. The silo was not started\. ",
+            said
+        );
     }
 
     /// <summary>Where [::1] stands for a style of a terminal, a client ends before it has begun.</summary>
@@ -132,10 +162,18 @@ public sealed class LostClusterTests : IDisposable
     {
         var port = RedisServer.FreePort();
         // A folder stands for another user's file here: neither can be written, even by root.
-        var taken = Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), $"backprop-{Environment.UserName}-localhost-{port}.first"));
+        var taken = Directory.CreateDirectory(
+            Path.Combine(Path.GetTempPath(), $"backprop-{Environment.UserName}-localhost-{port}.first")
+        );
         try
         {
-            Mistake.Assert(await backprop.Run("silo", "--cluster", $"localhost:{port}"), 4, $"the first silo of localhost:{port} cannot claim its place: ", taken.FullName, "Nothing was started.");
+            Mistake.Assert(
+                await backprop.Run("silo", "--cluster", $"localhost:{port}"),
+                4,
+                $"the first silo of localhost:{port} cannot claim its place: ",
+                taken.FullName,
+                "Nothing was started."
+            );
         }
         finally
         {
@@ -147,7 +185,18 @@ public sealed class LostClusterTests : IDisposable
     {
         await using var silo = await SiloProcess.Start(url, "first", folder);
         ProcessRuns.Write(folder);
-        var client = Child.Backprop(folder, ["train", "seven.yaml", "--cluster", url, "--json", .. sets.SelectMany(set => new[] { "--set", set }), .. more]);
+        var client = Child.Backprop(
+            folder,
+            [
+                "train",
+                "seven.yaml",
+                "--cluster",
+                url,
+                "--json",
+                .. sets.SelectMany(set => new[] { "--set", set }),
+                .. more,
+            ]
+        );
         await silo.Process.Says("is saved at step 100");
         await silo.Process.Kill();
         return client;

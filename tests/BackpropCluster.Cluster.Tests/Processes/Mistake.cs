@@ -11,26 +11,45 @@ internal static class Mistake
         Xunit.Assert.True(ended.ExitCode == exitCode, $"exit code {ended.ExitCode}, expected {exitCode}: {ended.Talk}");
         Xunit.Assert.Equal("", ended.Output);
         var lines = ended.Talk.TrimEnd('\n').Split('\n');
-        Xunit.Assert.True(lines.Length == 1 && lines[0].StartsWith("backprop: ", StringComparison.Ordinal), $"not one line of error: {ended.Talk}");
-        foreach (var text in says) Xunit.Assert.Contains(text, lines[0], StringComparison.Ordinal);
+        Xunit.Assert.True(
+            lines.Length == 1 && lines[0].StartsWith("backprop: ", StringComparison.Ordinal),
+            $"not one line of error: {ended.Talk}"
+        );
+        foreach (var text in says)
+            Xunit.Assert.Contains(text, lines[0], StringComparison.Ordinal);
         // A defect is named by its type; what a user can do something about is not.
-        if (exitCode != 1) Xunit.Assert.DoesNotContain("Exception", lines[0], StringComparison.Ordinal);
+        if (exitCode != 1)
+            Xunit.Assert.DoesNotContain("Exception", lines[0], StringComparison.Ordinal);
     }
 
     /// <summary>The same of some commands at once.</summary>
     public static async Task AssertEach(Backprop backprop, string[][] commands, int exitCode, params string[] says)
     {
-        foreach (var ended in await Task.WhenAll(commands.Select(command => backprop.Run(command)))) Assert(ended, exitCode, says);
+        foreach (var ended in await Task.WhenAll(commands.Select(command => backprop.Run(command))))
+            Assert(ended, exitCode, says);
     }
 
     /// <summary>Commands that need a cluster.</summary>
     public static string[][] CommandsOf(string cluster) =>
-        [["silo", "--cluster", cluster], ["train", Path.Combine(Backprop.Root, "examples", "xor.yaml"), "--cluster", cluster], ["runs", "list", "--cluster", cluster], ["cluster", "status", "--cluster", cluster]];
+        [
+            ["silo", "--cluster", cluster],
+            ["train", Path.Combine(Backprop.Root, "examples", "xor.yaml"), "--cluster", cluster],
+            ["runs", "list", "--cluster", cluster],
+            ["cluster", "status", "--cluster", cluster],
+        ];
 
     /// <summary>A text is not in what was said, neither as it is nor as a URL or a JSON text would hold it.</summary>
     public static void AssertSecret(string secret, string said, string where)
     {
-        foreach (var form in new[] { secret, Uri.EscapeDataString(secret), System.Text.Json.JsonEncodedText.Encode(secret).ToString(), Convert.ToBase64String(Encoding.UTF8.GetBytes(secret)) })
+        foreach (
+            var form in new[]
+            {
+                secret,
+                Uri.EscapeDataString(secret),
+                System.Text.Json.JsonEncodedText.Encode(secret).ToString(),
+                Convert.ToBase64String(Encoding.UTF8.GetBytes(secret)),
+            }
+        )
             Xunit.Assert.False(said.Contains(form, StringComparison.Ordinal), $"{where} holds the password");
     }
 }

@@ -18,23 +18,32 @@ public sealed class OneHashTests
     {
         var cases = new TheoryData<string, string>();
         foreach (var cut in new[] { "neuron", "3", "layer" })
-            foreach (var (placement, _) in Words.Placements)
-                cases.Add(cut, placement);
+        foreach (var (placement, _) in Words.Placements)
+            cases.Add(cut, placement);
         return cases;
     }
 
     [Theory, MemberData(nameof(CutsAndPlacements))]
     public async Task DigitsEndInOneHash(string cut, string placement) =>
-        await Train(ProcessRuns.Digits([.. Placed(cut, placement), "training.epochs=2", "data.microbatches=2"]), cut, placement);
+        await Train(
+            ProcessRuns.Digits([.. Placed(cut, placement), "training.epochs=2", "data.microbatches=2"]),
+            cut,
+            placement
+        );
 
     [Theory, MemberData(nameof(CutsAndPlacements))]
     public async Task AModelThatNoShardSizeDividesEndsInOneHash(string cut, string placement)
     {
         foreach (var classes in new[] { true, false })
-            await Train(Cli.RunFileLoader.Load(ProcessRuns.Write(cluster.Folder, classes), Placed(cut, placement)), cut, placement);
+            await Train(
+                Cli.RunFileLoader.Load(ProcessRuns.Write(cluster.Folder, classes), Placed(cut, placement)),
+                cut,
+                placement
+            );
     }
 
-    private static string[] Placed(string cut, string placement) => [$"cluster.granularity={cut}", $"cluster.placement={placement}"];
+    private static string[] Placed(string cut, string placement) =>
+        [$"cluster.granularity={cut}", $"cluster.placement={placement}"];
 
     private async Task Train(RunFile file, string cut, string placement)
     {

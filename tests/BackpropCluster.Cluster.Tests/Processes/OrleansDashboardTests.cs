@@ -6,7 +6,8 @@ using Microsoft.AspNetCore.Http;
 
 namespace BackpropCluster.Tests.Processes;
 
-/// <summary><c>silo --orleans-dashboard</c>: there when it is asked for, and beyond loopback only for those who have the token.</summary>
+/// <summary><c>silo --orleans-dashboard</c>: there when it is asked for, and beyond loopback only for those who have
+/// the token.</summary>
 public sealed class OrleansDashboardTests : IDisposable
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
@@ -22,7 +23,14 @@ public sealed class OrleansDashboardTests : IDisposable
     [Fact]
     public async Task ItShowsTheSilosAndCountsTheCallsOfARun()
     {
-        await using var silo = await SiloProcess.Start(url, "seen", backprop.Folder, "--http-port", $"{port}", "--orleans-dashboard");
+        await using var silo = await SiloProcess.Start(
+            url,
+            "seen",
+            backprop.Folder,
+            "--http-port",
+            $"{port}",
+            "--orleans-dashboard"
+        );
         var (status, type, page) = await Get("/orleans");
         Assert.Equal((HttpStatusCode.OK, "text/html"), (status, type));
         Assert.Contains("<html", page, StringComparison.Ordinal);
@@ -30,8 +38,13 @@ public sealed class OrleansDashboardTests : IDisposable
         // The first question about the grains begins the count.
         await Shows("/orleans/DashboardCounters", "\"siloName\":\"seen\"", silo);
         ProcessRuns.Write(backprop.Folder);
-        var run = (await backprop.Run("train", "seven.yaml", "--set", "cluster.silos=1", "--cluster", url, "--json")).Json;
-        Assert.Equal(ProcessRuns.Reference(RunFileLoader.Load(Path.Combine(backprop.Folder, "seven.yaml"), null)).WeightsSha256, run.GetProperty("weightsSha256").GetString());
+        var run = (
+            await backprop.Run("train", "seven.yaml", "--set", "cluster.silos=1", "--cluster", url, "--json")
+        ).Json;
+        Assert.Equal(
+            ProcessRuns.Reference(RunFileLoader.Load(Path.Combine(backprop.Folder, "seven.yaml"), null)).WeightsSha256,
+            run.GetProperty("weightsSha256").GetString()
+        );
         await Shows("/orleans/TopGrainMethods", "ShardGrain", silo);
         await Shows("/orleans/DashboardCounters", "BackpropCluster.Grains.CoordinatorGrain", silo);
 
@@ -45,9 +58,17 @@ public sealed class OrleansDashboardTests : IDisposable
     public async Task WithoutTheFlagNothingOfItIsThere()
     {
         var seen = RedisServer.FreePort();
-        await using var first = await SiloProcess.Start(url, "seen", backprop.Folder, "--http-port", $"{seen}", "--orleans-dashboard");
+        await using var first = await SiloProcess.Start(
+            url,
+            "seen",
+            backprop.Folder,
+            "--http-port",
+            $"{seen}",
+            "--orleans-dashboard"
+        );
         await using var second = await SiloProcess.Start(url, "plain", backprop.Folder, "--http-port", $"{port}");
-        foreach (var path in new[] { "/orleans", "/orleans/", "/orleans/DashboardCounters" }) Assert.Equal(HttpStatusCode.NotFound, (await Get(path)).Status);
+        foreach (var path in new[] { "/orleans", "/orleans/", "/orleans/DashboardCounters" })
+            Assert.Equal(HttpStatusCode.NotFound, (await Get(path)).Status);
         Assert.True(IsLoaded(first), "what tells whether it is loaded does not");
         Assert.False(IsLoaded(second), "a silo without the dashboard loads it");
 
@@ -62,12 +83,32 @@ public sealed class OrleansDashboardTests : IDisposable
         string[] silo = ["silo", "--cluster", "redis://127.0.0.1:1", "--orleans-dashboard"];
         var refused = await Task.WhenAll(
             backprop.Run([(DashboardGuard.TokenVariable, token)], null, silo),
-            backprop.Run([(DashboardGuard.TokenVariable, "")], null, [.. silo, "--http-port", $"{port}", "--listen", "0.0.0.0"]),
-            backprop.Run([(DashboardGuard.TokenVariable, token + "\n")], null, [.. silo, "--http-port", $"{port}"]));
-        Mistake.Assert(refused[0], 2, "--orleans-dashboard is served on --http-port, which was not given. Nothing was started.");
-        Mistake.Assert(refused[1], 2, "--listen 0.0.0.0 would show Orleans' dashboard to everybody", "BACKPROP_DASHBOARD_TOKEN is not set. Nothing was started. Set it to ");
-        Mistake.Assert(refused[2], 2, "BACKPROP_DASHBOARD_TOKEN holds a space, a line's end or a letter beyond ASCII", "Nothing was started.");
-        foreach (var ended in refused) Mistake.AssertSecret(token, ended.Talk, "what was said");
+            backprop.Run(
+                [(DashboardGuard.TokenVariable, "")],
+                null,
+                [.. silo, "--http-port", $"{port}", "--listen", "0.0.0.0"]
+            ),
+            backprop.Run([(DashboardGuard.TokenVariable, token + "\n")], null, [.. silo, "--http-port", $"{port}"])
+        );
+        Mistake.Assert(
+            refused[0],
+            2,
+            "--orleans-dashboard is served on --http-port, which was not given. Nothing was started."
+        );
+        Mistake.Assert(
+            refused[1],
+            2,
+            "--listen 0.0.0.0 would show Orleans' dashboard to everybody",
+            "BACKPROP_DASHBOARD_TOKEN is not set. Nothing was started. Set it to "
+        );
+        Mistake.Assert(
+            refused[2],
+            2,
+            "BACKPROP_DASHBOARD_TOKEN holds a space, a line's end or a letter beyond ASCII",
+            "Nothing was started."
+        );
+        foreach (var ended in refused)
+            Mistake.AssertSecret(token, ended.Talk, "what was said");
         Assert.Empty(backprop.LeftBehind);
     }
 
@@ -77,22 +118,55 @@ public sealed class OrleansDashboardTests : IDisposable
         RedisServer.Need();
         await using var redis = await RedisServer.Start();
         await using var silo = Child.Start(
-            "env", backprop.Folder, $"{DashboardGuard.TokenVariable}={token}", "dotnet", Backprop.Program,
-            "silo", "--cluster", redis.Url(), "--listen", "0.0.0.0", "--http-port", $"{port}", "--orleans-dashboard");
+            "env",
+            backprop.Folder,
+            $"{DashboardGuard.TokenVariable}={token}",
+            "dotnet",
+            Backprop.Program,
+            "silo",
+            "--cluster",
+            redis.Url(),
+            "--listen",
+            "0.0.0.0",
+            "--http-port",
+            $"{port}",
+            "--orleans-dashboard"
+        );
         await silo.Says("Orleans' dashboard: ");
-        foreach (var path in new[] { "/orleans", "/orleans/", "/ORLEANS/index.html", "/orleans/index.min.js", "/orleans/DashboardCounters", "/orleans/GrainTypes" })
+        foreach (
+            var path in new[]
+            {
+                "/orleans",
+                "/orleans/",
+                "/ORLEANS/index.html",
+                "/orleans/index.min.js",
+                "/orleans/DashboardCounters",
+                "/orleans/GrainTypes",
+            }
+        )
         {
             Assert.Equal(HttpStatusCode.Unauthorized, (await Get(path)).Status);
-            foreach (var wrong in new[] { Bearer(token + "x"), Basic("anybody", token[..^1]) }) Assert.Equal(HttpStatusCode.Unauthorized, (await Get(path, wrong)).Status);
+            foreach (var wrong in new[] { Bearer(token + "x"), Basic("anybody", token[..^1]) })
+                Assert.Equal(HttpStatusCode.Unauthorized, (await Get(path, wrong)).Status);
         }
 
         foreach (var right in new[] { Bearer(token), Basic("anybody", token) })
         {
-            Assert.Equal((HttpStatusCode.OK, "text/html"), ((await Get("/orleans/", right)).Status, (await Get("/orleans/", right)).Type));
-            Assert.Contains("CoordinatorGrain", (await Get("/orleans/GrainTypes", right)).Text, StringComparison.Ordinal);
+            Assert.Equal(
+                (HttpStatusCode.OK, "text/html"),
+                ((await Get("/orleans/", right)).Status, (await Get("/orleans/", right)).Type)
+            );
+            Assert.Contains(
+                "CoordinatorGrain",
+                (await Get("/orleans/GrainTypes", right)).Text,
+                StringComparison.Ordinal
+            );
         }
 
-        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (await Health.Get(port, "live"), await Health.Get(port, "ready")));
+        Assert.Equal(
+            (HttpStatusCode.OK, HttpStatusCode.OK),
+            (await Health.Get(port, "live"), await Health.Get(port, "ready"))
+        );
         silo.Signal("TERM");
         var ended = await silo.Ends();
         Assert.Equal(0, ended.ExitCode);
@@ -126,23 +200,38 @@ public sealed class OrleansDashboardTests : IDisposable
         Assert.Equal(refusal is null, DashboardGuard.For(IPAddress.Parse(listen), secret).Admits(context));
         Assert.Equal(refusal ?? 200, context.Response.StatusCode);
         // By this header a browser knows that it has to ask for a password.
-        Assert.Equal(refusal == 401 ? "Basic realm=\"backprop\"" : "", context.Response.Headers.WWWAuthenticate.ToString());
+        Assert.Equal(
+            refusal == 401 ? "Basic realm=\"backprop\"" : "",
+            context.Response.Headers.WWWAuthenticate.ToString()
+        );
     }
 
     private static AuthenticationHeaderValue Bearer(string token) => new("Bearer", token);
 
-    private static AuthenticationHeaderValue Basic(string user, string password) => new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}")));
+    private static AuthenticationHeaderValue Basic(string user, string password) =>
+        new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}")));
 
     private static bool IsLoaded(SiloProcess silo) =>
-        File.ReadAllText($"/proc/{silo.Process.Id}/maps") is var maps && maps.Contains("/BackpropCluster.Grains.dll", StringComparison.Ordinal) && maps.Contains("/Orleans.Dashboard.dll", StringComparison.Ordinal);
+        File.ReadAllText($"/proc/{silo.Process.Id}/maps") is var maps
+        && maps.Contains("/BackpropCluster.Grains.dll", StringComparison.Ordinal)
+        && maps.Contains("/Orleans.Dashboard.dll", StringComparison.Ordinal);
 
-    private async Task<(HttpStatusCode Status, string? Type, string Text)> Get(string path, AuthenticationHeaderValue? authorization = null, string? host = null, int? at = null)
+    private async Task<(HttpStatusCode Status, string? Type, string Text)> Get(
+        string path,
+        AuthenticationHeaderValue? authorization = null,
+        string? host = null,
+        int? at = null
+    )
     {
         using var http = new HttpClient { Timeout = Bound };
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://127.0.0.1:{at ?? port}{path}"));
         (request.Headers.Authorization, request.Headers.Host) = (authorization, host);
         using var answer = await http.SendAsync(request, TestContext.Current.CancellationToken);
-        return (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType, await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        return (
+            answer.StatusCode,
+            answer.Content.Headers.ContentType?.MediaType,
+            await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)
+        );
     }
 
     // The dashboard looks at its silos once a second, when it is asked.
@@ -152,7 +241,11 @@ public sealed class OrleansDashboardTests : IDisposable
         using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
         while (await Get(path, at: at) is var got && !got.Text.Contains(text, StringComparison.Ordinal))
         {
-            Assert.False(bound.IsCancellationRequested, $"{path} did not show '{text}' within {Bound.TotalSeconds} s, it is {got.Status}: {got.Text}; the silo said: {silo.Process.Diagnostics}");
+            Assert.False(
+                bound.IsCancellationRequested,
+                $"{path} did not show '{text}' within {Bound.TotalSeconds} s, it is {got.Status}: {got.Text}; the "
+                    + $"silo said: {silo.Process.Diagnostics}"
+            );
             await pause.WaitForNextTickAsync(CancellationToken.None);
         }
     }

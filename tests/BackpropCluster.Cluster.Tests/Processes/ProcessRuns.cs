@@ -15,7 +15,8 @@ internal static class ProcessRuns
     private static int runs;
 
     /// <summary>The example of the digits; values may be replaced.</summary>
-    public static RunFile Digits(params string[] sets) => RunFileLoader.Load(Path.Combine(Backprop.Root, "examples", "digits.yaml"), sets);
+    public static RunFile Digits(params string[] sets) =>
+        RunFileLoader.Load(Path.Combine(Backprop.Root, "examples", "digits.yaml"), sets);
 
     /// <summary>A run file of a 7-13-11-3 model, whose layers no shard size divides, beside its rows.</summary>
     /// <param name="folder">Where both are written.</param>
@@ -27,12 +28,17 @@ internal static class ProcessRuns
     {
         var data = Path.Combine(folder, $"{name}.csv");
         // Silos may be reading it for another run, and a file that is written anew is empty for a moment.
-        if (!File.Exists(data) || File.ReadAllText(data) != Rows(classes)) File.WriteAllText(data, Rows(classes));
+        if (!File.Exists(data) || File.ReadAllText(data) != Rows(classes))
+            File.WriteAllText(data, Rows(classes));
         var path = Path.Combine(folder, $"{name}.yaml");
-        File.WriteAllText(path, $$"""
+        File.WriteAllText(
+            path,
+            $$"""
             version: 1
             seed: 7
-            data: { source: csv, file: {{rows ?? $"{name}.csv"}}, {{(classes ? "target: kind, classes: 3" : "target: [t1, t2, t3]")}}, batch: 5, microbatches: 2, test: 0.25, scale: minmax }
+            data: { source: csv, file: {{rows ?? $"{name}.csv"}}, {{(
+                classes ? "target: kind, classes: 3" : "target: [t1, t2, t3]"
+            )}}, batch: 5, microbatches: 2, test: 0.25, scale: minmax }
             model:
               layers: [ { units: 13, activation: tanh }, { units: 11, activation: relu }, { units: 3, activation: logistic } ]
               loss: half_squared_error
@@ -40,7 +46,8 @@ internal static class ProcessRuns
             training: { epochs: 4 }
             cluster: { silos: 3, granularity: 4 }
 
-            """);
+            """
+        );
         return path;
     }
 
@@ -52,8 +59,11 @@ internal static class ProcessRuns
         for (var row = 0; row < table.Rows; row++)
         {
             var inputs = table.Inputs.AsSpan(row * 7, 7).ToArray();
-            if (row == 0) inputs = [.. inputs.Select(value => value + shift)];
-            string[] targets = classes ? [Text(table.Classes![row])] : [Text(inputs[0] / 2), Text(inputs[1] * inputs[2]), Text(0.25)];
+            if (row == 0)
+                inputs = [.. inputs.Select(value => value + shift)];
+            string[] targets = classes
+                ? [Text(table.Classes![row])]
+                : [Text(inputs[0] / 2), Text(inputs[1] * inputs[2]), Text(0.25)];
             lines.Add(string.Join(',', [.. inputs.Select(Text), .. targets]));
         }
 
@@ -61,15 +71,29 @@ internal static class ProcessRuns
     }
 
     /// <summary>A plan whose run id no other test has.</summary>
-    public static RunPlan Plan(RunFile file) => Planner.Plan($"test-{file.Spec.Name}-{Interlocked.Increment(ref runs)}", file, Planner.Load(file));
+    public static RunPlan Plan(RunFile file) =>
+        Planner.Plan($"test-{file.Spec.Name}-{Interlocked.Increment(ref runs)}", file, Planner.Load(file));
 
     /// <summary>What one loop in one process makes of a run.</summary>
-    public static TrainingResult Reference(RunFile file) => References.GetOrAdd(KeyOf(file), _ => ReferenceTrainer.Train(file.Spec, Planner.Load(file)));
+    public static TrainingResult Reference(RunFile file) =>
+        References.GetOrAdd(KeyOf(file), _ => ReferenceTrainer.Train(file.Spec, Planner.Load(file)));
 
     /// <summary>Trains to the end, which must be the reference's, to the bit.</summary>
-    public static async Task<TrainingOutcome> TrainToTheReference(IGrainFactory grains, RunFile file, Action<RunProgress>? watch = null, RunPlan? plan = null)
+    public static async Task<TrainingOutcome> TrainToTheReference(
+        IGrainFactory grains,
+        RunFile file,
+        Action<RunProgress>? watch = null,
+        RunPlan? plan = null
+    )
     {
-        var outcome = await TrainingClient.Train(grains, plan ?? Plan(file), TimeSpan.FromSeconds(20), watch, file.ToYaml(), cancellation: TestContext.Current.CancellationToken);
+        var outcome = await TrainingClient.Train(
+            grains,
+            plan ?? Plan(file),
+            TimeSpan.FromSeconds(20),
+            watch,
+            file.ToYaml(),
+            cancellation: TestContext.Current.CancellationToken
+        );
         Assert.True(outcome.Result is not null, $"the run failed: {outcome.Last.Failure?.Reason}");
         var reference = Reference(file);
         Assert.Equal(reference.WeightsSha256, outcome.Result.WeightsSha256);

@@ -6,8 +6,8 @@ using System.Text;
 
 namespace BackpropCluster.Tests.Processes;
 
-/// <summary>Stands between silos and their Redis: lets a write through, keeps what is answered to it and cuts the connection, so that whoever
-/// wrote cannot know whether it did.</summary>
+/// <summary>Stands between silos and their Redis: lets a write through, keeps what is answered to it and cuts the
+/// connection, so that whoever wrote cannot know whether it did.</summary>
 internal sealed class RedisProxy : IAsyncDisposable
 {
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
@@ -50,8 +50,10 @@ internal sealed class RedisProxy : IAsyncDisposable
         while (!end.IsCancellationRequested)
         {
             var client = await listener.AcceptTcpClientAsync(end.Token);
-            if (forGood && HasCut) client.Dispose();
-            else pumps.Add(Serve(client));
+            if (forGood && HasCut)
+                client.Dispose();
+            else
+                pumps.Add(Serve(client));
         }
     }
 
@@ -66,7 +68,8 @@ internal sealed class RedisProxy : IAsyncDisposable
             var (up, down) = (client.GetStream(), redis.GetStream());
             Task either = Task.WhenAny(Questions(up, down, held), Answers(down, up, both.Token));
             await either.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (!held.IsCancellationRequested) return;
+            if (!held.IsCancellationRequested)
+                return;
             // Redis takes what it was sent, to the last byte, and says what it does to nobody.
             redis.Client.Shutdown(SocketShutdown.Send);
             await down.CopyToAsync(Stream.Null, end.Token);
@@ -80,22 +83,28 @@ internal sealed class RedisProxy : IAsyncDisposable
         {
             // The marks of a command stand in clear among its bytes, however long the rest is.
             var isHeld = Takes(Encoding.Latin1.GetString(buffer, 0, read));
-            if (isHeld) await held.CancelAsync();
-            if (!isHeld || !forGood) await to.WriteAsync(buffer.AsMemory(0, read), end.Token);
-            if (isHeld) return;
+            if (isHeld)
+                await held.CancelAsync();
+            if (!isHeld || !forGood)
+                await to.WriteAsync(buffer.AsMemory(0, read), end.Token);
+            if (isHeld)
+                return;
         }
     }
 
     private static async Task Answers(NetworkStream from, NetworkStream to, CancellationToken held)
     {
         var buffer = new byte[1 << 16];
-        while (await from.ReadAsync(buffer, held) is var read and > 0) await to.WriteAsync(buffer.AsMemory(0, read), held);
+        while (await from.ReadAsync(buffer, held) is var read and > 0)
+            await to.WriteAsync(buffer.AsMemory(0, read), held);
     }
 
     private bool Takes(string commands)
     {
-        if (wanted is not { } name || !commands.Contains(name, StringComparison.Ordinal)) return false;
-        if (!forGood && !commands.Contains("EVAL", StringComparison.Ordinal)) return false;
+        if (wanted is not { } name || !commands.Contains(name, StringComparison.Ordinal))
+            return false;
+        if (!forGood && !commands.Contains("EVAL", StringComparison.Ordinal))
+            return false;
         return Interlocked.CompareExchange(ref wanted, null, name) == name;
     }
 }

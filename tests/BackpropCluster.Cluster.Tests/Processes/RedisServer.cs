@@ -15,9 +15,7 @@ internal sealed class RedisServer : IAsyncDisposable
     private Child? server;
     private string also = "";
 
-    private RedisServer()
-    {
-    }
+    private RedisServer() { }
 
     /// <summary>Unlike any other text.</summary>
     public string Password { get; } = $"Pw{Guid.NewGuid():N}{Odd}end";
@@ -27,12 +25,19 @@ internal sealed class RedisServer : IAsyncDisposable
     /// <summary>Skips the test where there is no redis-server; in CI there has to be one.</summary>
     public static void Need()
     {
-        if (IsInstalled) return;
-        Assert.False(Environment.GetEnvironmentVariable("CI") == "true", "redis-server is not installed, and CI must run these tests: apt-get install redis-server");
+        if (IsInstalled)
+            return;
+        Assert.False(
+            Environment.GetEnvironmentVariable("CI") == "true",
+            "redis-server is not installed, and CI must run these tests: apt-get install redis-server"
+        );
         Assert.Skip("redis-server is not installed: apt-get install redis-server");
     }
 
-    public static bool IsInstalled => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(path => File.Exists(Path.Combine(path, "redis-server")));
+    public static bool IsInstalled =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(':')
+            .Any(path => File.Exists(Path.Combine(path, "redis-server")));
 
     /// <param name="also">A further address to listen on.</param>
     public static async Task<RedisServer> Start(string also = "")
@@ -43,7 +48,8 @@ internal sealed class RedisServer : IAsyncDisposable
     }
 
     /// <summary>The address of a cluster of its own in this server.</summary>
-    public string Url(int database = 0, string? password = null, int? port = null) => $"redis://:{Uri.EscapeDataString(password ?? Password)}@127.0.0.1:{port ?? Port}/{database}";
+    public string Url(int database = 0, string? password = null, int? port = null) =>
+        $"redis://:{Uri.EscapeDataString(password ?? Password)}@127.0.0.1:{port ?? Port}/{database}";
 
     /// <summary>The address as the program prints it.</summary>
     public string Shown(int database = 0) => $"redis://127.0.0.1:{Port}{(database == 0 ? "" : $"/{database}")}";
@@ -55,14 +61,19 @@ internal sealed class RedisServer : IAsyncDisposable
         {
             // In a file: a command line can be read by everybody.
             var file = Path.Combine(folder.FullName, "redis.conf");
-            await File.WriteAllTextAsync(file, $"bind 127.0.0.1 {also}\nport {Port}\ndir {folder.FullName}\ndatabases {Databases}\nrequirepass \"{Password}\"\nappendonly yes\nsave \"\"\nlogfile \"\"\n");
+            await File.WriteAllTextAsync(
+                file,
+                $"bind 127.0.0.1 {also}\nport {Port}\ndir {folder.FullName}\ndatabases {Databases}\nrequirepass "
+                    + $"\"{Password}\"\nappendonly yes\nsave \"\"\nlogfile \"\"\n"
+            );
             server = Child.Start("redis-server", folder.FullName, file);
             try
             {
                 await server.Says("Ready to accept connections");
                 return;
             }
-            catch (Xunit.Sdk.XunitException) when (attempt < Attempts && server.Output.Contains("Address already in use", StringComparison.Ordinal))
+            catch (Xunit.Sdk.XunitException)
+                when (attempt < Attempts && server.Output.Contains("Address already in use", StringComparison.Ordinal))
             {
                 // Somebody took the port after it was found free.
                 await server.DisposeAsync();
@@ -86,7 +97,8 @@ internal sealed class RedisServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (server is not null) await server.DisposeAsync();
+        if (server is not null)
+            await server.DisposeAsync();
         folder.Delete(recursive: true);
     }
 

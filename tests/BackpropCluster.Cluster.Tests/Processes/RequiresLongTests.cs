@@ -4,5 +4,9 @@ namespace BackpropCluster.Tests.Processes;
 internal static class RequiresLongTests
 {
     /// <summary>Skips the test where nobody asked for long ones.</summary>
-    public static void Need() => Assert.SkipUnless(Environment.GetEnvironmentVariable("BACKPROP_LONG_TESTS") == "1", "a long test: set BACKPROP_LONG_TESTS=1");
+    public static void Need() =>
+        Assert.SkipUnless(
+            Environment.GetEnvironmentVariable("BACKPROP_LONG_TESTS") == "1",
+            "a long test: set BACKPROP_LONG_TESTS=1"
+        );
 }

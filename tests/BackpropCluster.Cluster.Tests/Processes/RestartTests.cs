@@ -20,13 +20,19 @@ public sealed class RestartTests : IDisposable
     {
         await using var redis = await RedisServer.Start();
         var (url, folder) = (redis.Url(), backprop.Folder);
-        var file = RunFileLoader.Load(ProcessRuns.Write(folder), ["training.epochs=800", "training.checkpoint_every=300", "cluster.silos=2"]);
+        var file = RunFileLoader.Load(
+            ProcessRuns.Write(folder),
+            ["training.epochs=800", "training.checkpoint_every=300", "cluster.silos=2"]
+        );
         var plan = ProcessRuns.Plan(file);
         await KillInTheMiddle(url, file, plan);
 
         await using var first = await SiloProcess.Start(url, "first-again", folder);
         await using var second = await SiloProcess.Start(url, "second-again", folder);
-        await using var client = await ClusterClient.Connect(SharedCluster.AddressOf(url), TestContext.Current.CancellationToken);
+        await using var client = await ClusterClient.Connect(
+            SharedCluster.AddressOf(url),
+            TestContext.Current.CancellationToken
+        );
         await EndsByItself(client, plan.Run);
 
         // Only read: the run is complete. Its leader was a new one, which began at a checkpoint.
@@ -39,7 +45,10 @@ public sealed class RestartTests : IDisposable
     {
         await using var first = await SiloProcess.Start(url, "first", backprop.Folder);
         await using var second = await SiloProcess.Start(url, "second", backprop.Folder);
-        await using var client = await ClusterClient.Connect(SharedCluster.AddressOf(url), TestContext.Current.CancellationToken);
+        await using var client = await ClusterClient.Connect(
+            SharedCluster.AddressOf(url),
+            TestContext.Current.CancellationToken
+        );
         await client.WaitForSilos(2, TestContext.Current.CancellationToken);
         var coordinator = client.Grains.GetGrain<ICoordinatorGrain>(plan.Run);
         await coordinator.Start(plan, 0, file.Cluster.StepDeadline, file.ToYaml());
@@ -48,8 +57,7 @@ public sealed class RestartTests : IDisposable
         {
             progress = await coordinator.Watch(int.MaxValue, int.MaxValue);
             Assert.True(progress is { IsOver: false }, $"the run is {progress?.Status} before its silos were killed");
-        }
-        while (progress!.SavedVersion < 600);
+        } while (progress!.SavedVersion < 600);
         await Task.WhenAll(first.Process.Kill(), second.Process.Kill());
     }
 
@@ -59,7 +67,11 @@ public sealed class RestartTests : IDisposable
         using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
         while (await client.Cluster.Find(run) is var record && record?.Status != RunStatus.Completed)
         {
-            Assert.False(bound.IsCancellationRequested, $"within {Bound.TotalSeconds} s the run did not go on to its end by itself: it is {record?.Status}, {record?.Reason}");
+            Assert.False(
+                bound.IsCancellationRequested,
+                $"within {Bound.TotalSeconds} s the run did not go on to its end by itself: it is {record?.Status}, "
+                    + $"{record?.Reason}"
+            );
             await pause.WaitForNextTickAsync(CancellationToken.None);
         }
     }

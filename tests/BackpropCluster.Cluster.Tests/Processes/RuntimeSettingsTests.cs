@@ -2,8 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace BackpropCluster.Tests;
 
-/// <summary>Instruction sets, tiers, collectors and processors are the machine's affair, not the result's: one hash under every setting.</summary>
-/// <remarks>A setting that the runtime does not know does nothing, and a test with it proves nothing; so each is seen to act first.</remarks>
+/// <summary>Instruction sets, tiers, collectors and processors are the machine's affair, not the result's: one hash
+/// under every setting.</summary>
+/// <remarks>A setting that the runtime does not know does nothing, and a test with it proves nothing; so each is seen
+/// to act first.</remarks>
 [Trait("length", "long")]
 public sealed class RuntimeSettingsTests : IClassFixture<PlainHashes>, IDisposable
 {
@@ -12,7 +14,10 @@ public sealed class RuntimeSettingsTests : IClassFixture<PlainHashes>, IDisposab
 
     public RuntimeSettingsTests(PlainHashes plain)
     {
-        Assert.SkipUnless(Environment.GetEnvironmentVariable("BACKPROP_LONG_TESTS") == "1", "a long test: set BACKPROP_LONG_TESTS=1");
+        Assert.SkipUnless(
+            Environment.GetEnvironmentVariable("BACKPROP_LONG_TESTS") == "1",
+            "a long test: set BACKPROP_LONG_TESTS=1"
+        );
         this.plain = plain;
     }
 
@@ -31,18 +36,29 @@ public sealed class RuntimeSettingsTests : IClassFixture<PlainHashes>, IDisposab
     [InlineData("DOTNET_PROCESSOR_COUNT", "2", "2 processors")]
     public async Task TheRuntimesSettingsChangeNoBit(string variable, string value, string says)
     {
-        Assert.SkipUnless(RuntimeInformation.ProcessArchitecture == Architecture.X64 || !variable.Contains("Enable", StringComparison.Ordinal), "these instruction sets are those of x64");
-        Assert.SkipUnless(Environment.ProcessorCount > 1 || says != "server garbage collection", "the runtime has its server collector on two processors only");
+        Assert.SkipUnless(
+            RuntimeInformation.ProcessArchitecture == Architecture.X64
+                || !variable.Contains("Enable", StringComparison.Ordinal),
+            "these instruction sets are those of x64"
+        );
+        Assert.SkipUnless(
+            Environment.ProcessorCount > 1 || says != "server garbage collection",
+            "the runtime has its server collector on two processors only"
+        );
         var doctor = await backprop.Run([(variable, value)], null, "doctor");
-        Assert.SkipWhen(doctor.ExitCode == 2 && doctor.Talk.Contains("no such registers", StringComparison.Ordinal), $"this processor has no registers of {value} bits");
+        Assert.SkipWhen(
+            doctor.ExitCode == 2 && doctor.Talk.Contains("no such registers", StringComparison.Ordinal),
+            $"this processor has no registers of {value} bits"
+        );
         Assert.Contains(says, doctor.Output, StringComparison.Ordinal);
         await AssertOneHash((variable, value));
     }
 
     /// <summary>The compiler itself tells at which tier it compiled a method.</summary>
     /// <remarks>
-    /// It is asked beside the training, and how that process ends is not: the runtime closes the compiler's file at its end
-    /// while the thread that compiles a method again may still write to it, and then aborts (2 of 46 trainings did).
+    /// It is asked beside the training, and how that process ends is not: the runtime closes the compiler's file at its
+    /// end while the thread that compiles a method again may still write to it, and then aborts (2 of 46 trainings
+    /// did).
     /// </remarks>
     [Theory]
     [InlineData("1", true)]
@@ -50,7 +66,11 @@ public sealed class RuntimeSettingsTests : IClassFixture<PlainHashes>, IDisposab
     public async Task TiersOfTheCompilerChangeNoBit(string value, bool hasTiers)
     {
         var summary = Path.Combine(backprop.Folder, "compiled.txt");
-        await backprop.Run([("DOTNET_TieredCompilation", value), ("DOTNET_JitDisasmSummary", "1"), ("DOTNET_JitStdOutFile", summary)], null, "doctor");
+        await backprop.Run(
+            [("DOTNET_TieredCompilation", value), ("DOTNET_JitDisasmSummary", "1"), ("DOTNET_JitStdOutFile", summary)],
+            null,
+            "doctor"
+        );
         var compiled = await File.ReadAllTextAsync(summary, TestContext.Current.CancellationToken);
         Assert.Contains("JIT compiled BackpropCluster.", compiled, StringComparison.Ordinal);
         Assert.Equal(hasTiers, compiled.Contains("[Tier0,", StringComparison.Ordinal));
@@ -60,7 +80,10 @@ public sealed class RuntimeSettingsTests : IClassFixture<PlainHashes>, IDisposab
     private async Task AssertOneHash(params (string Name, string Value)[] environment)
     {
         foreach (var run in PlainHashes.Runs)
-            Assert.True(await plain.Of(run) == await PlainHashes.Train(backprop, environment, run), $"{run} has another hash under {string.Join(", ", environment)}");
+            Assert.True(
+                await plain.Of(run) == await PlainHashes.Train(backprop, environment, run),
+                $"{run} has another hash under {string.Join(", ", environment)}"
+            );
     }
 }
 
@@ -70,14 +93,16 @@ public sealed class PlainHashes : IDisposable
     private readonly Backprop backprop = new();
     private readonly Dictionary<string, string> known = [];
 
-    /// <summary>Neurons with half squared error; layers with tanh, softmax and adam; arrays that fill the widest product, with relu.</summary>
+    /// <summary>Neurons with half squared error; layers with tanh, softmax and adam; arrays that fill the widest
+    /// product, with relu.</summary>
     internal static string[] Runs { get; } = ["iris", "spiral", "wide"];
 
     public void Dispose() => backprop.Dispose();
 
     internal async Task<string> Of(string run)
     {
-        if (!known.TryGetValue(run, out var hash)) known.Add(run, hash = await Train(backprop, [], run));
+        if (!known.TryGetValue(run, out var hash))
+            known.Add(run, hash = await Train(backprop, [], run));
         return hash;
     }
 
@@ -89,7 +114,9 @@ public sealed class PlainHashes : IDisposable
             "spiral" => [Example("spiral"), "--set", "training.epochs=5"],
             _ => [await Wide(backprop.Folder)],
         };
-        return (await backprop.Run(environment, null, ["train", .. arguments, "--json"])).Json.GetProperty("weightsSha256").GetString()!;
+        return (await backprop.Run(environment, null, ["train", .. arguments, "--json"]))
+            .Json.GetProperty("weightsSha256")
+            .GetString()!;
     }
 
     private static string Example(string name) => Path.Combine(Backprop.Root, "examples", $"{name}.yaml");
@@ -97,7 +124,9 @@ public sealed class PlainHashes : IDisposable
     private static async Task<string> Wide(string folder)
     {
         var file = Path.Combine(folder, "wide.yaml");
-        await File.WriteAllTextAsync(file, """
+        await File.WriteAllTextAsync(
+            file,
+            """
             version: 1
             data: { source: digits, batch: 64, test: 0.2, scale: minmax }
             model:
@@ -107,7 +136,9 @@ public sealed class PlainHashes : IDisposable
             training: { epochs: 3 }
             cluster: { silos: 2, granularity: 20 }
 
-            """, TestContext.Current.CancellationToken);
+            """,
+            TestContext.Current.CancellationToken
+        );
         return file;
     }
 }

@@ -28,9 +28,11 @@ public sealed class SharedCluster : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        if (!RedisServer.IsInstalled) return;
+        if (!RedisServer.IsInstalled)
+            return;
         redis = await RedisServer.Start();
-        while (Silos.Count < 3) await AddSilo();
+        while (Silos.Count < 3)
+            await AddSilo();
         client = await ClusterClient.Connect(AddressOf(Url));
         await client.WaitForSilos(3, CancellationToken.None);
     }
@@ -60,14 +62,18 @@ public sealed class SharedCluster : IAsyncLifetime
         {
             try
             {
-                if ((await Client.Silos()).SingleOrDefault(s => s.Name == silo.Name) is { } found) return found.Silo;
+                if ((await Client.Silos()).SingleOrDefault(s => s.Name == silo.Name) is { } found)
+                    return found.Silo;
             }
             catch (Exception e) when (e is OrleansException or TimeoutException)
             {
                 // Asked by way of a silo that has just left: the next one is asked.
             }
 
-            Assert.False(bound.IsCancellationRequested, $"{silo.Name} did not say within 30 s how placements name it; it said: {silo.Process.Diagnostics}");
+            Assert.False(
+                bound.IsCancellationRequested,
+                $"{silo.Name} did not say within 30 s how placements name it; it said: {silo.Process.Diagnostics}"
+            );
             await pause.WaitForNextTickAsync(CancellationToken.None);
         }
     }
@@ -76,18 +82,24 @@ public sealed class SharedCluster : IAsyncLifetime
     internal async Task<SiloProcess> Find(Func<SiloProcess, Task<bool>> isTrue)
     {
         foreach (var silo in Silos)
-            if (await isTrue(silo)) return silo;
+            if (await isTrue(silo))
+                return silo;
         throw new InvalidOperationException("there is no such silo");
     }
 
     internal static ClusterAddress AddressOf(string url) =>
-        ClusterAddress.TryParse(url, out var address) ? address : throw new ArgumentException($"{url} is no address of a cluster", nameof(url));
+        ClusterAddress.TryParse(url, out var address)
+            ? address
+            : throw new ArgumentException($"{url} is no address of a cluster", nameof(url));
 
     public async ValueTask DisposeAsync()
     {
-        if (client is not null) await client.DisposeAsync();
-        foreach (var silo in Silos) await silo.DisposeAsync();
-        if (redis is not null) await redis.DisposeAsync();
+        if (client is not null)
+            await client.DisposeAsync();
+        foreach (var silo in Silos)
+            await silo.DisposeAsync();
+        if (redis is not null)
+            await redis.DisposeAsync();
         folder.Delete(recursive: true);
     }
 }

@@ -16,7 +16,10 @@ internal sealed class SiloProcess : IAsyncDisposable
     /// <param name="more">Further arguments.</param>
     public static async Task<SiloProcess> Start(string cluster, string name, string folder, params string[] more)
     {
-        var silo = new SiloProcess(name, Child.Backprop(folder, ["silo", "--cluster", cluster, "--name", name, .. more]));
+        var silo = new SiloProcess(
+            name,
+            Child.Backprop(folder, ["silo", "--cluster", cluster, "--name", name, .. more])
+        );
         await silo.Process.Says("is a member of");
         return silo;
     }

@@ -34,13 +34,17 @@ public sealed class TrafficTests
         var count = new HandCount(plan, outcome.Last.Placement!);
 
         count.Restored();
-        foreach (var step in reference.Steps) count.Step(step.Rows, plan.Spec.Data.Microbatches);
+        foreach (var step in reference.Steps)
+            count.Step(step.Rows, plan.Spec.Data.Microbatches);
         foreach (var evaluation in reference.Evaluations)
             for (var row = 0; row < evaluation.Score.Rows; row += EvaluationRows.ChunkRows)
                 count.EvaluatedChunk(Math.Min(EvaluationRows.ChunkRows, evaluation.Score.Rows - row));
 
         Assert.Equal(count.Traffic, outcome.Traffic);
-        Assert.Equal(plan.MessagesPerStep * outcome.Last.Steps + plan.ActorCount, count.Traffic.Local + count.Traffic.Remote - count.Evaluation);
+        Assert.Equal(
+            plan.MessagesPerStep * outcome.Last.Steps + plan.ActorCount,
+            count.Traffic.Local + count.Traffic.Remote - count.Evaluation
+        );
     }
 
     /// <summary>Counts message by message who tells whom, and where both stand.</summary>
@@ -57,7 +61,11 @@ public sealed class TrafficTests
             layers =
             [
                 [Standing(ActorId.Source)],
-                .. Enumerable.Range(1, plan.Depth).Select(layer => plan.ShardsOf(layer).Select(s => Standing(ActorId.Shard(layer, s.Index))).ToArray()),
+                .. Enumerable
+                    .Range(1, plan.Depth)
+                    .Select(layer =>
+                        plan.ShardsOf(layer).Select(s => Standing(ActorId.Shard(layer, s.Index))).ToArray()
+                    ),
                 [Standing(ActorId.Loss)],
             ];
             coordinator = placement.Silos.IndexOf(placement.CoordinatorSilo);
@@ -73,8 +81,10 @@ public sealed class TrafficTests
         public void Step(int rows, int microbatches)
         {
             WordsWithTheCoordinator(layers.SelectMany(layer => layer)); // Advance
-            for (var layer = 0; layer <= plan.Depth; layer++) Arrays(layer, layer + 1, rows, microbatches);
-            for (var layer = plan.Depth + 1; layer >= 2; layer--) Arrays(layer, layer - 1, rows, microbatches);
+            for (var layer = 0; layer <= plan.Depth; layer++)
+                Arrays(layer, layer + 1, rows, microbatches);
+            for (var layer = plan.Depth + 1; layer >= 2; layer--)
+                Arrays(layer, layer - 1, rows, microbatches);
             WordsWithTheCoordinator(layers[1..^1].SelectMany(layer => layer)); // Ready
             WordsWithTheCoordinator(layers[^1]); // Report
         }
@@ -83,12 +93,14 @@ public sealed class TrafficTests
         {
             var before = Traffic.Local + Traffic.Remote;
             WordsWithTheCoordinator(layers[0]); // Evaluate
-            for (var layer = 0; layer <= plan.Depth; layer++) Arrays(layer, layer + 1, rows, 1);
+            for (var layer = 0; layer <= plan.Depth; layer++)
+                Arrays(layer, layer + 1, rows, 1);
             WordsWithTheCoordinator(layers[^1]); // Report
             Evaluation += Traffic.Local + Traffic.Remote - before;
         }
 
-        // The rows of a step are cut into microbatches, so its bytes are those of all rows and its arrays as many as there are cuts.
+        // The rows of a step are cut into microbatches, so its bytes are those of all rows and its arrays as many as
+        // there are cuts.
         private void Arrays(int from, int to, int rows, int microbatches)
         {
             foreach (var (silo, units) in layers[from])
@@ -97,13 +109,19 @@ public sealed class TrafficTests
                 var receivers = layers[to].Select(receiver => from == 0 ? silo : receiver.Silo).ToList();
                 var local = receivers.Count(other => other == silo);
                 var crossings = receivers.Where(other => other != silo).Distinct().Count();
-                Traffic += new Traffic((long)local * microbatches, (long)(layers[to].Length - local) * microbatches, (long)units * rows * sizeof(double) * crossings, (long)crossings * microbatches);
+                Traffic += new Traffic(
+                    (long)local * microbatches,
+                    (long)(layers[to].Length - local) * microbatches,
+                    (long)units * rows * sizeof(double) * crossings,
+                    (long)crossings * microbatches
+                );
             }
         }
 
         private void WordsWithTheCoordinator(IEnumerable<(int Silo, int Units)> parts)
         {
-            foreach (var (silo, _) in parts) Traffic += silo == coordinator ? new Traffic(1, 0, 0, 0) : new Traffic(0, 1, 0, 0);
+            foreach (var (silo, _) in parts)
+                Traffic += silo == coordinator ? new Traffic(1, 0, 0, 0) : new Traffic(0, 1, 0, 0);
         }
     }
 }

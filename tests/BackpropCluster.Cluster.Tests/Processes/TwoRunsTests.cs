@@ -1,6 +1,7 @@
 namespace BackpropCluster.Tests.Processes;
 
-/// <summary>Two runs of one cluster do not meet: each ends in the bits of one that is alone, also when a silo of both dies.</summary>
+/// <summary>Two runs of one cluster do not meet: each ends in the bits of one that is alone, also when a silo of both
+/// dies.</summary>
 [Collection(SharedCluster.Name)]
 public sealed class TwoRunsTests
 {
@@ -15,8 +16,20 @@ public sealed class TwoRunsTests
     [Fact]
     public async Task ASiloThatHoldsPartsOfBothIsKilledAndBothEndAsTheReference()
     {
-        await using var one = EndlessRun.Begin(cluster.Client.Grains, cluster.Folder, "training.checkpoint_every=50", "cluster.granularity=1");
-        await using var other = EndlessRun.Begin(cluster.Client.Grains, cluster.Folder, "training.checkpoint_every=50", "cluster.granularity=1", "seed=8", "data.scale=standard");
+        await using var one = EndlessRun.Begin(
+            cluster.Client.Grains,
+            cluster.Folder,
+            "training.checkpoint_every=50",
+            "cluster.granularity=1"
+        );
+        await using var other = EndlessRun.Begin(
+            cluster.Client.Grains,
+            cluster.Folder,
+            "training.checkpoint_every=50",
+            "cluster.granularity=1",
+            "seed=8",
+            "data.scale=standard"
+        );
         await one.Until(p => p.CommittedSteps > 100, "the first had committed 100 steps");
         await other.Until(p => p.CommittedSteps > 100, "the second had committed 100 steps");
         var victim = cluster.Silos[^1];

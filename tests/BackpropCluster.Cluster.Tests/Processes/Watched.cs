@@ -38,17 +38,28 @@ internal sealed class Watched
         lock (gate)
         {
             // Leading: a new coordinator knows nothing yet that could be told.
-            if (progress.Placement is not { } placement) return;
+            if (progress.Placement is not { } placement)
+                return;
             if (last is not null && coordinator != placement.CoordinatorSilo)
             {
                 movesBefore += last.Moves;
                 ReplayedSteps = Math.Max(ReplayedSteps, last.CommittedSteps - progress.FirstVersion);
             }
 
-            if (progress.LastRecovery is { } recovery && recovery != last?.LastRecovery) history.Add($"recovered {recovery}");
+            if (progress.LastRecovery is { } recovery && recovery != last?.LastRecovery)
+                history.Add($"recovered {recovery}");
             if (progress.Term != last?.Term)
-                history.Add(string.Create(CultureInfo.InvariantCulture, $"term {progress.Term} from step {progress.CommittedSteps} on {string.Join(' ', placement.Silos)}, {progress.Moves} moves"));
-            (Recoveries, ReplayedSteps) = (Math.Max(Recoveries, progress.Recoveries), Math.Max(ReplayedSteps, progress.ReplayedSteps));
+                history.Add(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"term {progress.Term} from step {progress.CommittedSteps} on "
+                            + $"{string.Join(' ', placement.Silos)}, {progress.Moves} moves"
+                    )
+                );
+            (Recoveries, ReplayedSteps) = (
+                Math.Max(Recoveries, progress.Recoveries),
+                Math.Max(ReplayedSteps, progress.ReplayedSteps)
+            );
             (last, coordinator) = (progress, placement.CoordinatorSilo);
             news.SetResult();
             news = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -67,15 +78,21 @@ internal sealed class Watched
             Task next;
             lock (gate)
             {
-                if (last is not null && when(last)) return;
+                if (last is not null && when(last))
+                    return;
                 next = news.Task;
             }
 
-            if (training.IsCompleted) await training;
+            if (training.IsCompleted)
+                await training;
             Assert.False(training.IsCompleted, $"the run was over before {awaited}");
             Task either = Task.WhenAny(next, training);
             await either.WaitAsync(bound.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            Assert.False(bound.IsCancellationRequested, $"within {Bound.TotalSeconds} s it did not come about that {awaited}; the run is {last?.Status} at step {last?.CommittedSteps}");
+            Assert.False(
+                bound.IsCancellationRequested,
+                $"within {Bound.TotalSeconds} s it did not come about that {awaited}; the run is {last?.Status} at "
+                    + $"step {last?.CommittedSteps}"
+            );
         }
     }
 }

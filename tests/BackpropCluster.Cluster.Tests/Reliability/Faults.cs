@@ -24,7 +24,8 @@ internal static class Faults
 
     /// <summary>Waits for something that no message tells.</summary>
     /// <returns>Whether it came about within the bound.</returns>
-    public static Task<bool> ComesAbout(Func<bool> condition, TimeSpan bound) => ComesAbout(() => Task.FromResult(condition()), bound);
+    public static Task<bool> ComesAbout(Func<bool> condition, TimeSpan bound) =>
+        ComesAbout(() => Task.FromResult(condition()), bound);
 
     /// <summary>The same of what has to be asked for.</summary>
     public static async Task<bool> ComesAbout(Func<Task<bool>> condition, TimeSpan bound)
@@ -33,7 +34,8 @@ internal static class Faults
         using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
         while (!await condition())
         {
-            if (Stopwatch.GetElapsedTime(began) > bound) return false;
+            if (Stopwatch.GetElapsedTime(began) > bound)
+                return false;
             await pause.WaitForNextTickAsync(TestContext.Current.CancellationToken);
         }
 
@@ -43,9 +45,12 @@ internal static class Faults
     /// <summary>Waits for the end of a process that takes longer than a command does.</summary>
     public static async Task<Ended> EndsWithin(Child child, TimeSpan bound)
     {
-        Assert.True(await ComesAbout(() => !child.IsRunning, bound), $"it did not end within {bound.TotalSeconds} s; it said: {child.Output}{child.Diagnostics}");
+        Assert.True(
+            await ComesAbout(() => !child.IsRunning, bound),
+            $"it did not end within {bound.TotalSeconds} s; it said: {child.Output}{child.Diagnostics}"
+        );
         return await child.Ends();
     }
 
-    public static void Tell(FormattableString text) => TestContext.Current.TestOutputHelper?.WriteLine(text.ToString(CultureInfo.InvariantCulture));
+    public static void Tell(string text) => TestContext.Current.TestOutputHelper?.WriteLine(text);
 }

@@ -3,7 +3,8 @@ using BackpropCluster.Tests.Processes;
 
 namespace BackpropCluster.Tests.Reliability;
 
-/// <summary>A silo that is stopped by SIGSTOP in the middle of a run and wakes up ten seconds later, with all that it believed then.</summary>
+/// <summary>A silo that is stopped by SIGSTOP in the middle of a run and wakes up ten seconds later, with all that it
+/// believed then.</summary>
 [Collection(SerialTests.Name), Trait("length", "long")]
 public sealed class FreezeTests
 {
@@ -23,8 +24,9 @@ public sealed class FreezeTests
     [Fact]
     public async Task AnotherSiloThatFreezesAndWakesChangesNoBit() => await Freeze(leads: false, "20s");
 
-    /// <summary>The others do not wait for it: the run is led in higher terms meanwhile, and what the silo says when it wakes up is late.
-    /// How much of that meets the coordinator, and how much its own exchange has dropped by then, is chance: none to a few were counted.</summary>
+    /// <summary>The others do not wait for it: the run is led in higher terms meanwhile, and what the silo says when it
+    /// wakes up is late. How much of that meets the coordinator, and how much its own exchange has dropped by then, is
+    /// chance: none to a few were counted.</summary>
     [Fact]
     public async Task ASiloThatSleptThroughRecoveriesChangesNoBit()
     {
@@ -32,7 +34,8 @@ public sealed class FreezeTests
         Assert.True(last.Term > 1, $"the run recovered in no other term: {last}");
     }
 
-    /// <summary>It answers nothing and closes no connection, so only its missing signs of life tell: the others go on without it.</summary>
+    /// <summary>It answers nothing and closes no connection, so only its missing signs of life tell: the others go on
+    /// without it.</summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -47,9 +50,15 @@ public sealed class FreezeTests
         var name = await cluster.PlacementNameOf(victim);
 
         victim.Process.Signal("STOP");
-        await run.Until(p => !p.Placement!.Uses(name) && p.CommittedSteps > pace.Highest, "it went on without the frozen silo");
+        await run.Until(
+            p => !p.Placement!.Uses(name) && p.CommittedSteps > pace.Highest,
+            "it went on without the frozen " + "" + "silo"
+        );
         var last = await run.EndsAsTheReference();
-        Faults.Tell($"{victim.Name} ({(leads ? "leads" : "does not lead")}) frozen for good: longest time without a new step {pace.Longest.TotalSeconds:0.0} s, {run.Watched.History}");
+        Faults.Tell(
+            $"{victim.Name} ({(leads ? "leads" : "does not lead")}) frozen for good: longest time without a "
+                + $"new step {pace.Longest.TotalSeconds:0.0} s, {run.Watched.History}"
+        );
         Assert.True(pace.Longest < WordBound, $"no new step for {pace.Longest.TotalSeconds:0.0} s");
         Assert.True(last.Term > 1, $"the run recovered in no other term: {last}");
     }
@@ -57,7 +66,12 @@ public sealed class FreezeTests
     private static async Task<RunProgress> Freeze(bool leads, string deadline)
     {
         await using var cluster = await Faults.Cluster();
-        await using var run = EndlessRun.Begin(cluster.Client.Grains, cluster.Folder, "training.checkpoint_every=50", $"cluster.step_deadline={deadline}");
+        await using var run = EndlessRun.Begin(
+            cluster.Client.Grains,
+            cluster.Folder,
+            "training.checkpoint_every=50",
+            $"cluster.step_deadline={deadline}"
+        );
         await run.Until(p => p.SavedVersion >= 100, "it had saved twice");
         await using var pace = new Pace(() => run.Watched.CommittedSteps);
         var leader = run.Watched.CoordinatorSilo;
@@ -68,12 +82,24 @@ public sealed class FreezeTests
         victim.Process.Signal("CONT");
         var (asleep, stepsThen) = (run.Watched.History, pace.Highest);
         // Either the others had given it up, and it ends, or it goes on as if nothing had been.
-        var ended = await Faults.ComesAbout(() => !victim.Process.IsRunning || run.Watched.CommittedSteps > stepsThen + 100, AwakeBound) && !victim.Process.IsRunning;
+        var ended =
+            await Faults.ComesAbout(
+                () => !victim.Process.IsRunning || run.Watched.CommittedSteps > stepsThen + 100,
+                AwakeBound
+            ) && !victim.Process.IsRunning;
         await run.Until(p => p.CommittedSteps > stepsThen + 100, "it went on after the silo woke up");
         var last = await run.EndsAsTheReference();
 
-        Faults.Tell($"{victim.Name} ({(leads ? "leads" : "does not lead")}) frozen for {Frozen.TotalSeconds} s: {last.CommittedSteps} steps, longest time without a new one {pace.Longest.TotalSeconds:0.0} s, term {last.Term}, {last.StaleMessages} stale messages, {run.Watched.ReplayedSteps} steps computed again");
-        Faults.Tell($"when it woke up: {asleep}; at the end: {run.Watched.History}; the silo {(ended ? "ended" : "went on")}");
+        Faults.Tell(
+            $"{victim.Name} ({(leads ? "leads" : "does not lead")}) frozen for {Frozen.TotalSeconds} s: "
+                + $"{last.CommittedSteps} steps, longest time without a new one {pace.Longest.TotalSeconds:0.0} s, "
+                + $"term {last.Term}, {last.StaleMessages} stale messages, {run.Watched.ReplayedSteps} steps computed "
+                + $"again"
+        );
+        Faults.Tell(
+            $"when it woke up: {asleep}; at the end: {run.Watched.History}; the silo "
+                + $"{(ended ? "ended" : "went on")}"
+        );
         Faults.Tell($"{victim.Process.Diagnostics}");
         if (ended)
         {

@@ -9,7 +9,12 @@ namespace BackpropCluster.Tests.Reliability;
 [Collection(SerialTests.Name), Trait("length", "long")]
 public sealed partial class KillTests : IDisposable
 {
-    private static readonly string[] Digits = ["chaos", Path.Combine(Backprop.Root, "examples", "digits.yaml"), "--json"];
+    private static readonly string[] Digits =
+    [
+        "chaos",
+        Path.Combine(Backprop.Root, "examples", "digits.yaml"),
+        "--json",
+    ];
     private readonly Backprop backprop = new();
 
     public KillTests()
@@ -21,19 +26,32 @@ public sealed partial class KillTests : IDisposable
     public void Dispose() => backprop.Dispose();
 
     [Fact]
-    public async Task TwentyKillsInOneRunChangeNoBitAndEachIsOverInTenSeconds() => await Kill(20, seed: 20, TimeSpan.FromMinutes(6));
+    public async Task TwentyKillsInOneRunChangeNoBitAndEachIsOverInTenSeconds() =>
+        await Kill(20, seed: 20, TimeSpan.FromMinutes(6));
 
     [Fact]
     public async Task ARunWithTenKillsEndsWithinThreeMinutes() => await Kill(10, seed: 10, TimeSpan.FromMinutes(3));
 
     private async Task Kill(int kills, int seed, TimeSpan bound)
     {
-        await using var chaos = Child.Backprop(backprop.Folder, [.. Digits, "--kills", $"{kills}", "--seed", $"{seed}"]);
+        await using var chaos = Child.Backprop(
+            backprop.Folder,
+            [.. Digits, "--kills", $"{kills}", "--seed", $"{seed}"]
+        );
         // How long three silos take to start is not what is bounded here.
-        Assert.True(await Faults.ComesAbout(() => !chaos.IsRunning || chaos.Diagnostics.Contains("kill 1:", StringComparison.Ordinal), bound), $"nobody was killed within {bound.TotalMinutes} minutes: {chaos.Diagnostics}");
+        Assert.True(
+            await Faults.ComesAbout(
+                () => !chaos.IsRunning || chaos.Diagnostics.Contains("kill 1:", StringComparison.Ordinal),
+                bound
+            ),
+            $"nobody was killed within {bound.TotalMinutes} minutes: " + $"" + $"{chaos.Diagnostics}"
+        );
         var began = Stopwatch.GetTimestamp();
         var ended = await Faults.EndsWithin(chaos, bound);
-        Faults.Tell($"{kills} kills: {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s from the first one to the end of the run");
+        Faults.Tell(
+            $"{kills} kills: {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s from the first one to the "
+                + $"end of the run"
+        );
         var json = ended.Json;
         Faults.Tell($"{json}");
         Faults.Tell($"{ended.Talk}");
@@ -52,9 +70,12 @@ public sealed partial class KillTests : IDisposable
         var (seconds, wasLast) = (new List<double>(), false);
         foreach (var line in talk.Split('\n'))
         {
-            if (line.Contains("only one silo is left", StringComparison.Ordinal)) wasLast = true;
-            if (Recovery().Match(line) is not { Success: true } recovery) continue;
-            if (!wasLast) seconds.Add(double.Parse(recovery.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
+            if (line.Contains("only one silo is left", StringComparison.Ordinal))
+                wasLast = true;
+            if (Recovery().Match(line) is not { Success: true } recovery)
+                continue;
+            if (!wasLast)
+                seconds.Add(double.Parse(recovery.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
             wasLast = false;
         }
 

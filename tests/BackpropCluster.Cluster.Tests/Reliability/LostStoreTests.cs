@@ -3,7 +3,8 @@ using BackpropCluster.Tests.Processes;
 
 namespace BackpropCluster.Tests.Reliability;
 
-/// <summary>A Redis that has lost what it held has lost its list of members too: no client finds a silo that is in none.</summary>
+/// <summary>A Redis that has lost what it held has lost its list of members too: no client finds a silo that is in
+/// none.</summary>
 public sealed class LostStoreTests : IDisposable
 {
     private readonly Backprop backprop = new();
@@ -17,14 +18,27 @@ public sealed class LostStoreTests : IDisposable
     {
         await using var redis = await RedisServer.Start();
         var port = RedisServer.FreePort();
-        await using var silo = await SiloProcess.Start(redis.Url(), "lonely", backprop.Folder, "--http-port", $"{port}");
+        await using var silo = await SiloProcess.Start(
+            redis.Url(),
+            "lonely",
+            backprop.Folder,
+            "--http-port",
+            $"{port}"
+        );
         Assert.Equal(HttpStatusCode.OK, await Health.Get(port, "ready"));
-        await using (var store = await SharedCluster.AddressOf(redis.Url()).Connect(TestContext.Current.CancellationToken))
+        await using (
+            var store = await SharedCluster.AddressOf(redis.Url()).Connect(TestContext.Current.CancellationToken)
+        )
             await store.GetDatabase().ExecuteAsync("FLUSHALL");
 
         var ended = await silo.Process.Ends();
         Assert.Equal(4, ended.ExitCode);
-        Assert.Contains($"silo lonely stands in no list of members any more, where clients would find it: {redis.Shown()} has lost its data.", ended.Talk, StringComparison.Ordinal);
+        Assert.Contains(
+            $"silo lonely stands in no list of members any more, where clients would find it: {redis.Shown()} has "
+                + $"lost its data.",
+            ended.Talk,
+            StringComparison.Ordinal
+        );
     }
 
     // The list of runs is only an index of their own records, and can be made anew from them.
@@ -33,15 +47,35 @@ public sealed class LostStoreTests : IDisposable
     {
         await using var redis = await RedisServer.Start();
         await using var silo = await SiloProcess.Start(redis.Url(), "only", backprop.Folder);
-        string[] train = ["train", Path.Combine(Backprop.Root, "examples", "xor.yaml"), "--set", "training.epochs=5", "--set", "cluster.silos=1", "--cluster", redis.Url(), "--json"];
+        string[] train =
+        [
+            "train",
+            Path.Combine(Backprop.Root, "examples", "xor.yaml"),
+            "--set",
+            "training.epochs=5",
+            "--set",
+            "cluster.silos=1",
+            "--cluster",
+            redis.Url(),
+            "--json",
+        ];
         var first = (await backprop.Run(train)).Json.GetProperty("run").GetString();
-        await using (var store = await SharedCluster.AddressOf(redis.Url()).Connect(TestContext.Current.CancellationToken))
+        await using (
+            var store = await SharedCluster.AddressOf(redis.Url()).Connect(TestContext.Current.CancellationToken)
+        )
             await Flip(store.GetDatabase(), "backprop/state/backprop/.cluster/runs/checkpoint");
 
         var second = (await backprop.Run(train)).Json.GetProperty("run").GetString();
         var listed = (await backprop.Run("runs", "list", "--cluster", redis.Url(), "--json")).Json.GetProperty("runs");
-        Assert.Equal(new[] { first, second }.Order(StringComparer.Ordinal), listed.EnumerateArray().Select(r => r.GetProperty("run").GetString()).Order(StringComparer.Ordinal));
-        Assert.Contains("the list of runs, .cluster/runs, is broken", silo.Process.Diagnostics, StringComparison.Ordinal);
+        Assert.Equal(
+            new[] { first, second }.Order(StringComparer.Ordinal),
+            listed.EnumerateArray().Select(r => r.GetProperty("run").GetString()).Order(StringComparer.Ordinal)
+        );
+        Assert.Contains(
+            "the list of runs, .cluster/runs, is broken",
+            silo.Process.Diagnostics,
+            StringComparison.Ordinal
+        );
     }
 
     private static async Task Flip(StackExchange.Redis.IDatabase redis, string key)

@@ -20,7 +20,8 @@ internal sealed class Pace : IAsyncDisposable
     {
         get
         {
-            lock (gate) return Max(longest, Stopwatch.GetElapsedTime(since));
+            lock (gate)
+                return Max(longest, Stopwatch.GetElapsedTime(since));
         }
     }
 
@@ -38,7 +39,8 @@ internal sealed class Pace : IAsyncDisposable
     {
         using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
         while (await pause.WaitForNextTickAsync(end.Token))
-            if (steps() is var now && now > highest) Break(now);
+            if (steps() is var now && now > highest)
+                Break(now);
     }
 
     private void Break(int steps)

@@ -17,7 +17,12 @@ public sealed class CollectorTests : IDisposable
     public async Task ACollectorThatIsDownChangesNoBit()
     {
         var port = RedisServer.FreePort();
-        await TrainsToTheReference([("OTEL_EXPORTER_OTLP_ENDPOINT", $"http://127.0.0.1:{port}"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "500"), ("OTEL_BSP_SCHEDULE_DELAY", "100"), ("OTEL_METRIC_EXPORT_INTERVAL", "200")]);
+        await TrainsToTheReference([
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", $"http://127.0.0.1:{port}"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "500"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "200"),
+        ]);
     }
 
     [Theory]
@@ -38,13 +43,19 @@ public sealed class CollectorTests : IDisposable
         await using var hanging = await OtlpReceiver.Start(Collector.Hangs);
         var (peak, all) = await Peak(answering);
         var (peakWhileHanging, lost) = await Peak(hanging);
-        TestContext.Current.TestOutputHelper?.WriteLine(string.Create(CultureInfo.InvariantCulture, $"peak {peak / MiB} MiB, with a hanging collector {peakWhileHanging / MiB} MiB"));
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"peak {peak / MiB} MiB, with a hanging collector {peakWhileHanging / MiB} MiB"
+            )
+        );
         Assert.Equal(all, lost);
         Assert.True(peakWhileHanging < peak + (128 * MiB), $"{peakWhileHanging / MiB} MiB against {peak / MiB} MiB");
     }
 
-    /// <summary>Steps a second of a run whose collector is down, hangs or refuses, beside one whose collector answers: by turns, the best
-    /// third of each, since what else goes on in a machine only ever makes a process slower. What it costs to send at all is shown too.</summary>
+    /// <summary>Steps a second of a run whose collector is down, hangs or refuses, beside one whose collector answers:
+    /// by turns, the best third of each, since what else goes on in a machine only ever makes a process slower. What it
+    /// costs to send at all is shown too.</summary>
     [Fact, Trait("length", "soak")]
     public async Task ACollectorThatDoesNotDoItsPartCostsNoMoreThanThreePercentOfAStep()
     {
@@ -55,17 +66,42 @@ public sealed class CollectorTests : IDisposable
         await using var refusing = await OtlpReceiver.Start(Collector.Refuses);
         (string Name, (string, string)[] Variables)[] manners =
         [
-            ("none", []), ("answers", answering.Variables), ("hangs", hanging.Variables), ("refuses", refusing.Variables),
-            ("down", [.. hanging.Variables.Where(v => v.Name != "OTEL_EXPORTER_OTLP_ENDPOINT"), ("OTEL_EXPORTER_OTLP_ENDPOINT", $"http://127.0.0.1:{RedisServer.FreePort()}")]),
+            ("none", []),
+            ("answers", answering.Variables),
+            ("hangs", hanging.Variables),
+            ("refuses", refusing.Variables),
+            (
+                "down",
+                [
+                    .. hanging.Variables.Where(v => v.Name != "OTEL_EXPORTER_OTLP_ENDPOINT"),
+                    ("OTEL_EXPORTER_OTLP_ENDPOINT", $"http://127.0.0.1:{RedisServer.FreePort()}"),
+                ]
+            ),
         ];
         var rates = manners.ToDictionary(m => m.Name, _ => new List<double>());
         for (var turn = 0; turn < Turns; turn++)
             foreach (var (name, variables) in manners)
-                rates[name].Add((await Train(variables, "digits", "training.epochs=500", "cluster.silos=1")).Result.GetProperty("stepsPerSecond").GetDouble());
+                rates[name]
+                    .Add(
+                        (await Train(variables, "digits", "training.epochs=500", "cluster.silos=1"))
+                            .Result.GetProperty("stepsPerSecond")
+                            .GetDouble()
+                    );
         var best = rates.ToDictionary(r => r.Key, r => r.Value.OrderDescending().Take(Turns / 3).Average());
-        var told = string.Join(", ", best.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Key} {m.Value:0} steps/s ({m.Value / best["answers"]:0.000})")));
+        var told = string.Join(
+            ", ",
+            best.Select(m =>
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{m.Key} {m.Value:0} steps/s ({m.Value / best["answers"]:0.000})"
+                )
+            )
+        );
         TestContext.Current.TestOutputHelper?.WriteLine(told);
-        Assert.All(((string[])["hangs", "refuses", "down"]).Select(name => best[name]), rate => Assert.True(rate >= 0.97 * best["answers"], told));
+        Assert.All(
+            ((string[])["hangs", "refuses", "down"]).Select(name => best[name]),
+            rate => Assert.True(rate >= 0.97 * best["answers"], told)
+        );
     }
 
     private async Task TrainsToTheReference((string, string)[] variables)
@@ -74,16 +110,30 @@ public sealed class CollectorTests : IDisposable
         var file = Cli.RunFileLoader.Load(Path.Combine(Backprop.Root, "examples", "xor.yaml"), ["training.epochs=100"]);
         Assert.Equal(ProcessRuns.Reference(file).WeightsSha256, run.Result.GetProperty("weightsSha256").GetString());
         // The run's own file does not depend on anybody.
-        Assert.Equal(Enumerable.Range(1, 100).Select(step => (long?)step), WholeTrace.Steps(run.Spans).Select(t => WholeTrace.Check(t).Step));
+        Assert.Equal(
+            Enumerable.Range(1, 100).Select(step => (long?)step),
+            WholeTrace.Steps(run.Spans).Select(t => WholeTrace.Check(t).Step)
+        );
     }
 
-    private Task<TracedRun> Train((string, string)[] variables, string example, params string[] sets) => TracedRun.Train(backprop, variables, example, sets);
+    private Task<TracedRun> Train((string, string)[] variables, string example, params string[] sets) =>
+        TracedRun.Train(backprop, variables, example, sets);
 
-    /// <summary>The most memory that the process had, by its own account while it ran, and what it trained to.</summary>
+    /// <summary>The most memory that the process had, by its own account while it ran, and what it trained
+    /// to.</summary>
     private async Task<(long Bytes, string Hash)> Peak(OtlpReceiver receiver)
     {
         long peak = 0;
-        var ended = await backprop.Run(receiver.Variables, Measure, "train", Path.Combine(Backprop.Root, "examples", "mazur.yaml"), "--set", "trace.every=1", "--set", "training.log_every=200");
+        var ended = await backprop.Run(
+            receiver.Variables,
+            Measure,
+            "train",
+            Path.Combine(Backprop.Root, "examples", "mazur.yaml"),
+            "--set",
+            "trace.every=1",
+            "--set",
+            "training.log_every=200"
+        );
         Assert.True(ended.ExitCode == 0, ended.Talk);
         Assert.True(peak > 0, "the process was never measured");
         return (peak, ended.Output.Split('\n').Single(l => l.Contains("sha256", StringComparison.Ordinal)));

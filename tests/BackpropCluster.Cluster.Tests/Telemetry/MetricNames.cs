@@ -24,7 +24,14 @@ internal static class MetricNames
     };
 
     /// <summary>Those of this program that arrived.</summary>
-    public static IReadOnlyList<string> Of(IEnumerable<DataPoint> points) => [.. points.Select(p => p.Name).Where(n => n.StartsWith("backprop.", StringComparison.Ordinal)).Distinct().Order(StringComparer.Ordinal)];
+    public static IReadOnlyList<string> Of(IEnumerable<DataPoint> points) =>
+        [
+            .. points
+                .Select(p => p.Name)
+                .Where(n => n.StartsWith("backprop.", StringComparison.Ordinal))
+                .Distinct()
+                .Order(StringComparer.Ordinal),
+        ];
 
     /// <summary>Every name is documented, and so is every label and value; no run's id is among them.</summary>
     public static void CheckLabels(IReadOnlyList<DataPoint> points, string run)
@@ -34,7 +41,10 @@ internal static class MetricNames
         foreach (var point in points.Where(p => p.Name.StartsWith("backprop.", StringComparison.Ordinal)))
         {
             var allowed = Labels.GetValueOrDefault(point.Name) ?? [];
-            Assert.Equal(allowed.Keys.Order(StringComparer.Ordinal), point.Labels.Select(l => l.Key).Order(StringComparer.Ordinal));
+            Assert.Equal(
+                allowed.Keys.Order(StringComparer.Ordinal),
+                point.Labels.Select(l => l.Key).Order(StringComparer.Ordinal)
+            );
             Assert.All(point.Labels, label => Assert.Contains(label.Value.Text, allowed[label.Key]));
         }
 
@@ -43,7 +53,10 @@ internal static class MetricNames
 
     /// <summary>Every documented value of a label has arrived.</summary>
     public static void CheckValues(IEnumerable<DataPoint> points, string name, string label) =>
-        Assert.Equal(Labels[name][label].Order(StringComparer.Ordinal), points.Where(p => p.Name == name).Select(p => p.Label(label)!).Distinct().Order(StringComparer.Ordinal));
+        Assert.Equal(
+            Labels[name][label].Order(StringComparer.Ordinal),
+            points.Where(p => p.Name == name).Select(p => p.Label(label)!).Distinct().Order(StringComparer.Ordinal)
+        );
 
     /// <summary>The largest value of a series that came, which is a counter's last.</summary>
     public static double Last(IEnumerable<DataPoint> points, string name, params (string Key, string Value)[] labels) =>

@@ -16,12 +16,29 @@ public sealed class MetricTests : IDisposable
     {
         await using var receiver = await OtlpReceiver.Start();
         var run = await TracedRun.Train(
-            backprop, receiver.Variables, "digits", "training.epochs=2", $"training.checkpoint_every={StepsAnEpoch}", "trace.first=1", $"trace.every={StepsAnEpoch}", "cluster.silos=3");
+            backprop,
+            receiver.Variables,
+            "digits",
+            "training.epochs=2",
+            $"training.checkpoint_every={StepsAnEpoch}",
+            "trace.first=1",
+            $"trace.every={StepsAnEpoch}",
+            "cluster.silos=3"
+        );
         var points = receiver.Points;
         MetricNames.CheckLabels(points, run.Run);
         Assert.Equal(Metrics.All.Order(StringComparer.Ordinal), MetricNames.Of(points));
         // Nothing went wrong and no silo came or left: that is told too, or a rate would begin with the first event.
-        foreach (var silent in (string[])["backprop.messages.stale", "backprop.moves", "backprop.recoveries", "backprop.takeovers", "backprop.steps.replayed"])
+        foreach (
+            var silent in (string[])
+                [
+                    "backprop.messages.stale",
+                    "backprop.moves",
+                    "backprop.recoveries",
+                    "backprop.takeovers",
+                    "backprop.steps.replayed",
+                ]
+        )
             Assert.Equal(0, MetricNames.Last(points, silent));
         MetricNames.CheckValues(points, "backprop.phase.duration", "phase");
         MetricNames.CheckValues(points, "backprop.slice.compute", "phase");
@@ -36,8 +53,14 @@ public sealed class MetricTests : IDisposable
         foreach (var phase in (string[])["forward", "backward"])
             Assert.Equal(2 * StepsAnEpoch, MetricNames.Last(points, "backprop.phase.duration", ("phase", phase)));
         Assert.Equal(3, MetricNames.Last(points, "backprop.silos"));
-        Assert.Equal(run.Result.GetProperty("test").GetProperty("loss").GetDouble(), points.Last(p => p.Name == "backprop.loss" && p.Label("set") == "test").Value);
-        Assert.Equal(run.Result.GetProperty("train").GetProperty("loss").GetDouble(), points.Last(p => p.Name == "backprop.loss" && p.Label("set") == "train").Value);
+        Assert.Equal(
+            run.Result.GetProperty("test").GetProperty("loss").GetDouble(),
+            points.Last(p => p.Name == "backprop.loss" && p.Label("set") == "test").Value
+        );
+        Assert.Equal(
+            run.Result.GetProperty("train").GetProperty("loss").GetDouble(),
+            points.Last(p => p.Name == "backprop.loss" && p.Label("set") == "train").Value
+        );
         CheckTraffic(run, points);
         CheckBoundaries(receiver.Spans);
     }
@@ -47,11 +70,20 @@ public sealed class MetricTests : IDisposable
     {
         foreach (var reach in (string[])["local", "remote"])
         {
-            var last = points.Where(p => p.Name == "backprop.messages" && p.Label("reach") == reach).GroupBy(p => p.Label("kind")).Sum(kind => kind.Last().Value);
+            var last = points
+                .Where(p => p.Name == "backprop.messages" && p.Label("reach") == reach)
+                .GroupBy(p => p.Label("kind"))
+                .Sum(kind => kind.Last().Value);
             Assert.Equal(run.Result.GetProperty("messages").GetProperty(reach).GetDouble(), last);
         }
 
-        Assert.Equal(run.Result.GetProperty("messages").GetProperty("remoteBytes").GetDouble(), points.Where(p => p.Name == "backprop.remote.bytes").GroupBy(p => p.Label("kind")).Sum(kind => kind.Last().Value));
+        Assert.Equal(
+            run.Result.GetProperty("messages").GetProperty("remoteBytes").GetDouble(),
+            points
+                .Where(p => p.Name == "backprop.remote.bytes")
+                .GroupBy(p => p.Label("kind"))
+                .Sum(kind => kind.Last().Value)
+        );
     }
 
     // The end of an epoch belongs to the trace of the step before it.
@@ -62,7 +94,11 @@ public sealed class MetricTests : IDisposable
         Assert.DoesNotContain(traces[0], s => s.Name is "evaluate" or "save checkpoint");
         foreach (var trace in traces.Skip(1))
         {
-            var (evaluate, save, root) = (trace.Single(s => s.Name == "evaluate"), trace.Single(s => s.Name == "save checkpoint"), trace.Single(s => s.ParentSpanId is null));
+            var (evaluate, save, root) = (
+                trace.Single(s => s.Name == "evaluate"),
+                trace.Single(s => s.Name == "save checkpoint"),
+                trace.Single(s => s.ParentSpanId is null)
+            );
             Assert.Equal((root.SpanId, root.SpanId), (evaluate.ParentSpanId, save.ParentSpanId));
             Assert.True(evaluate.EndUnixNano <= save.StartUnixNano, "the run was saved before it was evaluated");
         }

@@ -19,8 +19,20 @@ public sealed class OrleansSpansTests : IDisposable
         Assert.All(receiver.Spans.GroupBy(s => s.TraceId), trace => Assert.Contains(trace, IsOrleans));
         // Both ends of a call, and calls between silos too.
         Assert.Contains(receiver.Spans, s => IsOrleans(s) && s.Kind == TraceSpanKind.Client);
-        Assert.Contains(receiver.Spans, s => IsOrleans(s) && s.Kind == TraceSpanKind.Server && s.Name.StartsWith("IExchangeGrain/", StringComparison.Ordinal));
-        Assert.Contains(receiver.Spans, s => IsOrleans(s) && s.Kind == TraceSpanKind.Server && s.Name.StartsWith("IShardGrain/", StringComparison.Ordinal));
+        Assert.Contains(
+            receiver.Spans,
+            s =>
+                IsOrleans(s)
+                && s.Kind == TraceSpanKind.Server
+                && s.Name.StartsWith("IExchangeGrain/", StringComparison.Ordinal)
+        );
+        Assert.Contains(
+            receiver.Spans,
+            s =>
+                IsOrleans(s)
+                && s.Kind == TraceSpanKind.Server
+                && s.Name.StartsWith("IShardGrain/", StringComparison.Ordinal)
+        );
         // What the run's own file tells is told to the collector too, the same.
         WholeTrace.CheckSame(run.Spans, receiver.Spans.Where(s => !IsOrleans(s)));
     }
@@ -30,9 +42,17 @@ public sealed class OrleansSpansTests : IDisposable
     {
         await using var cluster = new TracedCluster($"localhost:{Processes.RedisServer.FreePort()}", "--trace-orleans");
         await cluster.InitializeAsync();
-        await cluster.Receiver.Until(() => TracedCluster.Names.All(name => cluster.Receiver.Spans.Any(s => IsOrleans(s) && s.Resource.Instance == name)), "spans of each silo's Orleans");
-        foreach (var silo in cluster.Silos) silo.Signal("TERM");
-        foreach (var silo in cluster.Silos) await silo.Ends();
+        await cluster.Receiver.Until(
+            () =>
+                TracedCluster.Names.All(name =>
+                    cluster.Receiver.Spans.Any(s => IsOrleans(s) && s.Resource.Instance == name)
+                ),
+            "spans of each silo's Orleans"
+        );
+        foreach (var silo in cluster.Silos)
+            silo.Signal("TERM");
+        foreach (var silo in cluster.Silos)
+            await silo.Ends();
         CheckRoots(cluster.Receiver.Spans);
     }
 
@@ -53,7 +73,8 @@ public sealed class OrleansSpansTests : IDisposable
         Assert.Contains("OTEL_EXPORTER_OTLP_ENDPOINT names none", trained.Talk, StringComparison.Ordinal);
     }
 
-    private static string[] Sampled => ["cluster.granularity=neuron", "cluster.silos=3", "training.epochs=200", "trace.first=1", "trace.every=100"];
+    private static string[] Sampled =>
+        ["cluster.granularity=neuron", "cluster.silos=3", "training.epochs=200", "trace.first=1", "trace.every=100"];
 
     private static void CheckSampled(OtlpReceiver receiver)
     {
@@ -66,8 +87,16 @@ public sealed class OrleansSpansTests : IDisposable
     {
         var known = spans.Select(s => (s.TraceId, s.SpanId)).ToHashSet();
         Assert.Equal(spans.Count, known.Count);
-        Assert.All(spans, s => Assert.True(s.ParentSpanId is null ? s.Name == "train step" : known.Contains((s.TraceId, s.ParentSpanId)), $"'{s.Name}' of {s.Scope} is {(s.ParentSpanId is null ? "a root" : "an orphan")}"));
+        Assert.All(
+            spans,
+            s =>
+                Assert.True(
+                    s.ParentSpanId is null ? s.Name == "train step" : known.Contains((s.TraceId, s.ParentSpanId)),
+                    $"'{s.Name}' of {s.Scope} is {(s.ParentSpanId is null ? "a root" : "an orphan")}"
+                )
+        );
     }
 
-    private static bool IsOrleans(TraceSpan span) => span.Scope.StartsWith("Microsoft.Orleans", StringComparison.Ordinal);
+    private static bool IsOrleans(TraceSpan span) =>
+        span.Scope.StartsWith("Microsoft.Orleans", StringComparison.Ordinal);
 }

@@ -17,7 +17,10 @@ public sealed partial class ThreeProcessTraceTests(TracedCluster cluster) : ICla
         {
             var shards = trace.Where(s => s.Find("backprop.units") is not null).ToList();
             Assert.Equal(12, shards.Count);
-            Assert.Equal(TracedCluster.Names, shards.Select(s => WholeTrace.Text(s, "backprop.silo")).Distinct().Order());
+            Assert.Equal(
+                TracedCluster.Names,
+                shards.Select(s => WholeTrace.Text(s, "backprop.silo")).Distinct().Order()
+            );
             Assert.Equal(3, WholeTrace.Whole(trace.Single(s => s.ParentSpanId is null), "backprop.silos"));
             // Whoever leads the run puts its traces together and sends them.
             Assert.Contains(Assert.Single(trace.Select(s => s.Resource.Instance).Distinct()), TracedCluster.Names);
@@ -28,7 +31,11 @@ public sealed partial class ThreeProcessTraceTests(TracedCluster cluster) : ICla
     [Fact]
     public void AShardsSpansAreAllOfOneSilo()
     {
-        foreach (var shard in cluster.Exported.Where(s => s.Find("backprop.units") is not null).GroupBy(s => s.Name.Split(' ')[^1]))
+        foreach (
+            var shard in cluster
+                .Exported.Where(s => s.Find("backprop.units") is not null)
+                .GroupBy(s => s.Name.Split(' ')[^1])
+        )
             Assert.Single(shard.Select(s => WholeTrace.Text(s, "backprop.silo")).Distinct());
     }
 
@@ -43,8 +50,13 @@ public sealed partial class ThreeProcessTraceTests(TracedCluster cluster) : ICla
     public async Task AClientThatAttachesAgainWritesNoTraceTwice()
     {
         var before = await File.ReadAllTextAsync(cluster.Run.Path, TestContext.Current.CancellationToken);
-        var again = (await cluster.Backprop.Run("train", "--resume", cluster.Run.Run, "--cluster", cluster.Url, "--json")).Json;
-        Assert.Equal(cluster.Run.Result.GetProperty("weightsSha256").GetString(), again.GetProperty("weightsSha256").GetString());
+        var again = (
+            await cluster.Backprop.Run("train", "--resume", cluster.Run.Run, "--cluster", cluster.Url, "--json")
+        ).Json;
+        Assert.Equal(
+            cluster.Run.Result.GetProperty("weightsSha256").GetString(),
+            again.GetProperty("weightsSha256").GetString()
+        );
         Assert.Equal(before, await File.ReadAllTextAsync(cluster.Run.Path, TestContext.Current.CancellationToken));
     }
 
@@ -55,21 +67,38 @@ public sealed partial class ThreeProcessTraceTests(TracedCluster cluster) : ICla
         {
             await Arrives(silo, "sees three silos", p => p.Name == "backprop.silos" && p.Value == 3);
             // Counted with the run's last step, and sent up to an export interval later.
-            await Arrives(silo, "sent messages to the others", p => p.Name == "backprop.messages" && p.Label("reach") == "remote" && p.Value > 0);
+            await Arrives(
+                silo,
+                "sent messages to the others",
+                p => p.Name == "backprop.messages" && p.Label("reach") == "remote" && p.Value > 0
+            );
         }
 
         MetricNames.CheckLabels(cluster.Receiver.Points, cluster.Run.Run);
     }
 
     private Task Arrives(string silo, string what, Func<DataPoint, bool> point) =>
-        cluster.Receiver.Until(() => cluster.Receiver.Points.Any(p => p.Instance == silo && point(p)), $"that {silo} {what}");
+        cluster.Receiver.Until(
+            () => cluster.Receiver.Points.Any(p => p.Instance == silo && point(p)),
+            $"that {silo} {what}"
+        );
 
     [Fact]
     public void ASiloSaysInOneLineEachThatARunIsLedSavedAndCompleted()
     {
-        var lines = cluster.Silos.SelectMany(s => s.Diagnostics.Split('\n')).Where(l => l.Contains(cluster.Run.Run, StringComparison.Ordinal)).ToList();
+        var lines = cluster
+            .Silos.SelectMany(s => s.Diagnostics.Split('\n'))
+            .Where(l => l.Contains(cluster.Run.Run, StringComparison.Ordinal))
+            .ToList();
         Assert.All(lines, line => Assert.Matches(Line(), line));
-        foreach (var said in new[] { $"info: .* run {cluster.Run.Run} is led here in term 1, from step 0 on 3 silos$", $"info: .* run {cluster.Run.Run} is saved at step 4$", $"info: .* run {cluster.Run.Run} is Completed after 4 steps$" })
+        foreach (
+            var said in new[]
+            {
+                $"info: .* run {cluster.Run.Run} is led here in term 1, from step 0 on 3 silos$",
+                $"info: .* run {cluster.Run.Run} is saved at step 4$",
+                $"info: .* run {cluster.Run.Run} is Completed after 4 steps$",
+            }
+        )
             Assert.Single(lines, line => Regex.IsMatch(line, said));
         // Nothing but logs stands in the way of a script that reads a silo's output.
         Assert.All(cluster.Silos, silo => Assert.Equal("", silo.Output));

@@ -13,9 +13,7 @@ public sealed class TracedCluster : IAsyncLifetime
     private OtlpReceiver? receiver;
 
     public TracedCluster()
-        : this($"localhost:{RedisServer.FreePort()}")
-    {
-    }
+        : this($"localhost:{RedisServer.FreePort()}") { }
 
     internal TracedCluster(string url, params string[] siloOptions) => (Url, this.siloOptions) = (url, siloOptions);
 
@@ -32,13 +30,35 @@ public sealed class TracedCluster : IAsyncLifetime
     internal TracedRun Run { get; private set; } = null!;
 
     /// <summary>The spans of that run, as they were exported.</summary>
-    internal IReadOnlyList<TraceSpan> Exported => [.. Receiver.Spans.Where(s => s.Find("backprop.run")?.Text == Run.Run)];
+    internal IReadOnlyList<TraceSpan> Exported =>
+        [.. Receiver.Spans.Where(s => s.Find("backprop.run")?.Text == Run.Run)];
 
     public async ValueTask InitializeAsync()
     {
         receiver = await OtlpReceiver.Start();
-        foreach (var name in Names) silos.Add(await StartSilo(name));
-        Run = new TracedRun(backprop.Folder, (await backprop.Run(receiver.Variables, null, TracedRun.Arguments("mazur", ["cluster.granularity=neuron", "cluster.silos=3", "training.epochs=4", "trace.first=2", $"trace.orleans={(siloOptions.Contains("--trace-orleans") ? "true" : "false")}"], "--cluster", Url))).Json);
+        foreach (var name in Names)
+            silos.Add(await StartSilo(name));
+        Run = new TracedRun(
+            backprop.Folder,
+            (
+                await backprop.Run(
+                    receiver.Variables,
+                    null,
+                    TracedRun.Arguments(
+                        "mazur",
+                        [
+                            "cluster.granularity=neuron",
+                            "cluster.silos=3",
+                            "training.epochs=4",
+                            "trace.first=2",
+                            $"trace.orleans={(siloOptions.Contains("--trace-orleans") ? "true" : "false")}",
+                        ],
+                        "--cluster",
+                        Url
+                    )
+                )
+            ).Json
+        );
         await receiver.Until(() => Exported.Count >= Run.Spans.Count, $"the {Run.Spans.Count} spans of the run's file");
     }
 
@@ -46,19 +66,30 @@ public sealed class TracedCluster : IAsyncLifetime
     internal async Task<Child> StartSilo(string name)
     {
         var silo = Child.Start(
-            "env", backprop.Folder,
+            "env",
+            backprop.Folder,
             [
                 .. Receiver.Variables.Select(v => $"{v.Name}={v.Value}"),
-                "dotnet", Backprop.Program, "silo", "--cluster", Url, "--name", name, .. siloOptions,
-            ]);
+                "dotnet",
+                Backprop.Program,
+                "silo",
+                "--cluster",
+                Url,
+                "--name",
+                name,
+                .. siloOptions,
+            ]
+        );
         await silo.Says("is a member of");
         return silo;
     }
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var silo in Enumerable.Reverse(silos)) await silo.DisposeAsync();
-        if (receiver is not null) await receiver.DisposeAsync();
+        foreach (var silo in Enumerable.Reverse(silos))
+            await silo.DisposeAsync();
+        if (receiver is not null)
+            await receiver.DisposeAsync();
         backprop.Dispose();
     }
 }

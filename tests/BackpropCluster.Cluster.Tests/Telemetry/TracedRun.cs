@@ -18,15 +18,26 @@ internal sealed class TracedRun(string directory, JsonElement result)
     {
         get
         {
-            foreach (var line in File.ReadLines(Path)) Assert.Empty(OtlpJsonRules.Violations(JsonElement.Parse(line)));
+            foreach (var line in File.ReadLines(Path))
+                Assert.Empty(OtlpJsonRules.Violations(JsonElement.Parse(line)));
             return [.. OtlpJsonReader.Read(Path, Assert.Fail)];
         }
     }
 
     /// <summary>Trains an example on silos inside one process.</summary>
-    public static async Task<TracedRun> Train(Backprop backprop, (string Name, string Value)[] environment, string example, params IEnumerable<string> sets) =>
-        new(backprop.Folder, (await backprop.Run(environment, null, Arguments(example, sets))).Json);
+    public static async Task<TracedRun> Train(
+        Backprop backprop,
+        (string Name, string Value)[] environment,
+        string example,
+        params IEnumerable<string> sets
+    ) => new(backprop.Folder, (await backprop.Run(environment, null, Arguments(example, sets))).Json);
 
     public static string[] Arguments(string example, IEnumerable<string> sets, params IEnumerable<string> more) =>
-        ["train", System.IO.Path.Combine(Backprop.Root, "examples", $"{example}.yaml"), "--json", .. sets.SelectMany(set => new[] { "--set", set }), .. more];
+        [
+            "train",
+            System.IO.Path.Combine(Backprop.Root, "examples", $"{example}.yaml"),
+            "--json",
+            .. sets.SelectMany(set => new[] { "--set", set }),
+            .. more,
+        ];
 }

@@ -12,9 +12,37 @@ internal sealed record Selector(string Series, IReadOnlyList<string> Labels);
 /// <param name="Groupings">The labels of every <c>by</c> and <c>on</c>.</param>
 internal sealed partial record PromQl(IReadOnlyList<Selector> Selectors, IReadOnlyList<string> Groupings)
 {
-    private static readonly HashSet<string> ListsLabels = ["by", "on", "without", "ignoring", "group_left", "group_right"];
+    private static readonly HashSet<string> ListsLabels =
+    [
+        "by",
+        "on",
+        "without",
+        "ignoring",
+        "group_left",
+        "group_right",
+    ];
 
-    private static readonly HashSet<string> Words = ["and", "or", "unless", "bool", "offset", "group_left", "group_right", "sum", "min", "max", "avg", "count", "group", "stddev", "stdvar", "quantile", "topk", "bottomk"];
+    private static readonly HashSet<string> Words =
+    [
+        "and",
+        "or",
+        "unless",
+        "bool",
+        "offset",
+        "group_left",
+        "group_right",
+        "sum",
+        "min",
+        "max",
+        "avg",
+        "count",
+        "group",
+        "stddev",
+        "stdvar",
+        "quantile",
+        "topk",
+        "bottomk",
+    ];
 
     /// <summary>Reads a query that Prometheus would accept; whether it would is another test's question.</summary>
     public static PromQl Read(string query)
@@ -36,7 +64,10 @@ internal sealed partial record PromQl(IReadOnlyList<Selector> Selectors, IReadOn
             }
             else if (ListsLabels.Contains(token) && next == "(")
             {
-                if (token is "without" or "ignoring") throw new FormatException($"'{token}' in a dashboard would let labels through that nobody has named: {query}");
+                if (token is "without" or "ignoring")
+                    throw new FormatException(
+                        $"'{token}' in a dashboard would let labels through that nobody has named: {query}"
+                    );
                 var end = tokens.IndexOf(")", i);
                 groupings.AddRange(tokens[(i + 2)..end].Where(IsName));
                 i = end;
@@ -53,8 +84,11 @@ internal sealed partial record PromQl(IReadOnlyList<Selector> Selectors, IReadOn
     private static bool IsName(string token) => char.IsAsciiLetter(token[0]) || token[0] == '_';
 
     // Strings first: what is quoted is no name. Numbers with their unit, names, Grafana's variables, single signs.
-    [GeneratedRegex("""
-        "(?:[^"\\]|\\.)*"|\d[\w.]*|[A-Za-z_:][\w:]*|\$\w+|\S
-        """, RegexOptions.IgnorePatternWhitespace)]
+    [GeneratedRegex(
+        """
+            "(?:[^"\\]|\\.)*"|\d[\w.]*|[A-Za-z_:][\w:]*|\$\w+|\S
+            """,
+        RegexOptions.IgnorePatternWhitespace
+    )]
     private static partial Regex Token();
 }

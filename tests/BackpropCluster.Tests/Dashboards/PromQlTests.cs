@@ -10,17 +10,21 @@ public sealed class PromQlTests
     [InlineData("sum(a) or vector(0)", "a")]
     [InlineData("max by (x) (a) and b unless c offset 5m > bool 1e3", "a b c")]
     [InlineData("count(a{name=\"not_a_metric[5m] {\\\"nor_this\\\"}\"})", "a")]
-    public void EverySeriesIsNamed(string query, string expected) => Assert.Equal(expected.Split(' '), PromQl.Read(query).Selectors.Select(s => s.Series));
+    public void EverySeriesIsNamed(string query, string expected) =>
+        Assert.Equal(expected.Split(' '), PromQl.Read(query).Selectors.Select(s => s.Series));
 
     [Fact]
     public void LabelsAreThoseAskedForAndThoseKept()
     {
-        var query = PromQl.Read("sum by (kind, le) (rate(a{instance=~\"$instance\", reach!=\"x\"}[1m])) / sum by (kind) (b)");
+        var query = PromQl.Read(
+            "sum by (kind, le) (rate(a{instance=~\"$instance\", reach!=\"x\"}[1m])) / sum by (kind) (b)"
+        );
         Assert.Equal(["instance", "reach"], query.Selectors[0].Labels);
         Assert.Empty(query.Selectors[1].Labels);
         Assert.Equal(["kind", "le", "kind"], query.Groupings);
     }
 
     [Fact]
-    public void WhatKeepsUnnamedLabelsIsRefused() => Assert.Throws<FormatException>(() => PromQl.Read("sum without (x) (a)"));
+    public void WhatKeepsUnnamedLabelsIsRefused() =>
+        Assert.Throws<FormatException>(() => PromQl.Read("sum without (x) (a)"));
 }

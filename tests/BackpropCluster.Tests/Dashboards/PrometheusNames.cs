@@ -18,30 +18,56 @@ public enum MetricKind
     Histogram,
 }
 
-/// <summary>How Prometheus 3 names what arrives by OTLP, with its default translation strategy, UnderscoreEscapingWithSuffixes.</summary>
-/// <remarks>After the module that Prometheus itself uses, prometheus/otlptranslator (metric_namer.go, unit_namer.go, label_namer.go). Units
-/// per something are left out: no instrument here has one.</remarks>
+/// <summary>How Prometheus 3 names what arrives by OTLP, with its default translation strategy,
+/// UnderscoreEscapingWithSuffixes.</summary>
+/// <remarks>After the module that Prometheus itself uses, prometheus/otlptranslator (metric_namer.go, unit_namer.go,
+/// label_namer.go). Units per something are left out: no instrument here has one.</remarks>
 public static partial class PrometheusNames
 {
     // From the same module; a unit that it does not know stays as it is.
     private static readonly Dictionary<string, string> Units = new()
     {
-        ["d"] = "days", ["h"] = "hours", ["min"] = "minutes", ["s"] = "seconds", ["ms"] = "milliseconds", ["us"] = "microseconds", ["ns"] = "nanoseconds",
-        ["By"] = "bytes", ["KiBy"] = "kibibytes", ["MiBy"] = "mebibytes", ["GiBy"] = "gibibytes", ["KBy"] = "kilobytes", ["MBy"] = "megabytes", ["GBy"] = "gigabytes",
-        ["Cel"] = "celsius", ["Hz"] = "hertz", ["%"] = "percent", ["1"] = "",
+        ["d"] = "days",
+        ["h"] = "hours",
+        ["min"] = "minutes",
+        ["s"] = "seconds",
+        ["ms"] = "milliseconds",
+        ["us"] = "microseconds",
+        ["ns"] = "nanoseconds",
+        ["By"] = "bytes",
+        ["KiBy"] = "kibibytes",
+        ["MiBy"] = "mebibytes",
+        ["GiBy"] = "gibibytes",
+        ["KBy"] = "kilobytes",
+        ["MBy"] = "megabytes",
+        ["GBy"] = "gigabytes",
+        ["Cel"] = "celsius",
+        ["Hz"] = "hertz",
+        ["%"] = "percent",
+        ["1"] = "",
     };
 
     /// <summary>The name of a metric; a histogram's series have it with a suffix.</summary>
     public static string Of(string name, string? unit, MetricKind kind)
     {
-        ArgumentOutOfRangeException.ThrowIfEqual(unit?.Contains('/', StringComparison.Ordinal) == true, true, nameof(unit));
+        ArgumentOutOfRangeException.ThrowIfEqual(
+            unit?.Contains('/', StringComparison.Ordinal) == true,
+            true,
+            nameof(unit)
+        );
         var words = Others().Split(name).Where(word => word.Length > 0).ToList();
         // What stands in braces is a remark for people: {step}.
-        var suffix = unit is null || unit.Length == 0 || unit.IndexOfAny(['{', '}']) >= 0 ? "" : Units.GetValueOrDefault(unit, unit);
+        var suffix =
+            unit is null || unit.Length == 0 || unit.IndexOfAny(['{', '}']) >= 0
+                ? ""
+                : Units.GetValueOrDefault(unit, unit);
         suffix = Others().Replace(suffix, "_").Trim('_');
-        if (suffix.Length > 0 && !words.Contains(suffix)) words.Add(suffix);
-        if (kind == MetricKind.Counter) MoveToEnd(words, "total");
-        if (kind == MetricKind.Gauge && unit == "1") MoveToEnd(words, "ratio");
+        if (suffix.Length > 0 && !words.Contains(suffix))
+            words.Add(suffix);
+        if (kind == MetricKind.Counter)
+            MoveToEnd(words, "total");
+        if (kind == MetricKind.Gauge && unit == "1")
+            MoveToEnd(words, "ratio");
         var result = string.Join('_', words);
         return char.IsAsciiDigit(result[0]) ? "_" + result : result;
     }

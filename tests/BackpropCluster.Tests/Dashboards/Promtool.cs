@@ -10,8 +10,12 @@ internal static class Promtool
     /// <summary>Skips the test where the package is missing; in CI it has to be there.</summary>
     public static void Need()
     {
-        if (IsInstalled("promtool") && IsInstalled("prometheus")) return;
-        Assert.False(Environment.GetEnvironmentVariable("CI") == "true", "prometheus is not installed, and CI must run these tests: apt-get install prometheus");
+        if (IsInstalled("promtool") && IsInstalled("prometheus"))
+            return;
+        Assert.False(
+            Environment.GetEnvironmentVariable("CI") == "true",
+            "prometheus is not installed, and CI must run these tests: apt-get install prometheus"
+        );
         Assert.Skip("prometheus is not installed: apt-get install prometheus");
     }
 
@@ -25,7 +29,13 @@ internal static class Promtool
         {
             var file = Path.Combine(folder.FullName, "file.yml");
             await File.WriteAllTextAsync(file, text);
-            using var process = Process.Start(new ProcessStartInfo("promtool", ["check", kind, file]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            using var process = Process.Start(
+                new ProcessStartInfo("promtool", ["check", kind, file])
+                {
+                    RedirectStandardOutput = true,
+                    RedirectStandardError = true,
+                }
+            )!;
             var (output, talk) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
             using var bound = new CancellationTokenSource(Bound);
             await process.WaitForExitAsync(bound.Token);
@@ -37,5 +47,8 @@ internal static class Promtool
         }
     }
 
-    private static bool IsInstalled(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(path => File.Exists(Path.Combine(path, program)));
+    private static bool IsInstalled(string program) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(':')
+            .Any(path => File.Exists(Path.Combine(path, program)));
 }

@@ -22,7 +22,10 @@ public class BuiltInDataTests
     {
         var digits = BuiltInData.Read(DataSource.Digits);
         Assert.Equal((1797, 64, 10), (digits.Rows, digits.Features, digits.ClassCount));
-        Assert.Equal([178, 182, 177, 183, 181, 182, 181, 179, 174, 180], digits.Classes!.CountBy(c => c).OrderBy(c => c.Key).Select(c => c.Value));
+        Assert.Equal(
+            [178, 182, 177, 183, 181, 182, 181, 179, 174, 180],
+            digits.Classes!.CountBy(c => c).OrderBy(c => c.Key).Select(c => c.Value)
+        );
         Assert.Equal((0, 16, 561718), (digits.Inputs.Min(), digits.Inputs.Max(), digits.Inputs.Sum()));
     }
 
@@ -31,7 +34,10 @@ public class BuiltInDataTests
     {
         var xor = BuiltInData.Read(DataSource.Xor);
         Assert.Equal(4, xor.Rows);
-        Assert.All(Enumerable.Range(0, 4), row => Assert.Equal(xor.Inputs[row * 2] != xor.Inputs[row * 2 + 1], xor.Classes![row] == 1));
+        Assert.All(
+            Enumerable.Range(0, 4),
+            row => Assert.Equal(xor.Inputs[row * 2] != xor.Inputs[row * 2 + 1], xor.Classes![row] == 1)
+        );
     }
 
     [Fact]
@@ -49,7 +55,18 @@ public class BuiltInDataTests
     {
         var spiral = BuiltInData.Read(DataSource.Spiral);
         Assert.Equal((300, 2, 3), (spiral.Rows, spiral.Features, spiral.ClassCount));
-        Assert.All(Enumerable.Range(0, 300), k => Assert.Equal((k % 100 + 1) / 100.0, Math.Sqrt(spiral.Inputs[2 * k] * spiral.Inputs[2 * k] + spiral.Inputs[2 * k + 1] * spiral.Inputs[2 * k + 1]), 1e-15));
+        Assert.All(
+            Enumerable.Range(0, 300),
+            k =>
+                Assert.Equal(
+                    (k % 100 + 1) / 100.0,
+                    Math.Sqrt(
+                        spiral.Inputs[2 * k] * spiral.Inputs[2 * k]
+                            + spiral.Inputs[2 * k + 1] * spiral.Inputs[2 * k + 1]
+                    ),
+                    1e-15
+                )
+        );
         Assert.Equal("8c0ef443eb100a2ad758fc5acdd1714c6927471741e83a61ae", spiral.Sha256()[..50]);
     }
 }

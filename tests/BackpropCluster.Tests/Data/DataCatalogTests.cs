@@ -16,11 +16,12 @@ public sealed class DataCatalogTests : IDisposable
     private readonly DataCatalog catalog;
     private int readings;
 
-    public DataCatalogTests() => catalog = new DataCatalog(data =>
-    {
-        readings++;
-        return DataFiles.Read(data);
-    });
+    public DataCatalogTests() =>
+        catalog = new DataCatalog(data =>
+        {
+            readings++;
+            return DataFiles.Read(data);
+        });
 
     private string Rows => Path.Combine(folder.FullName, "rows.csv");
 
@@ -49,7 +50,8 @@ public sealed class DataCatalogTests : IDisposable
         Write(firstValue: 1);
         using (var packed = File.Create(Rows + ".gz"))
         {
-            using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true)) gzip.Write(File.ReadAllBytes(Rows));
+            using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true))
+                gzip.Write(File.ReadAllBytes(Rows));
             packed.Write(new byte[3 << 20]);
         }
 
@@ -68,7 +70,14 @@ public sealed class DataCatalogTests : IDisposable
     public void RunsThatDifferInBatchMicrobatchesAndShuffleShareOneDataSet()
     {
         Write(firstValue: 1);
-        string[][] sets = [["data.batch=1"], ["data.batch=2"], ["data.batch=4", "data.microbatches=2"], ["data.batch=2", "data.shuffle=false"], ["seed=8"]];
+        string[][] sets =
+        [
+            ["data.batch=1"],
+            ["data.batch=2"],
+            ["data.batch=4", "data.microbatches=2"],
+            ["data.batch=2", "data.shuffle=false"],
+            ["seed=8"],
+        ];
         var opened = sets.Select(set => catalog.Open(PlanOf(Read(set)))).ToList();
         Assert.All(opened, data => Assert.Same(opened[0], data));
         Assert.Equal(1, readings);
@@ -79,7 +88,15 @@ public sealed class DataCatalogTests : IDisposable
     public void RunsThatDifferInWhatTheyReadShareNothing()
     {
         Write(firstValue: 1);
-        string[][] sets = [[], ["data.scale=minmax"], ["data.test=0.5"], ["data.test=0.5", "seed=8"], ["data.target=a"], ["data.header=false", "data.target=1", "data.file=bare.csv"]];
+        string[][] sets =
+        [
+            [],
+            ["data.scale=minmax"],
+            ["data.test=0.5"],
+            ["data.test=0.5", "seed=8"],
+            ["data.target=a"],
+            ["data.header=false", "data.target=1", "data.file=bare.csv"],
+        ];
         File.WriteAllText(Path.Combine(folder.FullName, "bare.csv"), "1,1\n2,0\n");
         var opened = sets.Select(set => catalog.Open(PlanOf(Read(set)))).ToList();
         Assert.Equal(sets.Length, opened.Distinct().Count());
@@ -129,14 +146,19 @@ public sealed class DataCatalogTests : IDisposable
         return PlanOf(Read());
     }
 
-    private void Write(double firstValue) => File.WriteAllText(Rows, FormattableString.Invariant($"a,t\n{firstValue},1\n2,0\n3,1\n4,0\n"));
+    private void Write(double firstValue) =>
+        File.WriteAllText(Rows, FormattableString.Invariant($"a,t\n{firstValue},1\n2,0\n3,1\n4,0\n"));
 
     private RunFile Read(params string[] sets) => ReadOf("rows.csv", sets);
 
-    private RunFile ReadOf(string file, params string[] sets) => RunFile.Read(
-        Path.Combine(folder.FullName, "r.yaml"),
-        $"version: 1\ndata: {{ source: csv, file: {file}, target: t }}\nmodel: {{ layers: [ {{ units: 1, activation: identity }} ], loss: mean_squared_error }}\noptimizer: {{ kind: sgd, learning_rate: 0.1 }}\ntraining: {{ epochs: 1 }}\n",
-        sets);
+    private RunFile ReadOf(string file, params string[] sets) =>
+        RunFile.Read(
+            Path.Combine(folder.FullName, "r.yaml"),
+            $"version: 1\ndata: {{ source: csv, file: {file}, target: t }}\nmodel: {{ layers: [ {{ units: 1, "
+                + $"activation: identity }} ], loss: mean_squared_error }}\noptimizer: {{ kind: sgd, learning_rate: "
+                + $"0.1 }}\ntraining: {{ epochs: 1 }}\n",
+            sets
+        );
 
     private static RunPlan PlanOf(RunFile file) => Planner.Plan("catalog", file, Planner.Load(file));
 }

@@ -11,18 +11,28 @@ public sealed class AccessTests
 
     /// <summary>All that is needed; everything else between our pods is closed.</summary>
     private static readonly HashSet<(string From, string To, int Port)> Needed =
-        [("silo", "silo", 11111), ("train", "silo", 30000), ("silo", "redis", 6379), ("train", "redis", 6379)];
+    [
+        ("silo", "silo", 11111),
+        ("train", "silo", 30000),
+        ("silo", "redis", 6379),
+        ("train", "redis", 6379),
+    ];
 
     [Fact]
     public void EachPodReachesWhatItNeedsAndNothingElse()
     {
         foreach (var from in Pods)
-            foreach (var to in Pods)
-                foreach (var port in Ports)
-                {
-                    var open = Allowed("Egress", from, rule => MayMeet(rule.Items("to"), to), port) && Allowed("Ingress", to, rule => MayMeet(rule.Items("from"), from), port);
-                    Assert.True(open == Needed.Contains((from, to, port)), $"{from} → {to}:{port} is {(open ? "open" : "closed")}");
-                }
+        foreach (var to in Pods)
+        foreach (var port in Ports)
+        {
+            var open =
+                Allowed("Egress", from, rule => MayMeet(rule.Items("to"), to), port)
+                && Allowed("Ingress", to, rule => MayMeet(rule.Items("from"), from), port);
+            Assert.True(
+                open == Needed.Contains((from, to, port)),
+                $"{from} → {to}:{port} is {(open ? "open" : "closed")}"
+            );
+        }
     }
 
     /// <summary>A pod that no policy selects is open to everybody, those of other namespaces too.</summary>
@@ -38,9 +48,11 @@ public sealed class AccessTests
     [Fact]
     public void OnlyMonitoringComesFromOutsideAndOnlyForHttp()
     {
-        var outside = Policies("Ingress").SelectMany(p => p.Items("spec", "ingress"))
+        var outside = Policies("Ingress")
+            .SelectMany(p => p.Items("spec", "ingress"))
             .SelectMany(rule => rule.Items("from").Select(peer => (Peer: peer, Rule: rule)))
-            .Where(r => r.Peer.Find("podSelector") is null).ToList();
+            .Where(r => r.Peer.Find("podSelector") is null)
+            .ToList();
         var (peer, rule) = Assert.Single(outside);
         Assert.Equal("monitoring", peer.Text("namespaceSelector", "matchLabels", "kubernetes.io/metadata.name"));
         Assert.Equal(8080, Assert.Single(rule.Items("ports")).Number("port"));
@@ -60,7 +72,10 @@ public sealed class AccessTests
     public void NamesAreLookedUpInsideTheCluster()
     {
         var rule = Assert.Single(DeployFiles.Object("NetworkPolicy", "names").Items("spec", "egress"));
-        Assert.Equal("kube-system", Assert.Single(rule.Items("to")).Text("namespaceSelector", "matchLabels", "kubernetes.io/metadata.name"));
+        Assert.Equal(
+            "kube-system",
+            Assert.Single(rule.Items("to")).Text("namespaceSelector", "matchLabels", "kubernetes.io/metadata.name")
+        );
         Assert.Equal(["53", "53"], rule.Items("ports").Select(p => p.Text("port")));
     }
 
@@ -70,20 +85,32 @@ public sealed class AccessTests
         var selecting = Policies(direction).Where(p => Selects(p.At("spec", "podSelector"), pod)).ToList();
         var key = direction == "Ingress" ? "ingress" : "egress";
         return selecting.Count == 0
-            || selecting.SelectMany(p => p.Items("spec", key)).Any(rule => meets(rule) && rule.Items("ports").Any(p => p.Number("port") == port && p.Text("protocol") == "TCP"));
+            || selecting
+                .SelectMany(p => p.Items("spec", key))
+                .Any(rule =>
+                    meets(rule) && rule.Items("ports").Any(p => p.Number("port") == port && p.Text("protocol") == "TCP")
+                );
     }
 
     private static IEnumerable<YamlNode> Policies(string direction) =>
-        DeployFiles.Objects.Where(o => o.Text("kind") == "NetworkPolicy" && o.Texts("spec", "policyTypes").Contains(direction));
+        DeployFiles.Objects.Where(o =>
+            o.Text("kind") == "NetworkPolicy" && o.Texts("spec", "policyTypes").Contains(direction)
+        );
 
     private static bool MayMeet(IEnumerable<YamlNode> peers, string pod) =>
-        peers.Any(peer => peer.Find("namespaceSelector") is null && peer.Find("podSelector") is { } selector && Selects(selector, pod));
+        peers.Any(peer =>
+            peer.Find("namespaceSelector") is null && peer.Find("podSelector") is { } selector && Selects(selector, pod)
+        );
 
     private static bool Selects(YamlNode selector, string pod)
     {
-        var labels = Assert.Single(DeployFiles.Workloads, o => o.Text("metadata", "name") == pod).Pairs("spec", "template", "metadata", "labels");
+        var labels = Assert
+            .Single(DeployFiles.Workloads, o => o.Text("metadata", "name") == pod)
+            .Pairs("spec", "template", "metadata", "labels");
         Assert.All(selector.Items("matchExpressions"), e => Assert.Equal("In", e.Text("operator")));
         return selector.Pairs("matchLabels").All(pair => labels.GetValueOrDefault(pair.Key) == pair.Value)
-            && selector.Items("matchExpressions").All(e => e.Texts("values").Contains(labels.GetValueOrDefault(e.Text("key"))));
+            && selector
+                .Items("matchExpressions")
+                .All(e => e.Texts("values").Contains(labels.GetValueOrDefault(e.Text("key"))));
     }
 }

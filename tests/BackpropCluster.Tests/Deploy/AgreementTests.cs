@@ -8,16 +8,21 @@ public sealed partial class AgreementTests
 {
     private static string[] ComposeSilo => DeployFiles.Service("silo").Texts("command");
 
-    private static string[] KubernetesSilo => DeployFiles.Container(DeployFiles.Object("Deployment", "silo")).Texts("args");
+    private static string[] KubernetesSilo =>
+        DeployFiles.Container(DeployFiles.Object("Deployment", "silo")).Texts("args");
 
     [Fact]
     public void EveryImageIsPinned()
     {
-        var images = DeployFiles.Dockerfile.Where(i => i.Name == "FROM").Select(i => i.Value.Split(' ')[0])
+        var images = DeployFiles
+            .Dockerfile.Where(i => i.Name == "FROM")
+            .Select(i => i.Value.Split(' ')[0])
             .Concat(DeployFiles.Compose.Keys("services").Select(name => DeployFiles.Service(name).Text("image")))
-            .Concat(DeployFiles.Workloads.Select(w => DeployFiles.Container(w).Text("image"))).ToList();
+            .Concat(DeployFiles.Workloads.Select(w => DeployFiles.Container(w).Text("image")))
+            .ToList();
         Assert.True(images.Count >= 11, $"only {images.Count} images were found");
-        foreach (var image in images) Assert.Matches(@":v?\d+\.\d+[\w.-]*$", image);
+        foreach (var image in images)
+            Assert.Matches(@":v?\d+\.\d+[\w.-]*$", image);
         Assert.Single(images.Where(image => image.StartsWith("redis:", StringComparison.Ordinal)).Distinct());
     }
 
@@ -29,22 +34,40 @@ public sealed partial class AgreementTests
         foreach (var name in new[] { "silo", "train" })
         {
             Assert.Equal(image, DeployFiles.Service(name).Text("image"));
-            Assert.Equal(image, DeployFiles.Container(Assert.Single(DeployFiles.Workloads, w => w.Text("metadata", "name") == name)).Text("image"));
+            Assert.Equal(
+                image,
+                DeployFiles
+                    .Container(Assert.Single(DeployFiles.Workloads, w => w.Text("metadata", "name") == name))
+                    .Text("image")
+            );
         }
 
         foreach (var path in new[] { "deploy/Dockerfile", "deploy/README.md", "deploy/kubernetes/kustomization.yaml" })
-            foreach (Match match in OurImage().Matches(File.ReadAllText(DeployFiles.PathOf(path))))
-                Assert.Equal($"{path}: {image}", $"{path}: {match.Value}");
+        foreach (Match match in OurImage().Matches(File.ReadAllText(DeployFiles.PathOf(path))))
+            Assert.Equal($"{path}: {image}", $"{path}: {match.Value}");
     }
 
-    [Theory, InlineData("--silo-port", "silo", 11111), InlineData("--gateway-port", "gateway", 30000), InlineData("--http-port", "http", 8080)]
+    [
+        Theory,
+        InlineData("--silo-port", "silo", 11111),
+        InlineData("--gateway-port", "gateway", 30000),
+        InlineData("--http-port", "http", 8080)
+    ]
     public void EachPortIsTheSameEverywhere(string option, string name, int port)
     {
         var number = port.ToString(CultureInfo.InvariantCulture);
         Assert.Contains(number, DeployFiles.Instruction("EXPOSE").Split(' '));
         Assert.Equal(number, DeployFiles.After(option, ComposeSilo));
         Assert.Equal(number, DeployFiles.After(option, KubernetesSilo));
-        Assert.Equal(port, Assert.Single(DeployFiles.Container(DeployFiles.Object("Deployment", "silo")).Items("ports"), p => p.Text("name") == name).Number("containerPort"));
+        Assert.Equal(
+            port,
+            Assert
+                .Single(
+                    DeployFiles.Container(DeployFiles.Object("Deployment", "silo")).Items("ports"),
+                    p => p.Text("name") == name
+                )
+                .Number("containerPort")
+        );
     }
 
     [Fact]
@@ -62,10 +85,22 @@ public sealed partial class AgreementTests
     {
         var redis = DeployFiles.Object("Service", "redis");
         Assert.Equal(6379, Assert.Single(redis.Items("spec", "ports")).Number("port"));
-        Assert.Equal(6379, Assert.Single(DeployFiles.Container(DeployFiles.Object("StatefulSet", "redis")).Items("ports")).Number("containerPort"));
+        Assert.Equal(
+            6379,
+            Assert
+                .Single(DeployFiles.Container(DeployFiles.Object("StatefulSet", "redis")).Items("ports"))
+                .Number("containerPort")
+        );
         Assert.Contains("redis", DeployFiles.Compose.Keys("services"));
-        var urls = new[] { ComposeSilo, DeployFiles.Service("train").Texts("entrypoint"), KubernetesSilo, DeployFiles.Container(DeployFiles.Object("Job", "train")).Texts("args") }
-            .Select(arguments => DeployFiles.After("--cluster", arguments)).ToList();
+        var urls = new[]
+        {
+            ComposeSilo,
+            DeployFiles.Service("train").Texts("entrypoint"),
+            KubernetesSilo,
+            DeployFiles.Container(DeployFiles.Object("Job", "train")).Texts("args"),
+        }
+            .Select(arguments => DeployFiles.After("--cluster", arguments))
+            .ToList();
         Assert.All(urls, url => Assert.EndsWith("@redis:6379/0", url, StringComparison.Ordinal));
         Assert.Equal(urls[0], urls[1]);
         Assert.Equal(urls[2], urls[3]);
@@ -77,7 +112,10 @@ public sealed partial class AgreementTests
         var compose = Assert.Single(DeployFiles.Service("train").Texts("command"));
         Assert.Contains(compose, DeployFiles.Container(DeployFiles.Object("Job", "train")).Texts("args"));
         Assert.True(File.Exists(DeployFiles.PathOf(compose)));
-        Assert.Equal(DeployFiles.Service("silo").Text("deploy", "replicas"), DeployFiles.Object("Deployment", "silo").Text("spec", "replicas"));
+        Assert.Equal(
+            DeployFiles.Service("silo").Text("deploy", "replicas"),
+            DeployFiles.Object("Deployment", "silo").Text("spec", "replicas")
+        );
     }
 
     [Fact]
@@ -86,7 +124,10 @@ public sealed partial class AgreementTests
         var text = File.ReadAllText(DeployFiles.PathOf("deploy/README.md"));
         Assert.InRange(text.Split('\n').Length, 10, 70);
         foreach (var match in NamedFile().Matches(text).Cast<Match>())
-            Assert.True(Path.Exists(DeployFiles.PathOf(match.Groups[1].Value)), $"deploy/README.md names {match.Groups[1].Value}, which does not exist");
+            Assert.True(
+                Path.Exists(DeployFiles.PathOf(match.Groups[1].Value)),
+                $"deploy/README.md names {match.Groups[1].Value}, which does not exist"
+            );
         Assert.Contains("--replicas=0", text, StringComparison.Ordinal);
         Assert.Contains("--scale silo=3", text, StringComparison.Ordinal);
     }

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace BackpropCluster.Tests.Deploy;
 
-/// <summary>docker-compose.yml: closed containers, a fabric of their own, each waiting for the one that it needs.</summary>
+/// <summary>docker-compose.yml: closed containers, a fabric of their own, each waiting for the one that it
+/// needs.</summary>
 public sealed class ComposeTests
 {
     public static TheoryData<string> Ours() => ["redis", "silo", "train"];
@@ -60,7 +61,10 @@ public sealed class ComposeTests
     [Fact]
     public void EachHealthCheckAsksTheServiceItself()
     {
-        Assert.Equal(["CMD", "bash", "/app/health.sh", "8080"], DeployFiles.Service("silo").Texts("healthcheck", "test"));
+        Assert.Equal(
+            ["CMD", "bash", "/app/health.sh", "8080"],
+            DeployFiles.Service("silo").Texts("healthcheck", "test")
+        );
         Assert.Equal(["CMD", "redis-cli", "-e", "ping"], DeployFiles.Service("redis").Texts("healthcheck", "test"));
     }
 
@@ -77,15 +81,25 @@ public sealed class ComposeTests
 
     [Theory, InlineData("silo"), InlineData("train")]
     public void AStopLeavesTimeToGiveAwayAndToSave(string name) =>
-        Assert.InRange(int.Parse(DeployFiles.Service(name).Text("stop_grace_period").TrimEnd('s'), CultureInfo.InvariantCulture), 40, 300);
+        Assert.InRange(
+            int.Parse(DeployFiles.Service(name).Text("stop_grace_period").TrimEnd('s'), CultureInfo.InvariantCulture),
+            40,
+            300
+        );
 
     [Fact]
     public void AsManySilosStartAsTheTrainingAsksFor()
     {
-        var file = Assert.Single(Yaml.Read(DeployFiles.PathOf(Assert.Single(DeployFiles.Service("train").Texts("command")))));
+        var file = Assert.Single(
+            Yaml.Read(DeployFiles.PathOf(Assert.Single(DeployFiles.Service("train").Texts("command"))))
+        );
         Assert.Equal(file.Text("cluster", "silos"), DeployFiles.Service("silo").Text("deploy", "replicas"));
     }
 
     [Fact]
-    public void TheStoreKeepsWhatItAnswered() => Store.Keeps(DeployFiles.Service("redis").Texts("command"), DeployFiles.Service("redis").Texts("volumes").Select(v => v.Split(':')[1]));
+    public void TheStoreKeepsWhatItAnswered() =>
+        Store.Keeps(
+            DeployFiles.Service("redis").Texts("command"),
+            DeployFiles.Service("redis").Texts("volumes").Select(v => v.Split(':')[1])
+        );
 }

@@ -22,7 +22,16 @@ public sealed class DockerfileTests
         Assert.StartsWith("mcr.microsoft.com/dotnet/aspnet:10.0", stages[1], StringComparison.Ordinal);
         Assert.Contains(DeployFiles.Dockerfile, i => i is { Name: "COPY", Value: "--from=build /app ./" });
         // The lock files decide about packages, in the image as everywhere.
-        Assert.Contains(DeployFiles.Dockerfile, i => i.Name == "RUN" && i.Value.Contains("dotnet publish src/BackpropCluster.Cli -c Release -p:RestoreLockedMode=true", StringComparison.Ordinal) && i.Value.EndsWith("-o /app", StringComparison.Ordinal));
+        Assert.Contains(
+            DeployFiles.Dockerfile,
+            i =>
+                i.Name == "RUN"
+                && i.Value.Contains(
+                    "dotnet publish src/BackpropCluster.Cli -c Release -p:RestoreLockedMode=true",
+                    StringComparison.Ordinal
+                )
+                && i.Value.EndsWith("-o /app", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -30,7 +39,10 @@ public sealed class DockerfileTests
     {
         Assert.Contains("DOTNET_EnableDiagnostics=0", DeployFiles.Instruction("ENV"), StringComparison.Ordinal);
         // The one folder that a client writes to is made with its owner; a volume over it takes both.
-        Assert.Contains(DeployFiles.Dockerfile, i => i is { Name: "RUN", Value: "install -d -o \"$APP_UID\" -g \"$APP_UID\" /runs" });
+        Assert.Contains(
+            DeployFiles.Dockerfile,
+            i => i is { Name: "RUN", Value: "install -d -o \"$APP_UID\" -g \"$APP_UID\" /runs" }
+        );
     }
 
     [Fact]
@@ -43,7 +55,13 @@ public sealed class DockerfileTests
         var check = DeployFiles.ExecForm(DeployFiles.Instruction("HEALTHCHECK"));
         Assert.Equal(["bash", "/app/health.sh", "8080"], check);
         Assert.Equal("/app", DeployFiles.Instruction("WORKDIR"));
-        Assert.Contains(DeployFiles.Dockerfile, i => i.Name == "COPY" && i.Value.Split(' ').Contains("deploy/health.sh") && i.Value.EndsWith(" ./", StringComparison.Ordinal));
+        Assert.Contains(
+            DeployFiles.Dockerfile,
+            i =>
+                i.Name == "COPY"
+                && i.Value.Split(' ').Contains("deploy/health.sh")
+                && i.Value.EndsWith(" ./", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -54,14 +72,26 @@ public sealed class DockerfileTests
     [Fact]
     public void EverythingThatIsCopiedExistsAndIsLetIn()
     {
-        var lines = File.ReadAllLines(DeployFiles.PathOf(".dockerignore")).Where(line => line.Length > 0 && line[0] != '#').ToList();
+        var lines = File.ReadAllLines(DeployFiles.PathOf(".dockerignore"))
+            .Where(line => line.Length > 0 && line[0] != '#')
+            .ToList();
         // Nothing but what is named: no history, no settings, no run folders, no outputs of another machine.
         Assert.Equal("*", lines[0]);
-        Assert.Equal(["**/bin", "**/obj", "**/runs"], lines.Where(line => line.StartsWith("**", StringComparison.Ordinal)));
+        Assert.Equal(
+            ["**/bin", "**/obj", "**/runs"],
+            lines.Where(line => line.StartsWith("**", StringComparison.Ordinal))
+        );
         var letIn = lines.Where(line => line[0] == '!').Select(line => line[1..]).ToHashSet(StringComparer.Ordinal);
-        var copied = DeployFiles.Dockerfile.Where(i => i.Name == "COPY" && !i.Value.StartsWith("--from", StringComparison.Ordinal))
-            .SelectMany(i => i.Value.Split(' ')[..^1]).Select(path => path.TrimEnd('/')).ToHashSet(StringComparer.Ordinal);
+        var copied = DeployFiles
+            .Dockerfile.Where(i => i.Name == "COPY" && !i.Value.StartsWith("--from", StringComparison.Ordinal))
+            .SelectMany(i => i.Value.Split(' ')[..^1])
+            .Select(path => path.TrimEnd('/'))
+            .ToHashSet(StringComparer.Ordinal);
         Assert.Equal(copied.Order(StringComparer.Ordinal), letIn.Order(StringComparer.Ordinal));
-        foreach (var path in copied) Assert.True(Path.Exists(DeployFiles.PathOf(path)), $"deploy/Dockerfile copies {path}, which does not exist");
+        foreach (var path in copied)
+            Assert.True(
+                Path.Exists(DeployFiles.PathOf(path)),
+                $"deploy/Dockerfile copies {path}, which does not exist"
+            );
     }
 }

@@ -11,19 +11,32 @@ internal static partial class EntryCommands
 
     /// <summary>What deploy/README.md puts behind <c>docker compose run --rm train</c>.</summary>
     public static IReadOnlyList<string[]> RunsInReadme { get; } =
-        [.. RunInReadme().Matches(File.ReadAllText(DeployFiles.PathOf("deploy/README.md"))).Select(m => m.Groups[1].Value.Trim().Split(' '))];
+    [
+        .. RunInReadme()
+            .Matches(File.ReadAllText(DeployFiles.PathOf("deploy/README.md")))
+            .Select(m => m.Groups[1].Value.Trim().Split(' ')),
+    ];
 
-    /// <summary>Where each stands, and the arguments behind <c>dotnet backprop.dll</c>, with every variable replaced.</summary>
+    /// <summary>Where each stands, and the arguments behind <c>dotnet backprop.dll</c>, with every variable
+    /// replaced.</summary>
     public static IReadOnlyList<(string Where, string[] Arguments)> All { get; } =
     [
         ("deploy/Dockerfile CMD", DeployFiles.ExecForm(DeployFiles.Instruction("CMD"))),
-        .. DeployFiles.Compose.Keys("services").Where(IsOurs).Select(name => ($"{Role.ComposeFile} {name}", Arguments(Role.OfService(name, InCompose)))),
-        .. DeployFiles.Workloads.Select(w => (Name: w.Text("metadata", "name"), Role: Role.OfPod(w, InKubernetes))).Where(w => w.Role.IsOurs)
+        .. DeployFiles
+            .Compose.Keys("services")
+            .Where(IsOurs)
+            .Select(name => ($"{Role.ComposeFile} {name}", Arguments(Role.OfService(name, InCompose)))),
+        .. DeployFiles
+            .Workloads.Select(w => (Name: w.Text("metadata", "name"), Role: Role.OfPod(w, InKubernetes)))
+            .Where(w => w.Role.IsOurs)
             .Select(w => ($"{Role.KubernetesFolder} {w.Name}", Arguments(w.Role))),
-        .. RunsInReadme.Select(command => ($"deploy/README.md {string.Join(' ', command)}", Arguments(Role.OfService("train", InCompose, command)))),
+        .. RunsInReadme.Select(command =>
+            ($"deploy/README.md {string.Join(' ', command)}", Arguments(Role.OfService("train", InCompose, command)))
+        ),
     ];
 
-    private static bool IsOurs(string service) => DeployFiles.Service(service).Text("image").StartsWith("backprop-cluster:", StringComparison.Ordinal);
+    private static bool IsOurs(string service) =>
+        DeployFiles.Service(service).Text("image").StartsWith("backprop-cluster:", StringComparison.Ordinal);
 
     private static string[] Arguments(Role role)
     {

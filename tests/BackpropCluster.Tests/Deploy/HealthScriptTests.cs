@@ -5,7 +5,8 @@ using System.Text;
 
 namespace BackpropCluster.Tests.Deploy;
 
-/// <summary>deploy/health.sh, run as the image runs it, against a server that answers, refuses or says nothing.</summary>
+/// <summary>deploy/health.sh, run as the image runs it, against a server that answers, refuses or says
+/// nothing.</summary>
 public sealed class HealthScriptTests
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(20);
@@ -19,9 +20,15 @@ public sealed class HealthScriptTests
     {
         using var listener = Listener();
         var check = Check(listener);
-        using var client = await listener.AcceptTcpClientAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Bound, TestContext.Current.CancellationToken);
+        using var client = await listener
+            .AcceptTcpClientAsync(TestContext.Current.CancellationToken)
+            .AsTask()
+            .WaitAsync(Bound, TestContext.Current.CancellationToken);
         using (var reader = new StreamReader(client.GetStream(), Encoding.ASCII, leaveOpen: true))
-            Assert.Equal("GET /health/ready HTTP/1.0", await reader.ReadLineAsync(TestContext.Current.CancellationToken));
+            Assert.Equal(
+                "GET /health/ready HTTP/1.0",
+                await reader.ReadLineAsync(TestContext.Current.CancellationToken)
+            );
         await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(answer), TestContext.Current.CancellationToken);
         client.Close();
         Assert.Equal(expected, await check);
@@ -59,7 +66,9 @@ public sealed class HealthScriptTests
         start.ArgumentList.Add(DeployFiles.PathOf("deploy/health.sh"));
         start.ArgumentList.Add(port.ToString(System.Globalization.CultureInfo.InvariantCulture));
         using var process = Process.Start(start)!;
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Bound, TestContext.Current.CancellationToken);
+        await process
+            .WaitForExitAsync(TestContext.Current.CancellationToken)
+            .WaitAsync(Bound, TestContext.Current.CancellationToken);
         return process.ExitCode;
     }
 }

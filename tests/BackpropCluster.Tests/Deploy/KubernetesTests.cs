@@ -12,8 +12,10 @@ public sealed class KubernetesTests
     {
         Assert.Equal(2, DeployFiles.Kustomizations.Count);
         var named = DeployFiles.Kustomizations.SelectMany(DeployFiles.Resources).Order(StringComparer.Ordinal);
-        var there = Directory.GetFiles(DeployFiles.PathOf("deploy/kubernetes"), "*.yaml", SearchOption.AllDirectories)
-            .Where(path => Path.GetFileName(path) != "kustomization.yaml").Order(StringComparer.Ordinal);
+        var there = Directory
+            .GetFiles(DeployFiles.PathOf("deploy/kubernetes"), "*.yaml", SearchOption.AllDirectories)
+            .Where(path => Path.GetFileName(path) != "kustomization.yaml")
+            .Order(StringComparer.Ordinal);
         Assert.Equal(there, named);
     }
 
@@ -21,13 +23,22 @@ public sealed class KubernetesTests
     public void EverythingLivesInOneNamespaceThatRefusesPrivilegedPods()
     {
         foreach (var folder in DeployFiles.Kustomizations)
-            Assert.Equal("backprop", Assert.Single(Yaml.Read(Path.Combine(folder, "kustomization.yaml"))).Text("namespace"));
-        Assert.Equal("restricted", DeployFiles.Object("Namespace", "backprop").Text("metadata", "labels", "pod-security.kubernetes.io/enforce"));
+            Assert.Equal(
+                "backprop",
+                Assert.Single(Yaml.Read(Path.Combine(folder, "kustomization.yaml"))).Text("namespace")
+            );
+        Assert.Equal(
+            "restricted",
+            DeployFiles.Object("Namespace", "backprop").Text("metadata", "labels", "pod-security.kubernetes.io/enforce")
+        );
     }
 
     [Fact]
     public void ThereAreSilosAStoreAndATraining() =>
-        Assert.Equal(["redis", "silo", "train"], DeployFiles.Workloads.Select(o => o.Text("metadata", "name")).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["redis", "silo", "train"],
+            DeployFiles.Workloads.Select(o => o.Text("metadata", "name")).Order(StringComparer.Ordinal)
+        );
 
     [Theory, MemberData(nameof(Workloads))]
     public void EachPodIsClosed(string name)
@@ -37,7 +48,8 @@ public sealed class KubernetesTests
         Assert.Equal("true", pod.Text("securityContext", "runAsNonRoot"));
         Assert.NotEqual(0, pod.Number("securityContext", "runAsUser"));
         Assert.Equal("RuntimeDefault", pod.Text("securityContext", "seccompProfile", "type"));
-        foreach (var key in new[] { "hostNetwork", "hostPID", "hostIPC", "initContainers" }) Assert.True(pod.Find(key) is null, $"{name} has {key}");
+        foreach (var key in new[] { "hostNetwork", "hostPID", "hostIPC", "initContainers" })
+            Assert.True(pod.Find(key) is null, $"{name} has {key}");
         var container = DeployFiles.Container(Workload(name));
         Assert.Equal("false", container.Text("securityContext", "allowPrivilegeEscalation"));
         Assert.Equal("true", container.Text("securityContext", "readOnlyRootFilesystem"));
@@ -60,10 +72,18 @@ public sealed class KubernetesTests
     public void EachMountHasItsVolumeAndTheProgramAFolderForCrashReports(string name)
     {
         var workload = Workload(name);
-        var volumes = Pod(name).Items("volumes").Select(v => v.Text("name")).Concat(workload.Items("spec", "volumeClaimTemplates").Select(v => v.Text("metadata", "name"))).ToList();
+        var volumes = Pod(name)
+            .Items("volumes")
+            .Select(v => v.Text("name"))
+            .Concat(workload.Items("spec", "volumeClaimTemplates").Select(v => v.Text("metadata", "name")))
+            .ToList();
         var mounts = DeployFiles.Container(workload).Items("volumeMounts");
-        Assert.Equal(volumes.Order(StringComparer.Ordinal), mounts.Select(m => m.Text("name")).Order(StringComparer.Ordinal));
-        if (name != "redis") Assert.Contains(mounts, m => m.Text("mountPath") == "/tmp");
+        Assert.Equal(
+            volumes.Order(StringComparer.Ordinal),
+            mounts.Select(m => m.Text("name")).Order(StringComparer.Ordinal)
+        );
+        if (name != "redis")
+            Assert.Contains(mounts, m => m.Text("mountPath") == "/tmp");
     }
 
     [Theory, InlineData("silo"), InlineData("train")]
@@ -83,7 +103,12 @@ public sealed class KubernetesTests
         Assert.Equal("$(POD_IP)", DeployFiles.After("--listen", silo.Texts("args")));
     }
 
-    [Theory, InlineData("startupProbe", "/health/live"), InlineData("livenessProbe", "/health/live"), InlineData("readinessProbe", "/health/ready")]
+    [
+        Theory,
+        InlineData("startupProbe", "/health/live"),
+        InlineData("livenessProbe", "/health/live"),
+        InlineData("readinessProbe", "/health/ready")
+    ]
     public void ASiloIsAskedAboutItsHealth(string probe, string path)
     {
         var asked = DeployFiles.Container(Workload("silo")).At(probe);
@@ -91,12 +116,16 @@ public sealed class KubernetesTests
         Assert.Equal("http", asked.Text("httpGet", "port"));
         Assert.InRange(asked.Number("timeoutSeconds"), 2, 10);
         // An answer that is late now and then must not cost a silo, nor a slow start.
-        if (probe != "readinessProbe") Assert.InRange(asked.Number("periodSeconds") * asked.Number("failureThreshold"), 60, 300);
+        if (probe != "readinessProbe")
+            Assert.InRange(asked.Number("periodSeconds") * asked.Number("failureThreshold"), 60, 300);
     }
 
     [Theory, InlineData("startupProbe"), InlineData("livenessProbe"), InlineData("readinessProbe")]
     public void TheStoreIsAskedAboutItsHealth(string probe) =>
-        Assert.Equal(["redis-cli", "-e", "ping"], DeployFiles.Container(Workload("redis")).Texts(probe, "exec", "command"));
+        Assert.Equal(
+            ["redis-cli", "-e", "ping"],
+            DeployFiles.Container(Workload("redis")).Texts(probe, "exec", "command")
+        );
 
     [Fact]
     public void ARolloutNeverLeavesFewerSilos()
@@ -108,17 +137,27 @@ public sealed class KubernetesTests
     }
 
     [Fact]
-    public void MachinesAreEmptiedOneSiloAtATime() => Assert.Equal(1, DeployFiles.Object("PodDisruptionBudget", "silo").Number("spec", "maxUnavailable"));
+    public void MachinesAreEmptiedOneSiloAtATime() =>
+        Assert.Equal(1, DeployFiles.Object("PodDisruptionBudget", "silo").Number("spec", "maxUnavailable"));
 
     [Fact]
     public void EverySelectorMeetsThePodsThatItMeans()
     {
         foreach (var workload in DeployFiles.Workloads.Where(w => w.Text("kind") != "Job"))
-            Assert.Equal(workload.Pairs("spec", "template", "metadata", "labels"), workload.Pairs("spec", "selector", "matchLabels"));
+            Assert.Equal(
+                workload.Pairs("spec", "template", "metadata", "labels"),
+                workload.Pairs("spec", "selector", "matchLabels")
+            );
         var silo = Workload("silo").Pairs("spec", "template", "metadata", "labels");
         Assert.Equal(silo, DeployFiles.Object("PodDisruptionBudget", "silo").Pairs("spec", "selector", "matchLabels"));
-        Assert.Equal(silo, Assert.Single(Pod("silo").Items("topologySpreadConstraints")).Pairs("labelSelector", "matchLabels"));
-        Assert.Equal(Workload("redis").Pairs("spec", "template", "metadata", "labels"), DeployFiles.Object("Service", "redis").Pairs("spec", "selector"));
+        Assert.Equal(
+            silo,
+            Assert.Single(Pod("silo").Items("topologySpreadConstraints")).Pairs("labelSelector", "matchLabels")
+        );
+        Assert.Equal(
+            Workload("redis").Pairs("spec", "template", "metadata", "labels"),
+            DeployFiles.Object("Service", "redis").Pairs("spec", "selector")
+        );
         Assert.Equal("redis", Workload("redis").Text("spec", "serviceName"));
     }
 
@@ -140,9 +179,14 @@ public sealed class KubernetesTests
     public void RunFoldersOutliveTheTraining()
     {
         Assert.Equal("/runs", DeployFiles.After("--run-dir", DeployFiles.Container(Workload("train")).Texts("args")));
-        var claim = Assert.Single(Pod("train").Items("volumes"), v => v.Text("name") == "runs").Text("persistentVolumeClaim", "claimName");
+        var claim = Assert
+            .Single(Pod("train").Items("volumes"), v => v.Text("name") == "runs")
+            .Text("persistentVolumeClaim", "claimName");
         // In the other kustomization: deleting a training must not delete what it left.
-        Assert.Contains(Path.Combine(DeployFiles.Kustomizations[0], "runs.yaml"), DeployFiles.Resources(DeployFiles.Kustomizations[0]));
+        Assert.Contains(
+            Path.Combine(DeployFiles.Kustomizations[0], "runs.yaml"),
+            DeployFiles.Resources(DeployFiles.Kustomizations[0])
+        );
         Assert.Equal(claim, DeployFiles.Object("PersistentVolumeClaim", "runs").Text("metadata", "name"));
     }
 
@@ -154,19 +198,29 @@ public sealed class KubernetesTests
         Assert.Single(Workload("redis").Items("spec", "volumeClaimTemplates"));
     }
 
-    [Theory, InlineData("silo", "REDIS_PASSWORD"), InlineData("train", "REDIS_PASSWORD"), InlineData("redis", "REDISCLI_AUTH")]
+    [
+        Theory,
+        InlineData("silo", "REDIS_PASSWORD"),
+        InlineData("train", "REDIS_PASSWORD"),
+        InlineData("redis", "REDISCLI_AUTH")
+    ]
     public void ThePasswordComesFromTheSecretAndStandsInNoFile(string name, string variable)
     {
         var container = DeployFiles.Container(Workload(name));
         var key = Variable(container, variable).At("valueFrom", "secretKeyRef");
         Assert.Equal(("redis", "password"), (key.Text("name"), key.Text("key")));
-        Assert.Contains(container.Texts("args"), argument => argument.Contains($"$({variable})", StringComparison.Ordinal));
+        Assert.Contains(
+            container.Texts("args"),
+            argument => argument.Contains($"$({variable})", StringComparison.Ordinal)
+        );
         Assert.DoesNotContain(DeployFiles.Objects, o => o.Text("kind") == "Secret");
     }
 
-    private static YamlNode Workload(string name) => Assert.Single(DeployFiles.Workloads, o => o.Text("metadata", "name") == name);
+    private static YamlNode Workload(string name) =>
+        Assert.Single(DeployFiles.Workloads, o => o.Text("metadata", "name") == name);
 
     private static YamlNode Pod(string name) => Workload(name).At("spec", "template", "spec");
 
-    private static YamlNode Variable(YamlNode container, string name) => Assert.Single(container.Items("env"), v => v.Text("name") == name);
+    private static YamlNode Variable(YamlNode container, string name) =>
+        Assert.Single(container.Items("env"), v => v.Text("name") == name);
 }

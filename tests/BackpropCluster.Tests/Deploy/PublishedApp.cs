@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace BackpropCluster.Tests.Deploy;
 
-/// <summary>The image's /app in a folder of its own, published once from what was built for these tests: the same files as the Dockerfile's publish, without a second build.</summary>
+/// <summary>The image's /app in a folder of its own, published once from what was built for these tests: the same files
+/// as the Dockerfile's publish, without a second build.</summary>
 public sealed class PublishedApp : IAsyncLifetime
 {
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(2);
@@ -13,12 +14,31 @@ public sealed class PublishedApp : IAsyncLifetime
         var configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
         var (code, output) = await Run(
             DeployFiles.Root,
-            ["dotnet", "publish", DeployFiles.PathOf("src/BackpropCluster.Cli"), "-c", configuration, "--no-build", "-m:1", "-p:UseAppHost=false", "-o", folder.FullName]);
+            [
+                "dotnet",
+                "publish",
+                DeployFiles.PathOf("src/BackpropCluster.Cli"),
+                "-c",
+                configuration,
+                "--no-build",
+                "-m:1",
+                "-p:UseAppHost=false",
+                "-o",
+                folder.FullName,
+            ]
+        );
         Assert.True(code == 0, output);
-        foreach (var instruction in DeployFiles.Dockerfile.Reverse().TakeWhile(i => i.Name != "FROM").Where(i => i.Name == "COPY" && !i.Value.StartsWith("--from", StringComparison.Ordinal)))
+        foreach (
+            var instruction in DeployFiles
+                .Dockerfile.Reverse()
+                .TakeWhile(i => i.Name != "FROM")
+                .Where(i => i.Name == "COPY" && !i.Value.StartsWith("--from", StringComparison.Ordinal))
+        )
             Copy(instruction.Value.Split(' '));
         // Whoever runs in the image is not who made it.
-        if (!OperatingSystem.IsWindows()) folder.UnixFileMode |= UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+        if (!OperatingSystem.IsWindows())
+            folder.UnixFileMode |=
+                UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
     }
 
     public string Folder => folder.FullName;
@@ -26,7 +46,13 @@ public sealed class PublishedApp : IAsyncLifetime
     public Task<(int Code, string Output)> Start(string[] arguments) =>
         Run(folder.FullName, [.. DeployFiles.ExecForm(DeployFiles.Instruction("ENTRYPOINT")), .. arguments]);
 
-    public string[] Files() => [.. folder.EnumerateFiles("*", SearchOption.AllDirectories).Select(f => $"{f.FullName} {f.Length}").Order(StringComparer.Ordinal)];
+    public string[] Files() =>
+        [
+            .. folder
+                .EnumerateFiles("*", SearchOption.AllDirectories)
+                .Select(f => $"{f.FullName} {f.Length}")
+                .Order(StringComparer.Ordinal),
+        ];
 
     public ValueTask DisposeAsync()
     {
@@ -38,16 +64,26 @@ public sealed class PublishedApp : IAsyncLifetime
     private void Copy(string[] paths)
     {
         var target = Directory.CreateDirectory(Path.Combine(folder.FullName, paths[^1])).FullName;
-        foreach (var source in paths[..^1].Select(DeployFiles.PathOf).SelectMany(path => Directory.Exists(path) ? Directory.GetFiles(path) : [path]))
+        foreach (
+            var source in paths[..^1]
+                .Select(DeployFiles.PathOf)
+                .SelectMany(path => Directory.Exists(path) ? Directory.GetFiles(path) : [path])
+        )
             File.Copy(source, Path.Combine(target, Path.GetFileName(source)));
     }
 
     private static async Task<(int Code, string Output)> Run(string directory, string[] command)
     {
-        var start = new ProcessStartInfo(command[0]) { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(command[0])
+        {
+            WorkingDirectory = directory,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         // A build server that outlived the command would keep its output open, and reading it would never end.
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
-        foreach (var argument in command[1..]) start.ArgumentList.Add(argument);
+        foreach (var argument in command[1..])
+            start.ArgumentList.Add(argument);
         start.Environment["DOTNET_EnableDiagnostics"] = "0";
         start.Environment["ASPNETCORE_HTTP_PORTS"] = "";
         using var process = Process.Start(start)!;

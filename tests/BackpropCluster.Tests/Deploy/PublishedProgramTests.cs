@@ -1,6 +1,7 @@
 namespace BackpropCluster.Tests.Deploy;
 
-/// <summary>The image's /app, laid out in a folder as the Dockerfile lays it out, and started as its ENTRYPOINT starts it.</summary>
+/// <summary>The image's /app, laid out in a folder as the Dockerfile lays it out, and started as its ENTRYPOINT starts
+/// it.</summary>
 public sealed class PublishedProgramTests : IClassFixture<PublishedApp>
 {
     private readonly PublishedApp app;
@@ -29,7 +30,14 @@ public sealed class PublishedProgramTests : IClassFixture<PublishedApp>
         var runs = Directory.CreateTempSubdirectory("backprop-runs-");
         try
         {
-            var (code, output) = await app.Start(["train", "--run-dir", runs.FullName, "--set", "training.epochs=1", .. DeployFiles.Service("train").Texts("command")]);
+            var (code, output) = await app.Start([
+                "train",
+                "--run-dir",
+                runs.FullName,
+                "--set",
+                "training.epochs=1",
+                .. DeployFiles.Service("train").Texts("command"),
+            ]);
             Assert.True(code == 0, output);
             Assert.NotEmpty(runs.GetFiles("summary.json", SearchOption.AllDirectories));
         }

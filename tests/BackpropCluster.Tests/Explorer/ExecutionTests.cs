@@ -30,13 +30,21 @@ public class ExecutionTests
     [Fact]
     public void AReferenceThatDiffersInOneBitIsNoticed()
     {
-        var wrong = new BackpropCluster.Simulation.Exploration.Explorer((spec, data, watch) =>
-        {
-            var result = ReferenceTrainer.Train(spec, data, watch);
-            var first = result.Parameters[0];
-            var parameters = result.Parameters.SetItem(0, first with { Biases = [Math.BitIncrement(first.Biases[0]), .. first.Biases[1..]] });
-            return new TrainingResult(parameters, result.Steps, result.Evaluations);
-        });
+        var wrong = new BackpropCluster.Simulation.Exploration.Explorer(
+            (spec, data, watch) =>
+            {
+                var result = ReferenceTrainer.Train(spec, data, watch);
+                var first = result.Parameters[0];
+                var parameters = result.Parameters.SetItem(
+                    0,
+                    first with
+                    {
+                        Biases = [Math.BitIncrement(first.Biases[0]), .. first.Biases[1..]],
+                    }
+                );
+                return new TrainingResult(parameters, result.Steps, result.Evaluations);
+            }
+        );
         Assert.Contains("it ended in the hash", wrong.Explore(0, new Tally())!.Reason, StringComparison.Ordinal);
     }
 

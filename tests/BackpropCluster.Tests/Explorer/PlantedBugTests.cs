@@ -6,26 +6,34 @@ using BackpropCluster.Simulation.Exploration;
 
 namespace BackpropCluster.Tests.Explorer;
 
-/// <summary>The explorer can fail: each of these bugs, planted in machines of the tests and never in the product's, is caught.</summary>
+/// <summary>The explorer can fail: each of these bugs, planted in machines of the tests and never in the product's, is
+/// caught.</summary>
 public class PlantedBugTests
 {
     private const int Seeds = 1000;
 
     private static readonly Dictionary<string, Machines> bugs = new()
     {
-        ["no term check"] = With((id, data, store) => id.Kind switch
-        {
-            ActorRole.Source => new WithoutTerms.Source(_ => data),
-            ActorRole.Loss => new WithoutTerms.Loss(_ => data),
-            ActorRole.Shard => new WithoutTerms.Shard(id, store.Open),
-            _ => new WithoutTerms.Exchange($"silo-{id.Index + 1}"),
-        }),
+        ["no term check"] = With(
+            (id, data, store) =>
+                id.Kind switch
+                {
+                    ActorRole.Source => new WithoutTerms.Source(_ => data),
+                    ActorRole.Loss => new WithoutTerms.Loss(_ => data),
+                    ActorRole.Shard => new WithoutTerms.Shard(id, store.Open),
+                    _ => new WithoutTerms.Exchange($"silo-{id.Index + 1}"),
+                }
+        ),
         ["sum by arrival"] = WithShards((id, store) => new ShardThatSumsByArrival(id, store.Open)),
         ["update before commit"] = WithShards((id, store) => new ShardThatUpdatesBeforeTheCommit(id, store.Open)),
         ["applied twice"] = WithShards((id, store) => new ShardThatUpdatesTwice(id, store.Open)),
         ["stale checkpoint chosen"] = Machines.Product with { Store = _ => new StoreThatChoosesAStaleCheckpoint() },
-        ["position not saved"] = With((id, data, store) => id.Kind == ActorRole.Source ? new SourceThatForgetsItsPosition(data) : null),
-        ["randomness drawn, not addressed"] = With((id, data, store) => id.Kind == ActorRole.Source ? new SourceThatDrawsItsOrder(data) : null),
+        ["position not saved"] = With(
+            (id, data, store) => id.Kind == ActorRole.Source ? new SourceThatForgetsItsPosition(data) : null
+        ),
+        ["randomness drawn, not addressed"] = With(
+            (id, data, store) => id.Kind == ActorRole.Source ? new SourceThatDrawsItsOrder(data) : null
+        ),
         ["scores known for ever"] = Machines.Product with { Store = _ => new StoreThatKnowsItsBlocksForEver() },
         ["part file counted as whole"] = Machines.Product with { Store = _ => new StoreThatCountsEveryPartAsWhole() },
     };
@@ -38,21 +46,32 @@ public class PlantedBugTests
         var explorer = new BackpropCluster.Simulation.Exploration.Explorer(ReferenceTrainer.Train, bugs[bug]);
         Counterexample? finding = null;
         ulong seed = 0;
-        while (finding is null && seed < Seeds) finding = explorer.Explore(seed++, new Tally());
+        while (finding is null && seed < Seeds)
+            finding = explorer.Explore(seed++, new Tally());
         Assert.True(finding is not null, $"'{bug}' is not caught within {Seeds} seeds");
-        TestContext.Current.TestOutputHelper!.WriteLine($"'{bug}' is caught by seed {seed - 1}, {finding.Faults.Length} faults:\n{finding}");
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"'{bug}' is caught by seed {seed - 1}, {finding.Faults.Length} faults:\n{finding}"
+        );
 
         // The short list replays by itself, also from its print, and with the product's own machines it ends well.
         var printed = Fault.Parse(string.Join(", ", finding.Faults));
         Assert.Equal(finding.Reason, explorer.Replay(finding.Scenario, finding.Seed, printed)!.Reason);
-        Assert.Null(new BackpropCluster.Simulation.Exploration.Explorer(ReferenceTrainer.Train).Replay(finding.Scenario, finding.Seed, printed));
+        Assert.Null(
+            new BackpropCluster.Simulation.Exploration.Explorer(ReferenceTrainer.Train).Replay(
+                finding.Scenario,
+                finding.Seed,
+                printed
+            )
+        );
     }
 
     private static Machines WithShards(Func<ActorId, MemoryStore, Actor> create) =>
         With((id, data, store) => id.Kind == ActorRole.Shard ? create(id, store) : null);
 
-    private static Machines With(Func<ActorId, Dataset, MemoryStore, Actor?> create) => Machines.Product with
-    {
-        Parts = (data, store) => id => create(id, data, store) ?? DeterministicSimulator.Actors(_ => data, store)(id),
-    };
+    private static Machines With(Func<ActorId, Dataset, MemoryStore, Actor?> create) =>
+        Machines.Product with
+        {
+            Parts = (data, store) =>
+                id => create(id, data, store) ?? DeterministicSimulator.Actors(_ => data, store)(id),
+        };
 }

@@ -8,7 +8,12 @@ namespace BackpropCluster.Tests.Explorer;
 internal static class WithoutTerms
 {
     public static Message Raised(Message message, int term) =>
-        message is Restore || message.Key.Term >= term ? message : message with { Key = message.Key with { Term = term } };
+        message is Restore || message.Key.Term >= term
+            ? message
+            : message with
+            {
+                Key = message.Key with { Term = term },
+            };
 
     public sealed class Source(Func<RunPlan, Dataset> open) : SourceActor(open)
     {
@@ -32,7 +37,8 @@ internal static class WithoutTerms
 }
 
 /// <summary>Sum by arrival: z is summed over the senders as they came, with the right weights.</summary>
-internal sealed class ShardThatSumsByArrival(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open) : ShardActor(id, open)
+internal sealed class ShardThatSumsByArrival(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open)
+    : ShardActor(id, open)
 {
     private readonly Dictionary<(Phase Phase, int Microbatch), List<int>> arrived = [];
 
@@ -52,8 +58,10 @@ internal sealed class ShardThatSumsByArrival(ActorId id, Func<RunPlan, Checkpoin
     {
         if (message is Activations { Key.From.Kind: ActorRole.Shard } y)
         {
-            if (!arrived.TryGetValue((y.Key.Phase, y.Key.Microbatch), out var senders)) arrived.Add((y.Key.Phase, y.Key.Microbatch), senders = []);
-            if (!senders.Contains(y.Key.From.Index)) senders.Add(y.Key.From.Index);
+            if (!arrived.TryGetValue((y.Key.Phase, y.Key.Microbatch), out var senders))
+                arrived.Add((y.Key.Phase, y.Key.Microbatch), senders = []);
+            if (!senders.Contains(y.Key.From.Index))
+                senders.Add(y.Key.From.Index);
         }
 
         base.Handle(message, outbox);
@@ -69,25 +77,34 @@ internal sealed class ShardThatSumsByArrival(ActorId id, Func<RunPlan, Checkpoin
 
         var (below, rows) = (Plan.ShardsOf(Id.Layer - 1), inputs.Rows);
         for (var o = 0; o < own.Units; o++)
-            for (var r = 0; r < rows; r++)
-            {
-                var sum = own.Biases.Values[o];
-                foreach (var sender in senders)
-                    for (var i = below[sender].First; i <= below[sender].Last; i++)
-                        sum = Math.FusedMultiplyAdd(own.Weights.Values[o * own.Inputs + i], inputs.Values[i * rows + r], sum);
-                z[o * rows + r] = sum;
-            }
+        for (var r = 0; r < rows; r++)
+        {
+            var sum = own.Biases.Values[o];
+            foreach (var sender in senders)
+                for (var i = below[sender].First; i <= below[sender].Last; i++)
+                    sum = Math.FusedMultiplyAdd(
+                        own.Weights.Values[o * own.Inputs + i],
+                        inputs.Values[i * rows + r],
+                        sum
+                    );
+            z[o * rows + r] = sum;
+        }
     }
 }
 
 /// <summary>Update before commit: the update takes effect with the shard's own Ready.</summary>
-internal sealed class ShardThatUpdatesBeforeTheCommit(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open) : ShardActor(id, open)
+internal sealed class ShardThatUpdatesBeforeTheCommit(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open)
+    : ShardActor(id, open)
 {
     protected override void Handle(Message message, IOutbox outbox)
     {
         var ear = new Ear(outbox);
         base.Handle(message, ear);
-        if (ear.Ready is { } ready) Receive(new Advance(ready.Key with { Step = Version + 2, Phase = Phase.Forward, From = ActorId.Coordinator }), outbox);
+        if (ear.Ready is { } ready)
+            Receive(
+                new Advance(ready.Key with { Step = Version + 2, Phase = Phase.Forward, From = ActorId.Coordinator }),
+                outbox
+            );
     }
 
     private sealed class Ear(IOutbox outbox) : IOutbox
@@ -96,7 +113,8 @@ internal sealed class ShardThatUpdatesBeforeTheCommit(ActorId id, Func<RunPlan, 
 
         public void Send(Recipients to, Message message)
         {
-            if (message is Ready ready) Ready = ready;
+            if (message is Ready ready)
+                Ready = ready;
             outbox.Send(to, message);
         }
 
@@ -105,7 +123,8 @@ internal sealed class ShardThatUpdatesBeforeTheCommit(ActorId id, Func<RunPlan, 
 }
 
 /// <summary>Applied twice: a repeat of the last delta counts for another update.</summary>
-internal sealed class ShardThatUpdatesTwice(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open) : ShardActor(id, open)
+internal sealed class ShardThatUpdatesTwice(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open)
+    : ShardActor(id, open)
 {
     private MessageKey last;
     private bool again;
@@ -134,7 +153,8 @@ internal sealed class ShardThatUpdatesTwice(ActorId id, Func<RunPlan, Checkpoint
         base.Commit(own);
         if (again)
             foreach (var (b, block) in blocks.Index())
-                for (var k = 0; k < block.Values.Length; k++) block.Values[k] += block.Values[k] - before[b][k];
+                for (var k = 0; k < block.Values.Length; k++)
+                    block.Values[k] += block.Values[k] - before[b][k];
         again = false;
     }
 }
@@ -164,7 +184,10 @@ internal abstract class SourceOfOtherRows(Dataset data) : SourceActor(_ => data)
             if (message is Activations { Key.Phase: Phase.Forward } sent)
             {
                 var rows = source.Order!.RowsOf(source.StepInsteadOf(sent.Key.Step), sent.Key.Microbatch);
-                message = sent with { Values = new Payload(sent.Values.Units, rows.Length, source.Data.Training.Inputs(rows)) };
+                message = sent with
+                {
+                    Values = new Payload(sent.Values.Units, rows.Length, source.Data.Training.Inputs(rows)),
+                };
             }
 
             outbox.Send(to, message);
@@ -188,7 +211,8 @@ internal sealed class SourceThatForgetsItsPosition(Dataset data) : SourceOfOther
     protected override int StepInsteadOf(int step) => step - restored;
 }
 
-/// <summary>Randomness drawn, not addressed: each epoch takes the next order of a stream, whichever epoch it is.</summary>
+/// <summary>Randomness drawn, not addressed: each epoch takes the next order of a stream, whichever epoch it
+/// is.</summary>
 internal sealed class SourceThatDrawsItsOrder(Dataset data) : SourceOfOtherRows(data)
 {
     private int drawn;
@@ -203,7 +227,8 @@ internal sealed class SourceThatDrawsItsOrder(Dataset data) : SourceOfOtherRows(
     protected override int StepInsteadOf(int step)
     {
         var wanted = Order!.EpochOf(step);
-        if (wanted != epoch) (epoch, drawn) = (wanted, drawn + 1);
+        if (wanted != epoch)
+            (epoch, drawn) = (wanted, drawn + 1);
         var stepsPerEpoch = (Order.Rows + Order.Batch - 1) / Order.Batch;
         return step + (drawn - wanted) * stepsPerEpoch;
     }

@@ -16,11 +16,16 @@ public class SingleFaultTests
         foreach (var silos in (int[])[0, 2, 3])
         {
             var (count, findings) = explorer.ExploreSingleFaults(silos, tally);
-            Assert.True(findings.IsEmpty, $"{findings.Length} of {count} cases fail:\n{string.Join('\n', findings.Take(12))}");
+            Assert.True(
+                findings.IsEmpty,
+                $"{findings.Length} of {count} cases fail:\n{string.Join('\n', findings.Take(12))}"
+            );
             cases += count;
         }
 
-        TestContext.Current.TestOutputHelper!.WriteLine($"{cases} cases in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s: {tally}");
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"{cases} cases in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s: {tally}"
+        );
         Assert.True(cases >= 3000, $"only {cases} cases");
     }
 }

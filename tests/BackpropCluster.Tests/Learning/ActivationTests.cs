@@ -26,19 +26,52 @@ public class ActivationTests
     {
         double[] edges =
         [
-            double.NaN, -double.NaN, double.PositiveInfinity, double.NegativeInfinity, 0, -0.0, double.Epsilon, -double.Epsilon, double.MaxValue, double.MinValue,
-            709.7, 709.8, 710, -708.3, -708.5, -744.9, -745.2, -746, 21.9, 22, 22.1, -22.1, 0.5, -0.5, 1e-300, 37, -37, 354.9, 355.1, -354.9, -355.1,
+            double.NaN,
+            -double.NaN,
+            double.PositiveInfinity,
+            double.NegativeInfinity,
+            0,
+            -0.0,
+            double.Epsilon,
+            -double.Epsilon,
+            double.MaxValue,
+            double.MinValue,
+            709.7,
+            709.8,
+            710,
+            -708.3,
+            -708.5,
+            -744.9,
+            -745.2,
+            -746,
+            21.9,
+            22,
+            22.1,
+            -22.1,
+            0.5,
+            -0.5,
+            1e-300,
+            37,
+            -37,
+            354.9,
+            355.1,
+            -354.9,
+            -355.1,
         ];
         for (var turn = 0; turn < 8; turn++)
         {
             double[] x = [.. edges[turn..], .. edges[..turn]];
             AllWidthsAgree(x, (kernels, z, y) => kernels.Activate(activation, z, y), z => activation.Apply(z));
             AllWidthsAgree(x, (kernels, z, y) => kernels.Exp(z, y), PortableMath.Exp);
-            AllWidthsAgree(x, (kernels, y, delta) =>
-            {
-                Array.Fill(delta, 3);
-                kernels.MultiplyByDerivative(activation, y, delta);
-            }, y => 3 * activation.Derivative(y));
+            AllWidthsAgree(
+                x,
+                (kernels, y, delta) =>
+                {
+                    Array.Fill(delta, 3);
+                    kernels.MultiplyByDerivative(activation, y, delta);
+                },
+                y => 3 * activation.Derivative(y)
+            );
         }
     }
 
@@ -75,8 +108,8 @@ public class ActivationTests
     [InlineData(Activation.Identity, 0.7, 1)]
     [InlineData(Activation.Relu, 0.7, 1)]
     [InlineData(Activation.Relu, -0.7, 0)]
-    [InlineData(Activation.Tanh, 0.7, 0.6347395899824586)]       // 1/cosh²(0.7)
-    [InlineData(Activation.Logistic, 0.7, 0.2217128732931089)]  // 1/(4·cosh²(0.35))
+    [InlineData(Activation.Tanh, 0.7, 0.6347395899824586)] // 1/cosh²(0.7)
+    [InlineData(Activation.Logistic, 0.7, 0.2217128732931089)] // 1/(4·cosh²(0.35))
     public void TheSlopeIsTheDerivative(Activation activation, double z, double slope)
     {
         double[] y = [z];
@@ -86,14 +119,21 @@ public class ActivationTests
         Assert.Equal(3 * slope, delta[0], 1e-15);
     }
 
-    private static void AllWidthsAgree(double[] x, Action<VectorKernels, double[], double[]> compute, Func<double, double> alone)
+    private static void AllWidthsAgree(
+        double[] x,
+        Action<VectorKernels, double[], double[]> compute,
+        Func<double, double> alone
+    )
     {
         foreach (var kernels in Kernels.Supported)
         {
             var y = new double[x.Length];
             compute(kernels, x, y);
             for (var i = 0; i < x.Length; i++)
-                Assert.True(Bits(alone(x[i])) == Bits(y[i]), $"{kernels.Bits} bits, place {i} of {x.Length}: {x[i]:R} gives {y[i]:R}, alone {alone(x[i]):R}");
+                Assert.True(
+                    Bits(alone(x[i])) == Bits(y[i]),
+                    $"{kernels.Bits} bits, place {i} of {x.Length}: {x[i]:R} gives {y[i]:R}, alone {alone(x[i]):R}"
+                );
         }
     }
 

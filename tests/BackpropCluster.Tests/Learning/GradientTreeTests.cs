@@ -5,7 +5,16 @@ namespace BackpropCluster.Tests.Learning;
 public class GradientTreeTests
 {
     // 1 + 2⁻⁵³ rounds back to 1 and 1 + (2⁻⁵³ + 2⁻⁵³) does not, so another shape of the tree has another sum.
-    private static readonly double[] Actors = [1, 1.1102230246251565e-16, 1.1102230246251565e-16, 1.1102230246251565e-16, -1, 0.1, 0.7];
+    private static readonly double[] Actors =
+    [
+        1,
+        1.1102230246251565e-16,
+        1.1102230246251565e-16,
+        1.1102230246251565e-16,
+        -1,
+        0.1,
+        0.7,
+    ];
 
     [Theory]
     [InlineData(1)]
@@ -31,5 +40,8 @@ public class GradientTreeTests
 
     [Fact]
     public void AChainWouldEndInOtherBits() =>
-        Assert.NotEqual(Actors[..4].Aggregate(0.0, (sum, x) => sum + x), GradientTree.Sum([.. Actors[..4].Select(x => new[] { x })])[0]);
+        Assert.NotEqual(
+            Actors[..4].Aggregate(0.0, (sum, x) => sum + x),
+            GradientTree.Sum([.. Actors[..4].Select(x => new[] { x })])[0]
+        );
 }

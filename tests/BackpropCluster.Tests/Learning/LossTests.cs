@@ -18,7 +18,7 @@ public class LossTests
 
     [Theory]
     [InlineData(new[] { 0.1, 0.7, 0.2 }, new[] { 0.0, 1, 0 }, true)]
-    [InlineData(new[] { 0.7, 0.7, 0.2 }, new[] { 0.0, 1, 0 }, false)]  // the first among equals
+    [InlineData(new[] { 0.7, 0.7, 0.2 }, new[] { 0.0, 1, 0 }, false)] // the first among equals
     [InlineData(new[] { 0.5 }, new[] { 1.0 }, true)]
     [InlineData(new[] { 0.49 }, new[] { 1.0 }, false)]
     [InlineData(new[] { 0.49 }, new[] { 0.0 }, true)]

@@ -2,8 +2,10 @@ using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Tests.Learning;
 
-/// <summary>Normal(u) against Python 3.11's <c>statistics.NormalDist().inv_cdf((k + 0.5) * 2.0**-52)</c>, which is algorithm AS 241 as well.</summary>
-/// <remarks>The far tails are one address in 10¹¹. Philox is a bijection, so the address that holds a wanted number is found by running it backward.</remarks>
+/// <summary>Normal(u) against Python 3.11's <c>statistics.NormalDist().inv_cdf((k + 0.5) * 2.0**-52)</c>, which is
+/// algorithm AS 241 as well.</summary>
+/// <remarks>The far tails are one address in 10¹¹. Philox is a bijection, so the address that holds a wanted number is
+/// found by running it backward.</remarks>
 public class NormalQuantileTests
 {
     private const ulong Seed = 2024;
@@ -58,7 +60,8 @@ public class NormalQuantileTests
     private static uint Inverse(uint a)
     {
         var x = a;
-        for (var i = 0; i < 5; i++) x *= 2 - a * x;
+        for (var i = 0; i < 5; i++)
+            x *= 2 - a * x;
         return x;
     }
 }

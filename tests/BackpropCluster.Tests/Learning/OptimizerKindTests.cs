@@ -11,5 +11,6 @@ public sealed class OptimizerKindTests
     public void AnUnknownKindHasNoState() => Assert.Throws<InvalidOperationException>(() => Unknown.StateSize);
 
     [Fact]
-    public void AnUnknownKindHasNoStep() => Assert.Throws<InvalidOperationException>(() => new OptimizerStep(Unknown, 1).Apply(1, 1, new double[2]));
+    public void AnUnknownKindHasNoStep() =>
+        Assert.Throws<InvalidOperationException>(() => new OptimizerStep(Unknown, 1).Apply(1, 1, new double[2]));
 }

@@ -15,12 +15,18 @@ public class PortableMathTests
     {
         var points = Points(function);
         Assert.True(points.Count > 100, $"the table holds {points.Count} points of {function}");
-        Assert.All(points, point =>
-        {
-            var actual = Compute(function, point.X);
-            var distance = Math.Abs(Ordinal(actual) - Ordinal(point.Expected));
-            Assert.True(distance <= doublesAway, $"{function}({point.X:R}) = {actual:R} is {distance} doubles away from {point.Expected:R}");
-        });
+        Assert.All(
+            points,
+            point =>
+            {
+                var actual = Compute(function, point.X);
+                var distance = Math.Abs(Ordinal(actual) - Ordinal(point.Expected));
+                Assert.True(
+                    distance <= doublesAway,
+                    $"{function}({point.X:R}) = {actual:R} is {distance} doubles away from {point.Expected:R}"
+                );
+            }
+        );
     }
 
     [Theory]
@@ -48,7 +54,8 @@ public class PortableMathTests
     [InlineData(double.NegativeInfinity, double.NaN)]
     [InlineData(double.PositiveInfinity, double.PositiveInfinity)]
     [InlineData(1.0, 0.0)]
-    public void TheEdgesOfTheLogarithmAreThoseOfTheLimits(double x, double log) => AssertSameBits(log, PortableMath.Log(x));
+    public void TheEdgesOfTheLogarithmAreThoseOfTheLimits(double x, double log) =>
+        AssertSameBits(log, PortableMath.Log(x));
 
     [Fact]
     public void ANegativeZeroKeepsItsSignWhereTheFunctionIsOdd()
@@ -62,32 +69,41 @@ public class PortableMathTests
     [Fact]
     public void TanhNearZeroLosesNoDigits()
     {
-        // tanh x = x − x³/3 + …: below 1e-9 the cubic term is under half a unit in the last place, so the result is x itself.
+        // tanh x = x − x³/3 + …: below 1e-9 the cubic term is under half a unit in the last place, so the result is x
+        // itself.
         for (var exponent = -1074; exponent <= -30; exponent++)
             foreach (var m in (double[])[1, 1.25, 1.7])
             {
                 var x = Math.ScaleB(m, exponent);
-                Assert.True(Math.Abs(Ordinal(PortableMath.Tanh(x)) - Ordinal(x)) <= 2, $"tanh({x:R}) = {PortableMath.Tanh(x):R}");
+                Assert.True(
+                    Math.Abs(Ordinal(PortableMath.Tanh(x)) - Ordinal(x)) <= 2,
+                    $"tanh({x:R}) = {PortableMath.Tanh(x):R}"
+                );
                 AssertSameBits(-PortableMath.Tanh(x), PortableMath.Tanh(-x));
             }
     }
 
-    private static double Compute(string function, double x) => function switch
-    {
-        "exp" => PortableMath.Exp(x),
-        "logistic" => PortableMath.Logistic(x),
-        "tanh" => PortableMath.Tanh(x),
-        _ => PortableMath.Log(x),
-    };
+    private static double Compute(string function, double x) =>
+        function switch
+        {
+            "exp" => PortableMath.Exp(x),
+            "logistic" => PortableMath.Logistic(x),
+            "tanh" => PortableMath.Tanh(x),
+            _ => PortableMath.Log(x),
+        };
 
     private static List<(double X, double Expected)> Points(string function)
     {
         using var stream = typeof(PortableMathTests).Assembly.GetManifestResourceStream("exact.txt")!;
         using var text = new StreamReader(stream);
-        return [.. text.ReadToEnd().Split('\n')
-            .Select(line => line.Split(' '))
-            .Where(fields => fields[0] == function)
-            .Select(fields => (Number(fields[1]), Number(fields[2])))];
+        return
+        [
+            .. text.ReadToEnd()
+                .Split('\n')
+                .Select(line => line.Split(' '))
+                .Where(fields => fields[0] == function)
+                .Select(fields => (Number(fields[1]), Number(fields[2]))),
+        ];
     }
 
     private static double Number(string hexadecimal) =>
@@ -102,7 +118,9 @@ public class PortableMathTests
 
     private static void AssertSameBits(double expected, double actual)
     {
-        if (double.IsNaN(expected)) Assert.True(double.IsNaN(actual), $"{actual:R} instead of NaN");
-        else Assert.Equal(BitConverter.DoubleToInt64Bits(expected), BitConverter.DoubleToInt64Bits(actual));
+        if (double.IsNaN(expected))
+            Assert.True(double.IsNaN(actual), $"{actual:R} instead of NaN");
+        else
+            Assert.Equal(BitConverter.DoubleToInt64Bits(expected), BitConverter.DoubleToInt64Bits(actual));
     }
 }

@@ -4,15 +4,16 @@ using CsCheck;
 
 namespace BackpropCluster.Tests.Learning;
 
-/// <summary>The product of every register width that this processor has against three plain loops of fused multiply-adds, bit for bit.</summary>
+/// <summary>The product of every register width that this processor has against three plain loops of fused
+/// multiply-adds, bit for bit.</summary>
 public class ProductTests
 {
     private static readonly Gen<int> Size = Gen.Int[0, 20];
 
     [Fact]
     public void EveryShapeEqualsThePlainLoops() =>
-        Gen.Select(Size, Size, Size, Gen.Bool, Gen.Bool).Sample((m, k, n, transposed, starts) =>
-            Matches(m, k, n, transposed, starts), iter: 3000);
+        Gen.Select(Size, Size, Size, Gen.Bool, Gen.Bool)
+            .Sample((m, k, n, transposed, starts) => Matches(m, k, n, transposed, starts), iter: 3000);
 
     // Not left to chance: each size of the last panel and of the rows left over, with an empty sum and without.
     [Theory]
@@ -22,15 +23,16 @@ public class ProductTests
     public void EveryWidthAndHeightEqualsThePlainLoops(int k)
     {
         for (var m = 0; m <= 20; m++)
-            for (var n = 0; n <= 50; n++)
-                Assert.True(Matches(m, k, n, transposed: m % 2 == 0, starts: n % 2 == 0), $"{m}×{k} · {k}×{n}");
+        for (var n = 0; n <= 50; n++)
+            Assert.True(Matches(m, k, n, transposed: m % 2 == 0, starts: n % 2 == 0), $"{m}×{k} · {k}×{n}");
     }
 
     [Fact]
     public void EveryWidthThatEveryProcessorHasIsAmongTheTested() =>
         Assert.Superset(new HashSet<int> { 128, 64 }, Kernels.Supported.Select(kernels => kernels.Bits).ToHashSet());
 
-    // More columns than rows of a tile, so that what is beside a NaN in a register, or padded to it, is computed with it.
+    // More columns than rows of a tile, so that what is beside a NaN in a register, or padded to it, is computed with
+    // it.
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
@@ -39,24 +41,40 @@ public class ProductTests
     {
         foreach (var kernels in Kernels.Supported)
         {
-            double[] a = [.. Enumerable.Repeat(1.0, 2 * m)], b = [double.NaN, 1, double.PositiveInfinity, 1, 1, 1], c = new double[3 * m];
+            double[] a = [.. Enumerable.Repeat(1.0, 2 * m)],
+                b = [double.NaN, 1, double.PositiveInfinity, 1, 1, 1],
+                c = new double[3 * m];
             kernels.Product(a, 2, 1, b, [], c, m, 2, 3);
-            Assert.Equal(Enumerable.Repeat<double[]>([double.NaN, 2, double.PositiveInfinity], m).SelectMany(row => row), c);
+            Assert.Equal(
+                Enumerable.Repeat<double[]>([double.NaN, 2, double.PositiveInfinity], m).SelectMany(row => row),
+                c
+            );
         }
     }
 
     [Theory]
-    [InlineData(5, 6, 0, 6)]   // A one short
-    [InlineData(6, 5, 0, 6)]   // B one short
-    [InlineData(6, 7, 0, 6)]   // B one long
-    [InlineData(6, 6, 1, 6)]   // a start for one row of two
-    [InlineData(6, 6, 3, 6)]   // a start for three rows of two
-    [InlineData(6, 6, 2, 3)]   // C too short
-    [InlineData(6, 6, 2, 5)]   // C too long
+    [InlineData(5, 6, 0, 6)] // A one short
+    [InlineData(6, 5, 0, 6)] // B one short
+    [InlineData(6, 7, 0, 6)] // B one long
+    [InlineData(6, 6, 1, 6)] // a start for one row of two
+    [InlineData(6, 6, 3, 6)] // a start for three rows of two
+    [InlineData(6, 6, 2, 3)] // C too short
+    [InlineData(6, 6, 2, 5)] // C too long
     public void AWrongShapeIsRefusedWithAllShapesNamed(int a, int b, int start, int c)
     {
         var refusal = Assert.Throws<ArgumentException>(() =>
-            Kernels.Current.Product(new double[a], 3, 1, new double[b], new double[start], new double[c], m: 2, k: 3, n: 2));
+            Kernels.Current.Product(
+                new double[a],
+                3,
+                1,
+                new double[b],
+                new double[start],
+                new double[c],
+                m: 2,
+                k: 3,
+                n: 2
+            )
+        );
         Assert.Contains($"A 2×3 ({a})", refusal.Message, StringComparison.Ordinal);
         Assert.Contains($"B 3×2 ({b})", refusal.Message, StringComparison.Ordinal);
     }
@@ -90,9 +108,13 @@ public class ProductTests
             {
                 var w = new double[11 * 27];
                 w[at] = none;
-                Assert.False(kernels.ProductOfTransposed(new double[22], new double[54], new double[w.Length], 11, 2, 27, w, -1));
+                Assert.False(
+                    kernels.ProductOfTransposed(new double[22], new double[54], new double[w.Length], 11, 2, 27, w, -1)
+                );
                 w[at] = 0;
-                Assert.True(kernels.ProductOfTransposed(new double[22], new double[54], new double[w.Length], 11, 2, 27, w, -1));
+                Assert.True(
+                    kernels.ProductOfTransposed(new double[22], new double[54], new double[w.Length], 11, 2, 27, w, -1)
+                );
             }
     }
 
@@ -102,7 +124,10 @@ public class ProductTests
         for (var m = 0; m <= 50; m++)
         {
             var a = Numbers(m * 300, 1);
-            var expected = Enumerable.Range(0, m).Select(i => a.Skip(i * 300).Take(300).Aggregate(0.0, (sum, x) => sum + x)).ToArray();
+            var expected = Enumerable
+                .Range(0, m)
+                .Select(i => a.Skip(i * 300).Take(300).Aggregate(0.0, (sum, x) => sum + x))
+                .ToArray();
             Assert.True(AllEqual(expected, (kernels, c) => kernels.RowSums(a, c, m, 300)), $"{m} rows");
         }
     }
@@ -116,9 +141,9 @@ public class ProductTests
         var (a, b) = (Numbers(m * k, 1), Numbers(n * k, 2));
         var expected = new double[m * n];
         for (var i = 0; i < m; i++)
-            for (var j = 0; j < n; j++)
-                for (var l = 0; l < k; l++)
-                    expected[i * n + j] = Math.FusedMultiplyAdd(a[i * k + l], b[j * k + l], expected[i * n + j]);
+        for (var j = 0; j < n; j++)
+        for (var l = 0; l < k; l++)
+            expected[i * n + j] = Math.FusedMultiplyAdd(a[i * k + l], b[j * k + l], expected[i * n + j]);
         var w = Numbers(m * n, 4);
         var updated = expected.Zip(w, (sum, weight) => Math.FusedMultiplyAdd(-0.3, sum, weight)).ToArray();
         return AllEqual(expected, (kernels, c) => kernels.ProductOfTransposed(a, b, c, m, k, n))
@@ -131,27 +156,33 @@ public class ProductTests
         var (strideM, strideK) = transposed ? (1, m) : (k, 1);
         var expected = new double[m * n];
         for (var i = 0; i < m; i++)
-            for (var j = 0; j < n; j++)
-            {
-                var sum = starts ? start[i] : 0;
-                for (var l = 0; l < k; l++) sum = Math.FusedMultiplyAdd(a[i * strideM + l * strideK], b[l * n + j], sum);
-                expected[i * n + j] = sum;
-            }
+        for (var j = 0; j < n; j++)
+        {
+            var sum = starts ? start[i] : 0;
+            for (var l = 0; l < k; l++)
+                sum = Math.FusedMultiplyAdd(a[i * strideM + l * strideK], b[l * n + j], sum);
+            expected[i * n + j] = sum;
+        }
 
         return AllEqual(expected, (kernels, c) => kernels.Product(a, strideM, strideK, b, start, c, m, k, n));
     }
 
-    private static bool AllEqual(double[] expected, Action<VectorKernels, double[]> product) => Kernels.Supported.All(kernels =>
-    {
-        var c = Enumerable.Repeat(double.NaN, expected.Length).ToArray();
-        product(kernels, c);
-        return c.Select(BitConverter.DoubleToInt64Bits).SequenceEqual(expected.Select(BitConverter.DoubleToInt64Bits));
-    });
+    private static bool AllEqual(double[] expected, Action<VectorKernels, double[]> product) =>
+        Kernels.Supported.All(kernels =>
+        {
+            var c = Enumerable.Repeat(double.NaN, expected.Length).ToArray();
+            product(kernels, c);
+            return c.Select(BitConverter.DoubleToInt64Bits)
+                .SequenceEqual(expected.Select(BitConverter.DoubleToInt64Bits));
+        });
 
     // Over thirty powers of two, so that regrouping a sum changes its bits.
     private static double[] Numbers(int count, uint group)
     {
         var random = new CounterRandom(1, RandomPurpose.Simulation, group);
-        return [.. Enumerable.Range(0, count).Select(i => Math.ScaleB(random.Normal((ulong)i), random.Below(30, (ulong)i)))];
+        return
+        [
+            .. Enumerable.Range(0, count).Select(i => Math.ScaleB(random.Normal((ulong)i), random.Below(30, (ulong)i))),
+        ];
     }
 }

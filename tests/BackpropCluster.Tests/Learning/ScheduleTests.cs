@@ -7,18 +7,57 @@ public class ScheduleTests
 {
     [Fact]
     public void StepIsStepLr() =>
-        AssertRates(new Schedule { Kind = ScheduleKind.Step, Every = 3, Factor = 0.5 }, 0.3, 0.3, 0.3, 0.15, 0.15, 0.15, 0.075, 0.075);
+        AssertRates(
+            new Schedule
+            {
+                Kind = ScheduleKind.Step,
+                Every = 3,
+                Factor = 0.5,
+            },
+            0.3,
+            0.3,
+            0.3,
+            0.15,
+            0.15,
+            0.15,
+            0.075,
+            0.075
+        );
 
     [Fact]
-    public void CosineIsCosineAnnealingLrAndStaysAtItsFinalRate() => AssertRates(
-        new Schedule { Kind = ScheduleKind.Cosine, Over = 10, Final = 0.01 },
-        0.3, 0.29290319486279726, 0.27230746418436735, 0.24022886158240858, 0.19980746418436734, 0.15499999999999997, 0.11019253581563261, 0.0697711384175914,
-        0.03769253581563263, 0.017096805137202735, 0.01, 0.01, 0.01);
+    public void CosineIsCosineAnnealingLrAndStaysAtItsFinalRate() =>
+        AssertRates(
+            new Schedule
+            {
+                Kind = ScheduleKind.Cosine,
+                Over = 10,
+                Final = 0.01,
+            },
+            0.3,
+            0.29290319486279726,
+            0.27230746418436735,
+            0.24022886158240858,
+            0.19980746418436734,
+            0.15499999999999997,
+            0.11019253581563261,
+            0.0697711384175914,
+            0.03769253581563263,
+            0.017096805137202735,
+            0.01,
+            0.01,
+            0.01
+        );
 
     [Fact]
     public void WarmUpGrowsInEqualPartsAndTheDecayBeginsAfterIt()
     {
-        var step = new Schedule { Kind = ScheduleKind.Step, WarmUp = 4, Every = 2, Factor = 0.1 };
+        var step = new Schedule
+        {
+            Kind = ScheduleKind.Step,
+            WarmUp = 4,
+            Every = 2,
+            Factor = 0.1,
+        };
         AssertRates(step, 0.075, 0.15, 0.225, 0.3, 0.3, 0.3, 0.03, 0.03, 0.003);
         AssertRates(Schedule.Constant with { WarmUp = 2 }, 0.15, 0.3, 0.3, 0.3);
     }
@@ -52,6 +91,7 @@ public class ScheduleTests
 
     private static void AssertRates(Schedule schedule, params double[] rates)
     {
-        for (var i = 0; i < rates.Length; i++) Assert.Equal(rates[i], schedule.RateAt(0.3, i + 1), 1e-15);
+        for (var i = 0; i < rates.Length; i++)
+            Assert.Equal(rates[i], schedule.RateAt(0.3, i + 1), 1e-15);
     }
 }

@@ -4,7 +4,8 @@ namespace BackpropCluster.Tests.Learning;
 
 public class WeightInitTests
 {
-    // 100 × 80 weights. Variances as their papers give them; the estimate's standard deviation is at most √(2/8000) = 1.6 % of it.
+    // 100 × 80 weights. Variances as their papers give them; the estimate's standard deviation is at most √(2/8000) =
+    // 1.6 % of it.
     [Theory]
     [InlineData(WeightInit.HeNormal, 2.0 / 80)]
     [InlineData(WeightInit.HeUniform, 2.0 / 80)]
@@ -18,7 +19,7 @@ public class WeightInitTests
     }
 
     [Theory]
-    [InlineData(WeightInit.HeUniform, 0.27386127875258304)]    // √(6/80)
+    [InlineData(WeightInit.HeUniform, 0.27386127875258304)] // √(6/80)
     [InlineData(WeightInit.GlorotUniform, 0.18257418583505536)] // √(6/180)
     public void TheUniformOnesStayWithinTheirBounds(WeightInit init, double bound)
     {
@@ -42,8 +43,8 @@ public class WeightInitTests
         {
             var below = new DenseShard(spec, features: 7, layer: 1, first, units: Math.Min(4, 13 - first));
             for (var o = 0; o < 11; o++)
-                for (var h = 0; h < below.Units; h++)
-                    Assert.Equal(above.Weights.Values[o * 13 + first + h], below.Outgoing.Values[o * below.Units + h]);
+            for (var h = 0; h < below.Units; h++)
+                Assert.Equal(above.Weights.Values[o * 13 + first + h], below.Outgoing.Values[o * below.Units + h]);
         }
     }
 
@@ -51,12 +52,22 @@ public class WeightInitTests
     [Fact]
     public void TheTutorialsOwnNumbersAreItsOwn()
     {
-        double[] w = [.. from layer in (int[])[1, 2] from o in (int[])[0, 1] from i in (int[])[0, 1] select WeightInit.Mazur.Weight(0, layer, 2, 2, o, i)];
+        double[] w =
+        [
+            .. from layer in (int[])[1, 2]
+            from o in (int[])[0, 1]
+            from i in (int[])[0, 1]
+            select WeightInit.Mazur.Weight(0, layer, 2, 2, o, i),
+        ];
         Assert.Equal([.15, .20, .25, .30, .40, .45, .50, .55], w);
         Assert.Equal([.35, .60], [WeightInit.Mazur.Bias(1), WeightInit.Mazur.Bias(2)]);
         Assert.Equal(0, WeightInit.HeNormal.Bias(1));
     }
 
     private static double[] Weights(WeightInit init, ulong seed) =>
-        [.. from o in Enumerable.Range(0, 100) from i in Enumerable.Range(0, 80) select init.Weight(seed, 1, 100, 80, o, i)];
+        [
+            .. from o in Enumerable.Range(0, 100)
+            from i in Enumerable.Range(0, 80)
+            select init.Weight(seed, 1, 100, 80, o, i),
+        ];
 }

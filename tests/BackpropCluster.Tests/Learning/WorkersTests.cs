@@ -17,7 +17,21 @@ public class WorkersTests
         Data = new DataSpec { Source = DataSource.Digits, Batch = Rows },
         Model = new ModelSpec
         {
-            Layers = [new() { Units = 203, Activation = Activation.Tanh, Init = WeightInit.GlorotUniform }, new() { Units = 190, Activation = Activation.Identity, Init = WeightInit.GlorotUniform }],
+            Layers =
+            [
+                new()
+                {
+                    Units = 203,
+                    Activation = Activation.Tanh,
+                    Init = WeightInit.GlorotUniform,
+                },
+                new()
+                {
+                    Units = 190,
+                    Activation = Activation.Identity,
+                    Init = WeightInit.GlorotUniform,
+                },
+            ],
             Loss = LossKind.HalfSquaredError,
         },
         Optimizer = new OptimizerSpec { LearningRate = 0.1 },
@@ -30,14 +44,27 @@ public class WorkersTests
         var cut = new LastPieceFirst(3);
         var (whole, pieces) = (Step(OneWorker.Instance), Step(cut));
         Assert.Equal(4, cut.Runs);
-        for (var i = 0; i < whole.Length; i++) Assert.Equal(whole[i].Select(BitConverter.DoubleToInt64Bits), pieces[i].Select(BitConverter.DoubleToInt64Bits));
+        for (var i = 0; i < whole.Length; i++)
+            Assert.Equal(
+                whole[i].Select(BitConverter.DoubleToInt64Bits),
+                pieces[i].Select(BitConverter.DoubleToInt64Bits)
+            );
     }
 
     /// <summary>A schedule may end at 0: the weights stay, and are not taken for gradients.</summary>
     [Fact]
     public void ARateOfZeroLeavesTheWeights()
     {
-        var shard = new DenseShard(Spec with { Optimizer = new OptimizerSpec { LearningRate = 0 } }, features: 3, layer: 1, first: 0, units: 5);
+        var shard = new DenseShard(
+            Spec with
+            {
+                Optimizer = new OptimizerSpec { LearningRate = 0 },
+            },
+            features: 3,
+            layer: 1,
+            first: 0,
+            units: 5
+        );
         Assert.True(shard.PrepareWeights([1, 2, 3], [1, 2, 3, 4, 5], 1, 1));
         Assert.Equal(shard.Weights.Values, shard.Weights.Pending);
     }
@@ -58,11 +85,17 @@ public class WorkersTests
     public void WhatAPieceThrowsComesToTheOneThatAsked()
     {
         var ran = 0;
-        var thrown = Assert.Throws<InvalidOperationException>(() => new PoolWorkers(2).Run(5, piece =>
-        {
-            Interlocked.Increment(ref ran);
-            if (piece == 3) throw new InvalidOperationException("piece 3");
-        }));
+        var thrown = Assert.Throws<InvalidOperationException>(() =>
+            new PoolWorkers(2).Run(
+                5,
+                piece =>
+                {
+                    Interlocked.Increment(ref ran);
+                    if (piece == 3)
+                        throw new InvalidOperationException("piece 3");
+                }
+            )
+        );
         Assert.Equal("piece 3", thrown.Message);
         Assert.Equal(5, ran);
     }
@@ -72,7 +105,10 @@ public class WorkersTests
         var shard = new DenseShard(Spec, features: 310, layer: 1, first: 0, units: 203, workers: workers);
         // All different, or a piece that took another's biases would not be found.
         Numbers(203, 3).CopyTo(shard.Biases.Values, 0);
-        double[] x = Numbers(310 * Rows, 1), above = Numbers(190 * Rows, 2), z = new double[203 * Rows], s = new double[203 * Rows];
+        double[] x = Numbers(310 * Rows, 1),
+            above = Numbers(190 * Rows, 2),
+            z = new double[203 * Rows],
+            s = new double[203 * Rows];
         shard.PreActivations(x, Rows, z);
         double[] y = [.. z];
         shard.Activate(y);
@@ -101,7 +137,8 @@ public class WorkersTests
         {
             Runs++;
             Assert.Equal(free, pieces);
-            for (var piece = pieces - 1; piece >= 0; piece--) work(piece);
+            for (var piece = pieces - 1; piece >= 0; piece--)
+                work(piece);
         }
     }
 }

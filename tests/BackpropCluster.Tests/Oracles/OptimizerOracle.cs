@@ -7,7 +7,8 @@ using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Tests;
 
-/// <summary>A training that PyTorch 1.13 carried out in float64 (optimizers.json, embedded; its note says how numbers were made).</summary>
+/// <summary>A training that PyTorch 1.13 carried out in float64 (optimizers.json, embedded; its note says how numbers
+/// were made).</summary>
 public sealed class OptimizerOracle
 {
     private readonly JsonElement json;
@@ -25,63 +26,122 @@ public sealed class OptimizerOracle
 
     private bool HasClasses => json.GetProperty("loss").GetString() == "cross_entropy";
 
-    public static IReadOnlyList<OptimizerOracle> Cases() => [.. Read("optimizers.json"), .. Read("optimizers-more.json")];
+    public static IReadOnlyList<OptimizerOracle> Cases() =>
+        [.. Read("optimizers.json"), .. Read("optimizers-more.json")];
 
     /// <summary>The run to its last mark; every step is traced.</summary>
     public RunSpec Spec()
     {
         var (batch, steps) = (json.GetProperty("batch").GetInt32(), json.GetProperty("steps").GetInt32());
-        Activation[] activations = [.. json.GetProperty("activations").EnumerateArray().Select(a => Enum.Parse<Activation>(a.GetString()!, ignoreCase: true))];
+        Activation[] activations =
+        [
+            .. json.GetProperty("activations")
+                .EnumerateArray()
+                .Select(a => Enum.Parse<Activation>(a.GetString()!, ignoreCase: true)),
+        ];
         var layers = ImmutableArray.CreateBuilder<LayerSpec>();
         var k = 0;
         for (var l = 0; l < activations.Length; l++)
         {
             // Initial value number k over all parameters: 0.5·sin(1.7k + 0.3).
-            ImmutableArray<double> Next(int count) => [.. Enumerable.Range(0, count).Select(_ => 0.5 * Math.Sin(1.7 * k++ + 0.3))];
-            layers.Add(new LayerSpec { Units = Sizes[l + 1], Activation = activations[l], Given = new GivenParameters(Next(Sizes[l] * Sizes[l + 1]), Next(Sizes[l + 1])) });
+            ImmutableArray<double> Next(int count) =>
+                [.. Enumerable.Range(0, count).Select(_ => 0.5 * Math.Sin(1.7 * k++ + 0.3))];
+            layers.Add(
+                new LayerSpec
+                {
+                    Units = Sizes[l + 1],
+                    Activation = activations[l],
+                    Given = new GivenParameters(Next(Sizes[l] * Sizes[l + 1]), Next(Sizes[l + 1])),
+                }
+            );
         }
 
         return new RunSpec
         {
             Name = Name.Replace(' ', '-'),
             Seed = 1,
-            Data = new DataSpec { Source = DataSource.Iris, Batch = batch, Shuffle = false },
-            Model = new ModelSpec { Layers = layers.ToImmutable(), Loss = Enum.Parse<LossKind>(json.GetProperty("loss").GetString()!.Replace("_", "", StringComparison.Ordinal), ignoreCase: true) },
+            Data = new DataSpec
+            {
+                Source = DataSource.Iris,
+                Batch = batch,
+                Shuffle = false,
+            },
+            Model = new ModelSpec
+            {
+                Layers = layers.ToImmutable(),
+                Loss = Enum.Parse<LossKind>(
+                    json.GetProperty("loss").GetString()!.Replace("_", "", StringComparison.Ordinal),
+                    ignoreCase: true
+                ),
+            },
             Optimizer = Optimizer(),
             Training = new TrainingSpec { Epochs = steps * batch / Rows },
             Trace = new TraceSpec(steps, 0),
         };
     }
 
-    /// <summary>x[r][c] = cos(0.9·(r·inputs + c) + 0.25); class (3r + 1) mod outputs; real target 0.5 + 0.4·sin(r + 2c + 0.25).</summary>
+    /// <summary>x[r][c] = cos(0.9·(r·inputs + c) + 0.25); class (3r + 1) mod outputs; real target 0.5 + 0.4·sin(r + 2c
+    /// + 0.25).</summary>
     public Table Table()
     {
         var (inputs, outputs) = (Sizes[0], Sizes[^1]);
         double[] x = [.. Enumerable.Range(0, Rows * inputs).Select(k => Math.Cos(0.9 * k + 0.25))];
         return HasClasses
-            ? Core.Data.Table.OfClasses(inputs, x, [.. Enumerable.Range(0, Rows).Select(r => (3 * r + 1) % outputs)], outputs)
-            : Core.Data.Table.OfTargets(inputs, x, outputs, [.. Enumerable.Range(0, Rows * outputs).Select(k => 0.5 + 0.4 * Math.Sin(k / outputs + 2 * (k % outputs) + 0.25))]);
+            ? Core.Data.Table.OfClasses(
+                inputs,
+                x,
+                [.. Enumerable.Range(0, Rows).Select(r => (3 * r + 1) % outputs)],
+                outputs
+            )
+            : Core.Data.Table.OfTargets(
+                inputs,
+                x,
+                outputs,
+                [
+                    .. Enumerable
+                        .Range(0, Rows * outputs)
+                        .Select(k => 0.5 + 0.4 * Math.Sin(k / outputs + 2 * (k % outputs) + 0.25)),
+                ]
+            );
     }
 
     /// <summary>All parameters, in order W1, b1, W2, …, before the step of this mark.</summary>
     public double[] Parameters(int mark) =>
-        [.. json.GetProperty("trajectory").GetProperty(mark.ToString(CultureInfo.InvariantCulture)).GetProperty("parameters").EnumerateArray().SelectMany(a => a.EnumerateArray().Select(v => v.GetDouble()))];
+        [
+            .. json.GetProperty("trajectory")
+                .GetProperty(mark.ToString(CultureInfo.InvariantCulture))
+                .GetProperty("parameters")
+                .EnumerateArray()
+                .SelectMany(a => a.EnumerateArray().Select(v => v.GetDouble())),
+        ];
 
     /// <summary>The loss of the step of this mark, before its update.</summary>
     public double Loss(int mark) =>
-        json.GetProperty("trajectory").GetProperty(mark.ToString(CultureInfo.InvariantCulture)).GetProperty("loss").GetDouble();
+        json.GetProperty("trajectory")
+            .GetProperty(mark.ToString(CultureInfo.InvariantCulture))
+            .GetProperty("loss")
+            .GetDouble();
 
     private static IEnumerable<OptimizerOracle> Read(string name)
     {
-        using var stream = typeof(OptimizerOracle).Assembly.GetManifestResourceStream(name)
+        using var stream =
+            typeof(OptimizerOracle).Assembly.GetManifestResourceStream(name)
             ?? throw new InvalidOperationException($"{name} is not embedded in the test assembly");
-        return [.. JsonDocument.Parse(stream).RootElement.GetProperty("cases").EnumerateArray().Select(c => new OptimizerOracle(c))];
+        return
+        [
+            .. JsonDocument
+                .Parse(stream)
+                .RootElement.GetProperty("cases")
+                .EnumerateArray()
+                .Select(c => new OptimizerOracle(c)),
+        ];
     }
 
     private OptimizerSpec Optimizer()
     {
         var hyper = json.GetProperty("hyper");
-        double Get(string name, double standard) => hyper.TryGetProperty(name, out var value) ? value.GetDouble() : standard;
+        double Get(string name, double standard) =>
+            hyper.TryGetProperty(name, out var value) ? value.GetDouble() : standard;
         var kind = Enum.Parse<OptimizerKind>(json.GetProperty("optimizer").GetString()!, ignoreCase: true);
         var standard = OptimizerSpec.Defaults(kind, Get("lr", double.NaN));
         return standard with

@@ -14,13 +14,18 @@ internal sealed class CoordinatorHarness
     private readonly MemoryStore store;
 
     private CoordinatorHarness(
-        RunSpec spec, ImmutableArray<string> silos, CheckpointRule? checkpoints = null, string? own = null,
-        MemoryStore? store = null)
+        RunSpec spec,
+        ImmutableArray<string> silos,
+        CheckpointRule? checkpoints = null,
+        string? own = null,
+        MemoryStore? store = null
+    )
     {
         this.store = store ?? new TrustingStore();
         var data = Runs.BuiltIn(spec);
         Plan = Runs.Plan(spec, data, Granularity.Neuron);
-        if (checkpoints is not null) Plan = Plan with { Checkpoints = checkpoints };
+        if (checkpoints is not null)
+            Plan = Plan with { Checkpoints = checkpoints };
         Coordinator = new CoordinatorActor(Plan, term: 0, own ?? silos[0], silos, Deadline);
         Outbox.Store = message => this.store.Receive(message, new StoreAnswers(Coordinator, Outbox));
         Coordinator.Start(Outbox);
@@ -36,10 +41,16 @@ internal sealed class CoordinatorHarness
     public static CoordinatorHarness Started(int rounds = 2, params ImmutableArray<string> silos) =>
         new(Runs.Mazur(rounds, UpdateOrder.AfterBackward), silos.IsDefaultOrEmpty ? ["a", "b", "c"] : silos);
 
-    /// <summary>The tutorial, saved at each step, led from a silo that need not be one of those that may hold parts.</summary>
+    /// <summary>The tutorial, saved at each step, led from a silo that need not be one of those that may hold
+    /// parts.</summary>
     public static CoordinatorHarness From(string own, params ImmutableArray<string> silos)
     {
-        var run = new CoordinatorHarness(Runs.Mazur(10, UpdateOrder.AfterBackward), silos, new CheckpointRule(1, TimeSpan.Zero), own);
+        var run = new CoordinatorHarness(
+            Runs.Mazur(10, UpdateOrder.AfterBackward),
+            silos,
+            new CheckpointRule(1, TimeSpan.Zero),
+            own
+        );
         run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
         return run;
     }
@@ -53,7 +64,8 @@ internal sealed class CoordinatorHarness
     {
         var run = Started(rounds);
         run.AnswerRestored();
-        for (var step = 1; step <= steps; step++) run.CompleteStep(step);
+        for (var step = 1; step <= steps; step++)
+            run.CompleteStep(step);
         run.Outbox.Sent.Clear();
         return run;
     }
@@ -61,14 +73,19 @@ internal sealed class CoordinatorHarness
     /// <summary>The tutorial, saved at each step, with the first one committed: its parts are asked to save.</summary>
     public static CoordinatorHarness Saving()
     {
-        var run = new CoordinatorHarness(Runs.Mazur(10, UpdateOrder.AfterBackward), ["a"], new CheckpointRule(1, TimeSpan.Zero));
+        var run = new CoordinatorHarness(
+            Runs.Mazur(10, UpdateOrder.AfterBackward),
+            ["a"],
+            new CheckpointRule(1, TimeSpan.Zero)
+        );
         run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
         run.AnswerRestored();
         run.CompleteStep(1);
         return run;
     }
 
-    /// <summary>Four flowers of iris held out and the rest one batch: an epoch is one step and ends with an evaluation.</summary>
+    /// <summary>Four flowers of iris held out and the rest one batch: an epoch is one step and ends with an
+    /// evaluation.</summary>
     public static CoordinatorHarness EvaluatingEachEpoch(int epochs)
     {
         var spec = Runs.Uneven(batch: 146, epochs: epochs);
@@ -77,23 +94,28 @@ internal sealed class CoordinatorHarness
         return run;
     }
 
-    public MessageKey Key(int step, Phase phase, ActorId from) => new(Plan.Fingerprint, Coordinator.Term, step, phase, 0, from, default);
+    public MessageKey Key(int step, Phase phase, ActorId from) =>
+        new(Plan.Fingerprint, Coordinator.Term, step, phase, 0, from, default);
 
     public void Receive(Message message) => Coordinator.Receive(message, Outbox);
 
     public void AnswerRestored()
     {
-        foreach (var part in Plan.Actors) Receive(new Restored(Key(1, Phase.Forward, part)));
+        foreach (var part in Plan.Actors)
+            Receive(new Restored(Key(1, Phase.Forward, part)));
     }
 
     public void AnswerReady(int step)
     {
-        foreach (var part in Plan.Actors.Where(p => p.Kind == ActorRole.Shard)) Receive(new Ready(Key(step, Phase.Backward, part)));
+        foreach (var part in Plan.Actors.Where(p => p.Kind == ActorRole.Shard))
+            Receive(new Ready(Key(step, Phase.Backward, part)));
     }
 
-    public void ReportLoss(int step, double loss) => Receive(new Report(Key(step, Phase.Forward, ActorId.Loss), new BatchMetrics(loss, null, 1)));
+    public void ReportLoss(int step, double loss) =>
+        Receive(new Report(Key(step, Phase.Forward, ActorId.Loss), new BatchMetrics(loss, null, 1)));
 
-    public void ReportEvaluation(int version, double loss) => Receive(new Report(Key(version, Phase.Evaluate, ActorId.Loss), new BatchMetrics(loss, null, 1)));
+    public void ReportEvaluation(int version, double loss) =>
+        Receive(new Report(Key(version, Phase.Evaluate, ActorId.Loss), new BatchMetrics(loss, null, 1)));
 
     /// <summary>Every shard says that its part of a version is written.</summary>
     public void AnswerSaved(int version)

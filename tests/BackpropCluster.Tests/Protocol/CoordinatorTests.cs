@@ -63,7 +63,8 @@ public class CoordinatorTests
     {
         var run = CoordinatorHarness.After(steps: 0);
         run.ReportLoss(1, 0.5);
-        for (var i = 0; i < run.Plan.ShardCount; i++) run.Receive(new Ready(run.Key(1, Phase.Backward, ActorId.Shard(1, 0))));
+        for (var i = 0; i < run.Plan.ShardCount; i++)
+            run.Receive(new Ready(run.Key(1, Phase.Backward, ActorId.Shard(1, 0))));
         run.Outbox.AssertSilent();
         Assert.Equal(0, run.Coordinator.CommittedSteps);
     }
@@ -75,7 +76,8 @@ public class CoordinatorTests
         run.ReportLoss(2, 0.5);
         run.AnswerReady(1);
         run.AnswerReady(3);
-        for (var i = 0; i < 4; i++) run.Receive(new Ready(run.Key(2, Phase.Backward, ActorId.Shard(3, i))));
+        for (var i = 0; i < 4; i++)
+            run.Receive(new Ready(run.Key(2, Phase.Backward, ActorId.Shard(3, i))));
         run.Outbox.AssertSilent();
         Assert.Equal(1, run.Coordinator.CommittedSteps);
     }
@@ -112,7 +114,10 @@ public class CoordinatorTests
         run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
         run.Coordinator.Tick(TimeSpan.FromDays(1), run.Outbox);
         run.Outbox.AssertSilent();
-        Assert.Equal((RunStatus.Completed, 2, 1), (run.Coordinator.Status, run.Coordinator.CommittedSteps, run.Coordinator.Term));
+        Assert.Equal(
+            (RunStatus.Completed, 2, 1),
+            (run.Coordinator.Status, run.Coordinator.CommittedSteps, run.Coordinator.Term)
+        );
         Assert.Null(run.Coordinator.Failure);
     }
 
@@ -122,7 +127,10 @@ public class CoordinatorTests
         var run = CoordinatorHarness.After(steps: 1);
         run.Receive(new Failure(run.Key(2, Phase.Forward, ActorId.Shard(1, 0)), FailureKind.NotFinite, "a net is NaN"));
         Assert.Equal(RunStatus.Failed, run.Coordinator.Status);
-        Assert.Equal((FailureKind.NotFinite, "a net is NaN"), (run.Coordinator.Failure!.Kind, run.Coordinator.Failure.Reason));
+        Assert.Equal(
+            (FailureKind.NotFinite, "a net is NaN"),
+            (run.Coordinator.Failure!.Kind, run.Coordinator.Failure.Reason)
+        );
         run.Outbox.AssertSilent();
     }
 

@@ -3,7 +3,8 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Tests.Protocol;
 
-/// <summary>The exchange of silo a, where o1 and o2 of the tutorial's last layer stand on a and b and the hidden units on both.</summary>
+/// <summary>The exchange of silo a, where o1 and o2 of the tutorial's last layer stand on a and b and the hidden units
+/// on both.</summary>
 public class ExchangeTests
 {
     private readonly RecordingOutbox outbox = new();
@@ -16,8 +17,12 @@ public class ExchangeTests
         var spec = Runs.Mazur(100, UpdateOrder.AfterBackward);
         plan = Runs.Plan(spec, Runs.BuiltIn(spec), Granularity.Neuron) with { Placement = PlacementRule.ByShard };
         letters = new TestMessages(plan);
-        exchange.Receive(new Restore(letters.Key(1, Phase.Forward, ActorId.Coordinator), plan, Placement.Of(plan, ["a", "b"]), null), outbox);
-        foreach (var part in exchange.Actors) exchange.Receive(new Restored(letters.Key(1, Phase.Forward, part)), outbox);
+        exchange.Receive(
+            new Restore(letters.Key(1, Phase.Forward, ActorId.Coordinator), plan, Placement.Of(plan, ["a", "b"]), null),
+            outbox
+        );
+        foreach (var part in exchange.Actors)
+            exchange.Receive(new Restored(letters.Key(1, Phase.Forward, part)), outbox);
         outbox.Sent.Clear();
     }
 
@@ -85,7 +90,10 @@ public class ExchangeTests
     [Fact]
     public void TheCoordinatorHearsOneReadyForAllShardsOfTheSilo()
     {
-        var (h1, o1) = (new Ready(letters.Key(1, Phase.Backward, ActorId.Shard(1, 0))), new Ready(letters.Key(1, Phase.Backward, ActorId.Shard(2, 0))));
+        var (h1, o1) = (
+            new Ready(letters.Key(1, Phase.Backward, ActorId.Shard(1, 0))),
+            new Ready(letters.Key(1, Phase.Backward, ActorId.Shard(2, 0)))
+        );
         Receive(h1, h1);
         outbox.AssertSilent();
         Receive(o1, o1);
@@ -95,10 +103,19 @@ public class ExchangeTests
     [Fact]
     public void TheCoordinatorHearsThatTheSiloIsRestoredWhenEachPartIs()
     {
-        var restore = new Restore(letters.Key(1, Phase.Forward, ActorId.Coordinator) with { Term = 2 }, plan, Placement.Of(plan, ["a", "b"]), null);
+        var restore = new Restore(
+            letters.Key(1, Phase.Forward, ActorId.Coordinator) with
+            {
+                Term = 2,
+            },
+            plan,
+            Placement.Of(plan, ["a", "b"]),
+            null
+        );
         Receive(restore);
         Assert.Equal(Recipients.Everyone, Assert.Single(outbox.Sent).To);
-        foreach (var part in exchange.Actors.SkipLast(1)) Receive(new Restored(restore.Key with { From = part }));
+        foreach (var part in exchange.Actors.SkipLast(1))
+            Receive(new Restored(restore.Key with { From = part }));
         Assert.Single(outbox.Sent);
         Receive(new Restored(restore.Key with { From = ActorId.Loss }));
         Assert.Equal(ActorId.Exchange(0), outbox.All<Restored>().Single().Key.From);
@@ -108,7 +125,15 @@ public class ExchangeTests
     public void ASiloWithoutPartsIsRestoredAtOnce()
     {
         var empty = new Exchange("c");
-        empty.Receive(new Restore(letters.Key(1, Phase.Forward, ActorId.Coordinator), plan, Placement.Of(plan, ["a", "b", "c"]), null), outbox);
+        empty.Receive(
+            new Restore(
+                letters.Key(1, Phase.Forward, ActorId.Coordinator),
+                plan,
+                Placement.Of(plan, ["a", "b", "c"]),
+                null
+            ),
+            outbox
+        );
         Assert.Equal(ActorId.Exchange(2), outbox.Only<Restored>().Key.From);
     }
 
@@ -117,8 +142,17 @@ public class ExchangeTests
     {
         var stages = plan with { Placement = PlacementRule.ByLayer };
         var first = new Exchange("a");
-        first.Receive(new Restore(letters.Key(1, Phase.Forward, ActorId.Coordinator), stages, Placement.Of(stages, ["a", "b"]), null), outbox);
-        foreach (var part in first.Actors) first.Receive(new Restored(letters.Key(1, Phase.Forward, part)), outbox);
+        first.Receive(
+            new Restore(
+                letters.Key(1, Phase.Forward, ActorId.Coordinator),
+                stages,
+                Placement.Of(stages, ["a", "b"]),
+                null
+            ),
+            outbox
+        );
+        foreach (var part in first.Actors)
+            first.Receive(new Restored(letters.Key(1, Phase.Forward, part)), outbox);
         outbox.Sent.Clear();
         first.Receive(letters.Activation(1, TutorialSlice.H1, 0.6), outbox);
         outbox.AssertSilent();
@@ -136,6 +170,7 @@ public class ExchangeTests
 
     private void Receive(params Message[] messages)
     {
-        foreach (var message in messages) exchange.Receive(message, outbox);
+        foreach (var message in messages)
+            exchange.Receive(message, outbox);
     }
 }

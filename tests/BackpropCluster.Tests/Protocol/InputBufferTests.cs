@@ -9,9 +9,17 @@ public class InputBufferTests
     [Fact]
     public void WhateverTheOrderOfArrivalTheArraysStandByPosition()
     {
-        foreach (var order in (int[][])[[0, 1, 2], [2, 1, 0], [1, 2, 0]])
+        foreach (
+            var order in (int[][])
+                [
+                    [0, 1, 2],
+                    [2, 1, 0],
+                    [1, 2, 0],
+                ]
+        )
         {
-            foreach (var sender in order) Assert.Equal(InputOutcome.Accepted, slots.Put(sender, Array(sender)));
+            foreach (var sender in order)
+                Assert.Equal(InputOutcome.Accepted, slots.Put(sender, Array(sender)));
             Assert.Equal([0, 1, 2, 3, 100, 101, 200, 201, 202, 203, 204, 205], slots.Values);
             slots.Clear();
         }
@@ -33,7 +41,11 @@ public class InputBufferTests
     public void ReadingBeforeItIsFullIsADefect()
     {
         slots.Put(0, Array(0));
-        Assert.Contains("2 of 3 arrays missing", Assert.Throws<InvariantViolationException>(() => slots.Values).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "2 of 3 arrays missing",
+            Assert.Throws<InvariantViolationException>(() => slots.Values).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -48,8 +60,8 @@ public class InputBufferTests
     [Theory]
     [InlineData(-1, 2, 2)]
     [InlineData(3, 2, 2)]
-    [InlineData(0, 1, 2)]   // the first sender has two units
-    [InlineData(0, 2, 3)]   // the array before had two rows
+    [InlineData(0, 1, 2)] // the first sender has two units
+    [InlineData(0, 2, 3)] // the array before had two rows
     public void AnUnknownSenderOrAnotherShapeIsRefused(int sender, int units, int rows)
     {
         slots.Put(1, Array(1));
@@ -59,12 +71,19 @@ public class InputBufferTests
     [Fact]
     public void TheNextStepMayHaveAnotherNumberOfRows()
     {
-        for (var sender = 0; sender < 3; sender++) slots.Put(sender, Array(sender));
+        for (var sender = 0; sender < 3; sender++)
+            slots.Put(sender, Array(sender));
         slots.Clear();
         for (var sender = 0; sender < 3; sender++)
         {
-            var units = sender == 0 ? 2 : sender == 1 ? 1 : 3;
-            Assert.Equal(InputOutcome.Accepted, slots.Put(sender, new Payload(units, 1, [.. Enumerable.Repeat((double)sender, units)])));
+            var units =
+                sender == 0 ? 2
+                : sender == 1 ? 1
+                : 3;
+            Assert.Equal(
+                InputOutcome.Accepted,
+                slots.Put(sender, new Payload(units, 1, [.. Enumerable.Repeat((double)sender, units)]))
+            );
         }
 
         Assert.Equal(1, slots.Rows);
@@ -86,6 +105,10 @@ public class InputBufferTests
     private static Payload Array(int sender)
     {
         int[] units = [2, 1, 3];
-        return new Payload(units[sender], 2, [.. Enumerable.Range(0, units[sender] * 2).Select(i => 100.0 * sender + i)]);
+        return new Payload(
+            units[sender],
+            2,
+            [.. Enumerable.Range(0, units[sender] * 2).Select(i => 100.0 * sender + i)]
+        );
     }
 }

@@ -34,7 +34,8 @@ public class InvariantTests
         Assert.Throws<InvariantViolationException>(() => Invariants.CompleteBeforeUpdate(complete: false, 1));
     }
 
-    // The checks themselves are right; what follows shows that the machines ask them: each of these breaks a rule that only they notice.
+    // The checks themselves are right; what follows shows that the machines ask them: each of these breaks a rule that
+    // only they notice.
     [Fact]
     public void ALossThatTakesAMessageOfAnotherStepIsStopped()
     {
@@ -42,7 +43,9 @@ public class InvariantTests
         var loss = new LossOfAnotherStep(_ => Runs.BuiltIn(Plan.Spec));
         var outbox = new RecordingOutbox();
         loss.Receive(letters.Restore(), outbox);
-        Assert.Throws<InvariantViolationException>(() => loss.Receive(letters.Activation(1, ActorId.Shard(2, 0), 0.5), outbox));
+        Assert.Throws<InvariantViolationException>(() =>
+            loss.Receive(letters.Activation(1, ActorId.Shard(2, 0), 0.5), outbox)
+        );
     }
 
     [Fact]
@@ -52,7 +55,9 @@ public class InvariantTests
         var exchange = new ExchangeOfAnotherStep("a");
         var outbox = new RecordingOutbox();
         exchange.Receive(letters.Restore(), outbox);
-        Assert.Throws<InvariantViolationException>(() => exchange.Receive(letters.Activation(1, ActorId.Shard(1, 0), 0.5), outbox));
+        Assert.Throws<InvariantViolationException>(() =>
+            exchange.Receive(letters.Activation(1, ActorId.Shard(1, 0), 0.5), outbox)
+        );
     }
 
     [Fact]
@@ -72,15 +77,30 @@ public class InvariantTests
         var shard = new ShardThatCommitsAtOnce(ActorId.Shard(2, 0));
         var outbox = new RecordingOutbox();
         shard.Receive(letters.Restore(), outbox);
-        foreach (var message in (Message[])[letters.Advance(1), letters.Activation(1, ActorId.Shard(1, 0), 0.6), letters.Activation(1, ActorId.Shard(1, 1), 0.5), letters.Slopes(1)])
+        foreach (
+            var message in (Message[])
+                [
+                    letters.Advance(1),
+                    letters.Activation(1, ActorId.Shard(1, 0), 0.6),
+                    letters.Activation(1, ActorId.Shard(1, 1), 0.5),
+                    letters.Slopes(1),
+                ]
+        )
             shard.Receive(message, outbox);
         shard.CommitNow();
         Assert.Throws<InvariantViolationException>(() => shard.Receive(letters.Advance(2), outbox));
     }
 
-    private static RunPlan Plan { get; } = Runs.Mazur(10, UpdateOrder.AfterBackward) is var spec ? Runs.Plan(spec, Runs.BuiltIn(spec), Granularity.Neuron) : null!;
+    private static RunPlan Plan { get; } =
+        Runs.Mazur(10, UpdateOrder.AfterBackward) is var spec
+            ? Runs.Plan(spec, Runs.BuiltIn(spec), Granularity.Neuron)
+            : null!;
 
-    private static Message Later(Message message) => message with { Key = message.Key with { Step = message.Key.Step + 1 } };
+    private static Message Later(Message message) =>
+        message with
+        {
+            Key = message.Key with { Step = message.Key.Step + 1 },
+        };
 
     private sealed class LossOfAnotherStep(Func<RunPlan, Dataset> open) : LossActor(open)
     {
@@ -100,17 +120,33 @@ public class InvariantTests
         {
             var first = !again;
             again = true;
-            if (first) Receive(new Advance(new MessageKey(Plan.Fingerprint, Term, Version + 2, Phase.Forward, 0, ActorId.Coordinator, default)), outbox);
+            if (first)
+                Receive(
+                    new Advance(
+                        new MessageKey(
+                            Plan.Fingerprint,
+                            Term,
+                            Version + 2,
+                            Phase.Forward,
+                            0,
+                            ActorId.Coordinator,
+                            default
+                        )
+                    ),
+                    outbox
+                );
             return base.TryCommit(outbox);
         }
     }
 
-    private sealed class ShardThatCommitsAtOnce(ActorId id) : ShardActor(id, (_, from) => throw new InvalidOperationException($"{from} was never saved"))
+    private sealed class ShardThatCommitsAtOnce(ActorId id)
+        : ShardActor(id, (_, from) => throw new InvalidOperationException($"{from} was never saved"))
     {
         private DenseShard? shard;
 
         public void CommitNow() => shard!.Commit();
 
-        protected override void PreActivations(DenseShard own, InputBuffer inputs, MessageKey key, double[] z) => base.PreActivations(shard = own, inputs, key, z);
+        protected override void PreActivations(DenseShard own, InputBuffer inputs, MessageKey key, double[] z) =>
+            base.PreActivations(shard = own, inputs, key, z);
     }
 }

@@ -2,10 +2,12 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Tests.Protocol;
 
-/// <summary>A coordinator whose own silo can hold no part of the run: it may lack the data. It knows its silo by name.</summary>
+/// <summary>A coordinator whose own silo can hold no part of the run: it may lack the data. It knows its silo by
+/// name.</summary>
 public class OwnSiloTests
 {
-    // Taken for the coordinator's own, the first silo of the list would end the leadership when it leaves, and nobody would lead on.
+    // Taken for the coordinator's own, the first silo of the list would end the leadership when it leaves, and nobody
+    // would lead on.
     [Fact]
     public void AnotherSiloThatLeavesGivesItsPartsAwayAndTheRunIsLedOn()
     {
@@ -106,8 +108,10 @@ public class OwnSiloTests
     public void AWaitingRunCanBeEnded(bool interrupts, RunStatus expected)
     {
         var run = CoordinatorHarness.From("own");
-        if (interrupts) run.Coordinator.Interrupt();
-        else run.Coordinator.Leave("own", run.Outbox);
+        if (interrupts)
+            run.Coordinator.Interrupt();
+        else
+            run.Coordinator.Leave("own", run.Outbox);
         run.Coordinator.Tick(TimeSpan.FromSeconds(1), run.Outbox);
         Assert.Equal(expected, run.Coordinator.Status);
     }
@@ -145,11 +149,17 @@ public class OwnSiloTests
     {
         var run = CoordinatorHarness.From("own", "b");
         run.Receive(Refusal(run, "b"));
-        Assert.Equal((FailureKind.Data, "silo b: d.csv: other rows"), (run.Coordinator.Failure!.Kind, run.Coordinator.Failure.Reason));
+        Assert.Equal(
+            (FailureKind.Data, "silo b: d.csv: other rows"),
+            (run.Coordinator.Failure!.Kind, run.Coordinator.Failure.Reason)
+        );
     }
 
     private static Failure Refusal(CoordinatorHarness run, string silo) =>
-        new(run.Key(1, Phase.Forward, ActorId.Exchange(0)), FailureKind.Data, $"silo {silo}: d.csv: other rows") { Silo = silo };
+        new(run.Key(1, Phase.Forward, ActorId.Exchange(0)), FailureKind.Data, $"silo {silo}: d.csv: other rows")
+        {
+            Silo = silo,
+        };
 
     private static void SaveStep(CoordinatorHarness run, int step)
     {

@@ -26,21 +26,49 @@ public class ParametersAssemblyTests
     [InlineData(3, 0)]
     public void OneBitOfOneWeightAtItsOwnersEndIsFound(int layer, int index)
     {
-        var divergence = Assert.Throws<DivergenceException>(() => ParametersAssembly.Assemble(Plan, range =>
-            range.Layer == layer && range.Index == index ? Read(range, shard => shard.Weights.Values[^1] = Math.BitIncrement(shard.Weights.Values[^1])) : Read(range)));
+        var divergence = Assert.Throws<DivergenceException>(() =>
+            ParametersAssembly.Assemble(
+                Plan,
+                range =>
+                    range.Layer == layer && range.Index == index
+                        ? Read(range, shard => shard.Weights.Values[^1] = Math.BitIncrement(shard.Weights.Values[^1]))
+                        : Read(range)
+            )
+        );
         Assert.Equal($"the two ends of the weights between layers {layer - 1} and {layer} differ", divergence.Message);
     }
 
     [Fact]
     public void OneBitAtTheOtherEndIsFoundAsWell() =>
-        Assert.Throws<DivergenceException>(() => ParametersAssembly.Assemble(Plan, range =>
-            range.Layer == 1 && range.Index == 4 ? Read(range, shard => shard.Outgoing.Values[0] = Math.BitIncrement(shard.Outgoing.Values[0])) : Read(range)));
+        Assert.Throws<DivergenceException>(() =>
+            ParametersAssembly.Assemble(
+                Plan,
+                range =>
+                    range.Layer == 1 && range.Index == 4
+                        ? Read(range, shard => shard.Outgoing.Values[0] = Math.BitIncrement(shard.Outgoing.Values[0]))
+                        : Read(range)
+            )
+        );
 
     // A plain sum of the numbers would be the same.
     [Fact]
     public void TwoWeightsThatChangedPlacesAreFound() =>
-        Assert.Throws<DivergenceException>(() => ParametersAssembly.Assemble(Plan, range =>
-            range.Layer == 2 && range.Index == 0 ? Read(range, shard => (shard.Weights.Values[0], shard.Weights.Values[1]) = (shard.Weights.Values[1], shard.Weights.Values[0])) : Read(range)));
+        Assert.Throws<DivergenceException>(() =>
+            ParametersAssembly.Assemble(
+                Plan,
+                range =>
+                    range.Layer == 2 && range.Index == 0
+                        ? Read(
+                            range,
+                            shard =>
+                                (shard.Weights.Values[0], shard.Weights.Values[1]) = (
+                                    shard.Weights.Values[1],
+                                    shard.Weights.Values[0]
+                                )
+                        )
+                        : Read(range)
+            )
+        );
 
     private static ShardParameters Read(ShardRange range) => Read(range, _ => { });
 
@@ -52,7 +80,14 @@ public class ParametersAssemblyTests
             new Payload(shard.Units, shard.Inputs, shard.Weights.Values),
             new Payload(shard.Units, 1, shard.Biases.Values),
             WeightsHash.CommutativeChecksum(shard.Weights.Values, shard.Inputs, shard.Inputs, range.First, 0),
-            WeightsHash.CommutativeChecksum(shard.Outgoing.Values, shard.Units, Plan.Spec.Model.Layers[range.Layer - 1].Units, 0, range.First));
+            WeightsHash.CommutativeChecksum(
+                shard.Outgoing.Values,
+                shard.Units,
+                Plan.Spec.Model.Layers[range.Layer - 1].Units,
+                0,
+                range.First
+            )
+        );
     }
 
     private static RunPlan MakePlan()

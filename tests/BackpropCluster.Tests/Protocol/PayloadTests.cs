@@ -16,9 +16,10 @@ public class PayloadTests
     [InlineData(2, 3, 7)]
     [InlineData(-2, -3, 6)]
     [InlineData(-1, 0, 0)]
-    [InlineData(65536, 65536, 0)]   // 2³² values: nothing, if it were counted in 32 bits
+    [InlineData(65536, 65536, 0)] // 2³² values: nothing, if it were counted in 32 bits
     public void AnyOtherIsRefusedWithBothShapesNamed(int units, int rows, int values) =>
         Assert.Equal(
             $"payload of {units} units × {rows} rows holds {values} values",
-            Assert.Throws<ArgumentException>(() => new Payload(units, rows, new double[values])).Message);
+            Assert.Throws<ArgumentException>(() => new Payload(units, rows, new double[values])).Message
+        );
 }

@@ -4,7 +4,8 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Tests.Protocol;
 
-/// <summary>What is too large to be sent or saved is said before a run begins, with the key that cures it and a value that works.</summary>
+/// <summary>What is too large to be sent or saved is said before a run begins, with the key that cures it and a value
+/// that works.</summary>
 public class PlanLimitsTests
 {
     [Fact]
@@ -15,9 +16,17 @@ public class PlanLimitsTests
     public void ActivationsThatNoMessageHoldsNameTheMicrobatches()
     {
         var plan = Plan(1000, 14_000, batch: 9_600);
-        Assert.Contains("Set data.microbatches to at least 2, or data.batch to at most 9586.", PlanLimits.Exceeded(plan), StringComparison.Ordinal);
-        Assert.Null(PlanLimits.Exceeded(plan with { Spec = plan.Spec with { Data = plan.Spec.Data with { Microbatches = 2 } } }));
-        Assert.Null(PlanLimits.Exceeded(plan with { Spec = plan.Spec with { Data = plan.Spec.Data with { Batch = 9_586 } } }));
+        Assert.Contains(
+            "Set data.microbatches to at least 2, or data.batch to at most 9586.",
+            PlanLimits.Exceeded(plan),
+            StringComparison.Ordinal
+        );
+        Assert.Null(
+            PlanLimits.Exceeded(plan with { Spec = plan.Spec with { Data = plan.Spec.Data with { Microbatches = 2 } } })
+        );
+        Assert.Null(
+            PlanLimits.Exceeded(plan with { Spec = plan.Spec with { Data = plan.Spec.Data with { Batch = 9_586 } } })
+        );
     }
 
     // Adam keeps two numbers beside each weight: 3 × 50 million are more than 2²⁷.
@@ -38,7 +47,11 @@ public class PlanLimitsTests
     {
         var plan = Plan(7_000, 10_000, batch: 1);
         Assert.Null(PlanLimits.Exceeded(plan));
-        Assert.Contains("Set cluster.granularity to at most", PlanLimits.Exceeded(plan, PlanLimits.MaxRedisPartBytes), StringComparison.Ordinal);
+        Assert.Contains(
+            "Set cluster.granularity to at most",
+            PlanLimits.Exceeded(plan, PlanLimits.MaxRedisPartBytes),
+            StringComparison.Ordinal
+        );
     }
 
     private static RunPlan Plan(int features, int units, int batch, OptimizerKind optimizer = OptimizerKind.Sgd)
@@ -47,12 +60,18 @@ public class PlanLimitsTests
         spec = spec with
         {
             Data = spec.Data with { Batch = batch, Microbatches = 1 },
-            Model = spec.Model with { Layers = [Runs.Layer(units, Activation.Tanh), Runs.Layer(3, Activation.Logistic)] },
+            Model = spec.Model with
+            {
+                Layers = [Runs.Layer(units, Activation.Tanh), Runs.Layer(3, Activation.Logistic)],
+            },
             Optimizer = OptimizerSpec.Defaults(optimizer, 0.1),
         };
         return Runs.Plan(spec, Runs.BuiltIn(Runs.Uneven(batch: 5, epochs: 1)), Granularity.Layer) with
         {
-            Features = features, TrainingRows = 20_000, TestRows = 0, Checkpoints = new CheckpointRule(100, TimeSpan.Zero),
+            Features = features,
+            TrainingRows = 20_000,
+            TestRows = 0,
+            Checkpoints = new CheckpointRule(100, TimeSpan.Zero),
         };
     }
 }

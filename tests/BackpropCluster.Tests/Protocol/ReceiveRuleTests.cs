@@ -12,7 +12,10 @@ public class ReceiveRuleTests
         shard.Receive((shard.Letters with { Term = 3 }).Restore());
         shard.Outbox.Sent.Clear();
 
-        shard.Receive(shard.Letters.Activation(1, TutorialSlice.H1, 0.6), shard.Letters.Activation(1, TutorialSlice.H2, 0.5));
+        shard.Receive(
+            shard.Letters.Activation(1, TutorialSlice.H1, 0.6),
+            shard.Letters.Activation(1, TutorialSlice.H2, 0.5)
+        );
 
         shard.Outbox.AssertSilent();
         Assert.Equal(2, shard.State.StaleMessages);
@@ -24,7 +27,11 @@ public class ReceiveRuleTests
     {
         var shard = TutorialSlice.After(steps: 0);
         var newer = shard.Letters with { Term = 2 };
-        shard.Receive(newer.Restore(), shard.Letters.Activation(1, TutorialSlice.H1, 99), newer.Activation(1, TutorialSlice.H1, 0.6));
+        shard.Receive(
+            newer.Restore(),
+            shard.Letters.Activation(1, TutorialSlice.H1, 99),
+            newer.Activation(1, TutorialSlice.H1, 0.6)
+        );
         Assert.Empty(shard.Outbox.All<Failure>());
     }
 
@@ -41,7 +48,8 @@ public class ReceiveRuleTests
         Assert.Equal((4, ActorId.Shard(2, 0)), (need.Key.Term, need.Key.From));
         Assert.Equal(4, shard.State.Term);
 
-        // Half of step 2 was there; after the new term's Restore nothing of it is, and other numbers are no contradiction.
+        // Half of step 2 was there; after the new term's Restore nothing of it is, and other numbers are no
+        // contradiction.
         shard.Receive(newer.Restore(), newer.Activation(1, TutorialSlice.H1, 7));
         Assert.Equal(0, shard.State.Version);
         Assert.IsType<Restored>(Assert.Single(shard.Outbox.Sent).Message);
@@ -63,7 +71,10 @@ public class ReceiveRuleTests
     public void ARepeatOfAFullSlotIsIgnored()
     {
         var shard = TutorialSlice.After(steps: 0);
-        var (y1, y2) = (shard.Letters.Activation(1, TutorialSlice.H1, 0.6), shard.Letters.Activation(1, TutorialSlice.H2, 0.5));
+        var (y1, y2) = (
+            shard.Letters.Activation(1, TutorialSlice.H1, 0.6),
+            shard.Letters.Activation(1, TutorialSlice.H2, 0.5)
+        );
         shard.Receive(y1, y1);
         shard.Outbox.AssertSilent();
         shard.Receive(y2, y1, y2);
@@ -78,10 +89,17 @@ public class ReceiveRuleTests
     public void OtherBitsUnderTheSameKeyEndTheRun(double first, double second)
     {
         var shard = TutorialSlice.After(steps: 0);
-        shard.Receive(shard.Letters.Activation(1, TutorialSlice.H1, first), shard.Letters.Activation(1, TutorialSlice.H1, second));
+        shard.Receive(
+            shard.Letters.Activation(1, TutorialSlice.H1, first),
+            shard.Letters.Activation(1, TutorialSlice.H1, second)
+        );
         var failure = shard.Outbox.Only<Failure>();
         Assert.Equal(FailureKind.Divergence, failure.Kind);
-        Assert.Contains("step 1, Forward, microbatch 0, from shard 0 of layer 1", failure.Reason, StringComparison.Ordinal);
+        Assert.Contains(
+            "step 1, Forward, microbatch 0, from shard 0 of layer 1",
+            failure.Reason,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -108,7 +126,12 @@ public class ReceiveRuleTests
     {
         var shard = TutorialSlice.After(steps: 2);
         Assert.Equal(1, shard.State.Version);
-        shard.Receive(shard.Letters.Activation(1, TutorialSlice.H1, 5), shard.Letters.Slopes(1, 5), shard.Letters.Advance(1), shard.Letters.Evaluate(0));
+        shard.Receive(
+            shard.Letters.Activation(1, TutorialSlice.H1, 5),
+            shard.Letters.Slopes(1, 5),
+            shard.Letters.Advance(1),
+            shard.Letters.Evaluate(0)
+        );
         shard.Outbox.AssertSilent();
         Assert.Equal((1, 4), (shard.State.Version, shard.State.StaleMessages));
     }
@@ -118,7 +141,10 @@ public class ReceiveRuleTests
     {
         var shard = TutorialSlice.After(steps: 1);
         Assert.Equal(0, shard.State.Version);
-        shard.Receive(shard.Letters.Activation(2, TutorialSlice.H1, 0.6), shard.Letters.Activation(2, TutorialSlice.H2, 0.5));
+        shard.Receive(
+            shard.Letters.Activation(2, TutorialSlice.H1, 0.6),
+            shard.Letters.Activation(2, TutorialSlice.H2, 0.5)
+        );
         Assert.Equal(1, shard.State.Version);
 
         // o1 with w5, w6 after the update: δ = 0.7·y(1 − y), w ← w − ½·δ·h.
@@ -132,7 +158,10 @@ public class ReceiveRuleTests
     public void AMessageOfTheStepAfterTheNextAsksForAStateWhereNothingWaits()
     {
         var shard = TutorialSlice.After(steps: 0);
-        shard.Receive(shard.Letters.Activation(1, TutorialSlice.H1, 0.6), shard.Letters.Activation(2, TutorialSlice.H1, 0.6));
+        shard.Receive(
+            shard.Letters.Activation(1, TutorialSlice.H1, 0.6),
+            shard.Letters.Activation(2, TutorialSlice.H1, 0.6)
+        );
         Assert.Equal((1, 0), (shard.Outbox.Only<NeedRestore>().Key.Term, shard.State.Version));
     }
 
@@ -193,7 +222,12 @@ public class ReceiveRuleTests
     public void ReadingAVersionProvesItsCommit()
     {
         var shard = TutorialSlice.After(steps: 1);
-        var parameters = shard.State.Read(shard.Letters.Key(1, Phase.Evaluate, ActorId.Coordinator), 0, 1, shard.Outbox);
+        var parameters = shard.State.Read(
+            shard.Letters.Key(1, Phase.Evaluate, ActorId.Coordinator),
+            0,
+            1,
+            shard.Outbox
+        );
         Assert.Equal(1, shard.State.Version);
         Assert.NotEqual(0.40, parameters!.Weights.Values[0]);
         Assert.Null(shard.State.Read(shard.Letters.Key(3, Phase.Evaluate, ActorId.Coordinator), 0, 1, shard.Outbox));
@@ -208,14 +242,25 @@ public class ReceiveRuleTests
     {
         var shard = new TutorialSlice();
         var letters = shard.Letters with { Term = 6 };
-        Message[] messages = [letters.Advance(1), letters.Activation(4, TutorialSlice.H1, 0.6), letters.Slopes(1), letters.Evaluate(2)];
+        Message[] messages =
+        [
+            letters.Advance(1),
+            letters.Activation(4, TutorialSlice.H1, 0.6),
+            letters.Slopes(1),
+            letters.Evaluate(2),
+        ];
         foreach (var message in messages)
         {
             Actor part = kind switch
             {
-                ActorRole.Source => new SourceActor(_ => throw new InvalidOperationException("data opened without a plan")),
+                ActorRole.Source => new SourceActor(_ =>
+                    throw new InvalidOperationException("data opened without a plan")
+                ),
                 ActorRole.Loss => new LossActor(_ => throw new InvalidOperationException("data opened without a plan")),
-                _ => new ShardActor(ActorId.Shard(2, 0), (_, _) => throw new InvalidOperationException("a checkpoint opened without a plan")),
+                _ => new ShardActor(
+                    ActorId.Shard(2, 0),
+                    (_, _) => throw new InvalidOperationException("a checkpoint opened without a plan")
+                ),
             };
             part.Receive(message, shard.Outbox);
             var need = shard.Outbox.Only<NeedRestore>();

@@ -9,13 +9,16 @@ internal sealed class RecordingOutbox : IOutbox
 
     public List<Observation> Observations { get; } = [];
 
-    /// <summary>Answers what is asked of the store, at once; without it those messages are recorded like all others.</summary>
+    /// <summary>Answers what is asked of the store, at once; without it those messages are recorded like all
+    /// others.</summary>
     public Action<Message>? Store { get; set; }
 
     public void Send(Recipients to, Message message)
     {
-        if (to == Recipients.Store && Store is { } answer) answer(message);
-        else Sent.Add((to, message));
+        if (to == Recipients.Store && Store is { } answer)
+            answer(message);
+        else
+            Sent.Add((to, message));
     }
 
     public void Observe(Observation observation) => Observations.Add(observation);

@@ -22,7 +22,8 @@ public class RecoveryTests
         var run = Recovering(steps: 2);
         run.AnswerRestored();
         Assert.Equal(1, run.Outbox.Only<Advance>().Key.Step);
-        for (var step = 1; step <= 3; step++) run.CompleteStep(step);
+        for (var step = 1; step <= 3; step++)
+            run.CompleteStep(step);
         Assert.Equal((3, 2), (run.Coordinator.CommittedSteps, run.Coordinator.ReplayedSteps));
         Assert.Equal([1.0, 1.0 / 2, 1.0 / 3], run.Coordinator.Losses.Select(l => l.Loss));
     }
@@ -35,8 +36,14 @@ public class RecoveryTests
         run.CompleteStep(1);
         run.AnswerReady(2);
         run.ReportLoss(2, Math.BitIncrement(0.5));
-        Assert.Equal((RunStatus.Failed, FailureKind.Divergence), (run.Coordinator.Status, run.Coordinator.Failure!.Kind));
-        Assert.Equal("the loss of step 2 was 0.5 before and 0.5000000000000001 when computed again", run.Coordinator.Failure.Reason);
+        Assert.Equal(
+            (RunStatus.Failed, FailureKind.Divergence),
+            (run.Coordinator.Status, run.Coordinator.Failure!.Kind)
+        );
+        Assert.Equal(
+            "the loss of step 2 was 0.5 before and 0.5000000000000001 when computed again",
+            run.Coordinator.Failure.Reason
+        );
     }
 
     [Fact]
@@ -50,7 +57,10 @@ public class RecoveryTests
         run.AnswerRestored();
         run.CompleteStep(1);
         run.ReportEvaluation(1, 0.26);
-        Assert.Equal((RunStatus.Failed, FailureKind.Divergence), (run.Coordinator.Status, run.Coordinator.Failure!.Kind));
+        Assert.Equal(
+            (RunStatus.Failed, FailureKind.Divergence),
+            (run.Coordinator.Status, run.Coordinator.Failure!.Kind)
+        );
         Assert.Contains("the evaluation of version 1", run.Coordinator.Failure.Reason, StringComparison.Ordinal);
     }
 
@@ -66,7 +76,10 @@ public class RecoveryTests
         run.Receive(new Failure(old, FailureKind.Defect, "of the old term"));
         run.Receive(new Ready(old));
         run.Outbox.AssertSilent();
-        Assert.Equal((RunStatus.Restoring, 3, 1), (run.Coordinator.Status, run.Coordinator.StaleMessages, run.Coordinator.Recoveries));
+        Assert.Equal(
+            (RunStatus.Restoring, 3, 1),
+            (run.Coordinator.Status, run.Coordinator.StaleMessages, run.Coordinator.Recoveries)
+        );
     }
 
     [Fact]
@@ -96,19 +109,22 @@ public class RecoveryTests
         Assert.Equal((RunStatus.Failed, FailureKind.Lost), (run.Coordinator.Status, run.Coordinator.Failure!.Kind));
     }
 
-    // Silos that are lost one after the other, each within the recovery from the one before: the run only needs patience.
+    // Silos that are lost one after the other, each within the recovery from the one before: the run only needs
+    // patience.
     [Fact]
     public void LostSilosAreNotCountedAsRecoveriesInVain()
     {
         string[] silos = [.. Enumerable.Range(0, 12).Select(i => $"silo-{i:00}")];
         var run = CoordinatorHarness.Started(rounds: 10, [.. silos]);
-        for (var lost = 1; lost <= 11; lost++) run.Coordinator.MembersChanged([.. silos[lost..]], [], run.Outbox);
+        for (var lost = 1; lost <= 11; lost++)
+            run.Coordinator.MembersChanged([.. silos[lost..]], [], run.Outbox);
         Assert.Equal(RunStatus.Restoring, run.Coordinator.Status);
         run.AnswerRestored();
         Assert.Equal(RunStatus.Training, run.Coordinator.Status);
     }
 
-    // On machines that are merely slow each attempt gets longer than the one before, until the time to give up has passed.
+    // On machines that are merely slow each attempt gets longer than the one before, until the time to give up has
+    // passed.
     [Fact]
     public void EachRecoveryByTheDeadlineDoublesItAndTheRunIsGivenUpByTime()
     {
@@ -118,13 +134,18 @@ public class RecoveryTests
         {
             var before = run.Coordinator.Recoveries;
             run.Coordinator.Tick(TimeSpan.FromSeconds(second), run.Outbox);
-            if (run.Coordinator.Recoveries > before) recovered.Add(second);
+            if (run.Coordinator.Recoveries > before)
+                recovered.Add(second);
         }
 
         // A new attempt's time counts from the first tick that saw it begin: one second later here.
         Assert.Equal([10, 31, 72, 153], recovered);
         Assert.Equal(FailureKind.Lost, run.Coordinator.Failure!.Kind);
-        Assert.Contains("no new step was committed within 5 minutes", run.Coordinator.Failure.Reason, StringComparison.Ordinal);
+        Assert.Contains(
+            "no new step was committed within 5 minutes",
+            run.Coordinator.Failure.Reason,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -135,10 +156,14 @@ public class RecoveryTests
         {
             run.Receive(new NeedRestore(run.Key(run.Coordinator.Step, Phase.Forward, ActorId.Loss)));
             run.AnswerRestored();
-            for (var step = 1; step <= recovery; step++) run.CompleteStep(step);
+            for (var step = 1; step <= recovery; step++)
+                run.CompleteStep(step);
         }
 
-        Assert.Equal((RunStatus.Training, 7, 7), (run.Coordinator.Status, run.Coordinator.CommittedSteps, run.Coordinator.Recoveries));
+        Assert.Equal(
+            (RunStatus.Training, 7, 7),
+            (run.Coordinator.Status, run.Coordinator.CommittedSteps, run.Coordinator.Recoveries)
+        );
     }
 
     [Fact]
@@ -146,15 +171,20 @@ public class RecoveryTests
     {
         var run = CoordinatorHarness.After(steps: 1);
         var before = run.Coordinator.Placement!;
-        Assert.Equal(["a", "b", "c"], Enumerable.Range(0, run.Plan.ActorCount).Select(before.SiloOf).Distinct().Order());
+        Assert.Equal(
+            ["a", "b", "c"],
+            Enumerable.Range(0, run.Plan.ActorCount).Select(before.SiloOf).Distinct().Order()
+        );
 
         run.Coordinator.MembersChanged(["a", "c"], [], run.Outbox);
 
         var restore = run.Outbox.Only<Restore>();
         Assert.Equal(2, restore.Key.Term);
         for (var part = 0; part < run.Plan.ActorCount; part++)
-            if (before.SiloOf(part) == "b") Assert.NotEqual("b", restore.Placement.SiloOf(part));
-            else Assert.Equal(before.SiloOf(part), restore.Placement.SiloOf(part));
+            if (before.SiloOf(part) == "b")
+                Assert.NotEqual("b", restore.Placement.SiloOf(part));
+            else
+                Assert.Equal(before.SiloOf(part), restore.Placement.SiloOf(part));
     }
 
     [Fact]
@@ -176,7 +206,8 @@ public class RecoveryTests
         Assert.Contains("d", Enumerable.Range(0, run.Plan.ActorCount).Select(placement.SiloOf));
     }
 
-    // Nothing can be placed then, but ticks go on; the run waits for a member or ends as lost, and no exception kills its leader.
+    // Nothing can be placed then, but ticks go on; the run waits for a member or ends as lost, and no exception kills
+    // its leader.
     [Fact]
     public void WithoutAnySiloATickDoesNotThrow()
     {
@@ -223,7 +254,8 @@ public class RecoveryTests
         Assert.Equal(2, run.Outbox.Only<Restore>().Key.Term);
     }
 
-    // "The higher number is simply taken": a Restore of a lower term than the part's would be dropped there, in silence.
+    // "The higher number is simply taken": a Restore of a lower term than the part's would be dropped there, in
+    // silence.
     [Fact]
     public void APartOfAHigherTermIsRestoredInAHigherOneStill()
     {
@@ -232,8 +264,9 @@ public class RecoveryTests
         Assert.Equal(8, run.Outbox.Only<Restore>().Key.Term);
     }
 
-    // The store answers to the run. A coordinator that took what was given to the one before it, or beside it, would lead a term that is
-    // somebody else's, or that the store has left behind: it would be fenced at its next checkpoint though nobody else leads.
+    // The store answers to the run. A coordinator that took what was given to the one before it, or beside it, would
+    // lead a term that is somebody else's, or that the store has left behind: it would be fenced at its next checkpoint
+    // though nobody else leads.
     [Fact]
     public void ATermThatWasGivenToAnotherCoordinatorIsNotLedIn()
     {
@@ -244,11 +277,15 @@ public class RecoveryTests
         var asked = outbox.Only<AcquireLeadership>();
         second.Receive(new LeadershipGranted(run.Key(1, Phase.Forward, ActorId.Store), null, null, []), outbox);
         outbox.AssertSilent();
-        second.Receive(new LeadershipGranted(asked.Key with { Term = 2, From = ActorId.Store }, null, null, []), outbox);
+        second.Receive(
+            new LeadershipGranted(asked.Key with { Term = 2, From = ActorId.Store }, null, null, []),
+            outbox
+        );
         Assert.Equal(2, outbox.Only<Restore>().Key.Term);
     }
 
-    // Answered with a request of its own, two coordinators would chase each other from term to term, and neither would ever commit a step.
+    // Answered with a request of its own, two coordinators would chase each other from term to term, and neither would
+    // ever commit a step.
     [Fact]
     public void ATermThatAnotherCoordinatorWasGivenIsNotOutbid()
     {
@@ -256,14 +293,30 @@ public class RecoveryTests
         var outbox = new RecordingOutbox();
         var second = new CoordinatorActor(run.Plan, term: 0, "b", ["b"], CoordinatorHarness.Deadline, attempts: 1000);
         second.Start(outbox);
-        second.Receive(new LeadershipGranted(outbox.Only<AcquireLeadership>().Key with { Term = 2, From = ActorId.Store }, null, null, []), outbox);
+        second.Receive(
+            new LeadershipGranted(
+                outbox.Only<AcquireLeadership>().Key with
+                {
+                    Term = 2,
+                    From = ActorId.Store,
+                },
+                null,
+                null,
+                []
+            ),
+            outbox
+        );
         outbox.Sent.Clear();
-        second.Receive(new LeadershipGranted(run.Key(1, Phase.Forward, ActorId.Store) with { Term = 3 }, null, null, []), outbox);
+        second.Receive(
+            new LeadershipGranted(run.Key(1, Phase.Forward, ActorId.Store) with { Term = 3 }, null, null, []),
+            outbox
+        );
         outbox.AssertSilent();
         Assert.Equal((2, RunStatus.Restoring), (second.Term, second.Status));
     }
 
-    // It answers another leader's Advance; counted here, a step would be committed that this term's shards never computed.
+    // It answers another leader's Advance; counted here, a step would be committed that this term's shards never
+    // computed.
     [Fact]
     public void AReadyOfAHigherTermDoesNotCountForThisOne()
     {

@@ -2,7 +2,8 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Tests.Protocol;
 
-/// <summary>What a coordinator says of its run: each thing once, in the order in which it happened, and with its reason.</summary>
+/// <summary>What a coordinator says of its run: each thing once, in the order in which it happened, and with its
+/// reason.</summary>
 public class RunObservationTests
 {
     [Fact]
@@ -32,7 +33,10 @@ public class RunObservationTests
         run.AnswerRestored();
         run.Coordinator.MembersChanged(["own"], [], run.Outbox);
         var recovery = Assert.Single(run.Outbox.Observations.OfType<RecoveryBegun>());
-        Assert.Equal((RecoveryCause.Change, RunStatus.Training, "b lost"), (recovery.Cause, recovery.During, recovery.Reason));
+        Assert.Equal(
+            (RecoveryCause.Change, RunStatus.Training, "b lost"),
+            (recovery.Cause, recovery.During, recovery.Reason)
+        );
         Assert.Equal("at step 1, Training: b lost", run.Coordinator.LastRecovery);
     }
 
@@ -43,7 +47,10 @@ public class RunObservationTests
         run.AnswerRestored();
         var step = Assert.Single(run.Outbox.Observations.OfType<StepBegun>());
         run.Coordinator.Receive(new NeedRestore(step.Key with { From = ActorId.Shard(1, 0) }), run.Outbox);
-        Assert.Equal("shard 0 of layer 1 asked for it", Assert.Single(run.Outbox.Observations.OfType<RecoveryBegun>()).Reason);
+        Assert.Equal(
+            "shard 0 of layer 1 asked for it",
+            Assert.Single(run.Outbox.Observations.OfType<RecoveryBegun>()).Reason
+        );
     }
 
     [Fact]
@@ -70,7 +77,10 @@ public class RunObservationTests
         run.AnswerSaved(1);
         var save = Assert.Single(run.Outbox.Observations.OfType<SaveBegun>());
         for (var i = 0; i < 3; i++)
-            run.Coordinator.Receive(new StoreFailed(save.Key with { From = ActorId.Store }, StoreFault.Unavailable, "away"), run.Outbox);
+            run.Coordinator.Receive(
+                new StoreFailed(save.Key with { From = ActorId.Store }, StoreFault.Unavailable, "away"),
+                run.Outbox
+            );
         Assert.Single(run.Outbox.Observations.OfType<RunPaused>());
         Assert.Empty(run.Outbox.Observations.OfType<RunResumed>());
         run.Coordinator.Receive(new CheckpointCommitted(save.Key with { From = ActorId.Store }), run.Outbox);

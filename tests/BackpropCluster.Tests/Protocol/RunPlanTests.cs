@@ -22,7 +22,10 @@ public class RunPlanTests
     {
         Assert.Equal(13 + 11 + 3, Plan(Granularity.Neuron).ShardCount);
         Assert.All(Plan(Granularity.Neuron).ShardsOf(2), s => Assert.Equal(1, s.Units));
-        Assert.Equal([13, 11, 3], Enumerable.Range(1, 3).Select(l => Assert.Single(Plan(Granularity.Layer).ShardsOf(l)).Units));
+        Assert.Equal(
+            [13, 11, 3],
+            Enumerable.Range(1, 3).Select(l => Assert.Single(Plan(Granularity.Layer).ShardsOf(l)).Units)
+        );
     }
 
     [Theory]
@@ -57,7 +60,12 @@ public class RunPlanTests
     [InlineData(100, 1)]
     public void MessagesPerStepAreWhatACarrierDelivers(int units, int microbatches)
     {
-        var spec = Runs.Uneven(batch: 5, microbatches: microbatches) is var s ? s with { Data = s.Data with { Test = 0 } } : s;
+        var spec = Runs.Uneven(batch: 5, microbatches: microbatches) is var s
+            ? s with
+            {
+                Data = s.Data with { Test = 0 },
+            }
+            : s;
         var data = Dataset.Prepare(Runs.SevenFeatures(), spec.Data, spec.Seed, 3);
         var plan = Runs.Plan(spec, data, new(units));
         var carrier = new DeterministicSimulator(plan, DeterministicSimulator.Actors(_ => data), Disturbance.None, 1);
@@ -68,8 +76,8 @@ public class RunPlanTests
         Assert.Equal(2 + 2 * plan.ActorCount + 3 * plan.MessagesPerStep, carrier.Delivered);
     }
 
-    // z and ∂W: 2·13·7, and S and ∂V: 2·13·11, of the first layer, and so on; the Loss handles each value once. The Source only copies,
-    // and stands on every silo that wants rows.
+    // z and ∂W: 2·13·7, and S and ∂V: 2·13·11, of the first layer, and so on; the Loss handles each value once. The
+    // Source only copies, and stands on every silo that wants rows.
     [Theory]
     [InlineData(1)]
     [InlineData(3)]

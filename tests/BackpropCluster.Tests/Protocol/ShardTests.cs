@@ -19,34 +19,55 @@ public class ShardTests
     public void BackwardItAnswersTheLayerBelowAndTheCoordinator()
     {
         var shard = TutorialSlice.After(steps: 0);
-        shard.Receive(shard.Letters.Activation(1, TutorialSlice.H1, 0.6), shard.Letters.Activation(1, TutorialSlice.H2, 0.5));
+        shard.Receive(
+            shard.Letters.Activation(1, TutorialSlice.H1, 0.6),
+            shard.Letters.Activation(1, TutorialSlice.H2, 0.5)
+        );
         shard.Outbox.Sent.Clear();
         shard.Receive(shard.Letters.Slopes(1));
-        Assert.Equal([(Recipients.ShardsOf(1), typeof(Deltas)), (Recipients.Coordinator, typeof(Ready))], shard.Outbox.Sent.Select(s => (s.To, s.Message.GetType())));
+        Assert.Equal(
+            [(Recipients.ShardsOf(1), typeof(Deltas)), (Recipients.Coordinator, typeof(Ready))],
+            shard.Outbox.Sent.Select(s => (s.To, s.Message.GetType()))
+        );
     }
 
-    // A payload is shared by all receivers on a silo: whoever wrote to it before the commit would change numbers under its neighbours.
+    // A payload is shared by all receivers on a silo: whoever wrote to it before the commit would change numbers under
+    // its neighbours.
     [Fact]
     public void WhatItSentIsFilledAnewOnlyWhenTheStepIsCommitted()
     {
         var shard = TutorialSlice.After(steps: 0);
-        Message[] step = [shard.Letters.Activation(1, TutorialSlice.H1, 0.6), shard.Letters.Activation(1, TutorialSlice.H2, 0.5), shard.Letters.Slopes(1)];
+        Message[] step =
+        [
+            shard.Letters.Activation(1, TutorialSlice.H1, 0.6),
+            shard.Letters.Activation(1, TutorialSlice.H2, 0.5),
+            shard.Letters.Slopes(1),
+        ];
         shard.Receive(step);
         var payloads = Payloads(shard);
         var before = payloads.Select(p => p.Values[0]).ToArray();
         Assert.Equal(2, before.Length);
         shard.Receive(step);
         Assert.Equal(before, payloads.Select(p => p.Values[0]));
-        shard.Receive(shard.Letters.Activation(2, TutorialSlice.H1, 0.1), shard.Letters.Activation(2, TutorialSlice.H2, 0.9), shard.Letters.Slopes(2));
+        shard.Receive(
+            shard.Letters.Activation(2, TutorialSlice.H1, 0.1),
+            shard.Letters.Activation(2, TutorialSlice.H2, 0.9),
+            shard.Letters.Slopes(2)
+        );
         Assert.NotEqual(before, payloads.Select(p => p.Values[0]));
     }
 
-    // Its sender may be filling the array for the next step already: other bits under the old key are no contradiction then.
+    // Its sender may be filling the array for the next step already: other bits under the old key are no contradiction
+    // then.
     [Fact]
     public void AfterItsReadyARepeatIsNotLookedAt()
     {
         var shard = TutorialSlice.After(steps: 0);
-        shard.Receive(shard.Letters.Activation(1, TutorialSlice.H1, 0.6), shard.Letters.Activation(1, TutorialSlice.H2, 0.5), shard.Letters.Slopes(1));
+        shard.Receive(
+            shard.Letters.Activation(1, TutorialSlice.H1, 0.6),
+            shard.Letters.Activation(1, TutorialSlice.H2, 0.5),
+            shard.Letters.Slopes(1)
+        );
         shard.Outbox.Sent.Clear();
         shard.Receive(shard.Letters.Activation(1, TutorialSlice.H1, 0.7), shard.Letters.Slopes(1, first: 0.1));
         shard.Outbox.AssertSilent();
@@ -66,7 +87,12 @@ public class ShardTests
     [Fact]
     public void WhatItObservedDoesNotChangeInTheNextStep()
     {
-        var shard = new TutorialSlice(Runs.Mazur(100, UpdateOrder.AfterBackward) with { Trace = new TraceSpec(100, 0) });
+        var shard = new TutorialSlice(
+            Runs.Mazur(100, UpdateOrder.AfterBackward) with
+            {
+                Trace = new TraceSpec(100, 0),
+            }
+        );
         shard.Receive(shard.Letters.Restore());
         var trace = new TraceContext(1, 2, 3);
         void Forward(int step, ActorId from, double y)
@@ -89,5 +115,16 @@ public class ShardTests
     public void WithoutATraceItObservesNothing() => Assert.Empty(TutorialSlice.After(steps: 3).Outbox.Observations);
 
     private static Payload[] Payloads(TutorialSlice shard) =>
-        [.. shard.Outbox.Sent.Select(s => s.Message switch { Activations a => a.Values, Deltas d => d.Values, _ => null }).OfType<Payload>()];
+        [
+            .. shard
+                .Outbox.Sent.Select(s =>
+                    s.Message switch
+                    {
+                        Activations a => a.Values,
+                        Deltas d => d.Values,
+                        _ => null,
+                    }
+                )
+                .OfType<Payload>(),
+        ];
 }

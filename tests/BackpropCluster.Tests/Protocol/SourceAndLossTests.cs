@@ -19,7 +19,10 @@ public class SourceAndLossTests
         var order = new BatchOrder(letters.Plan.Spec.Data, 1, letters.Plan.Spec.Seed, data.Training.Count);
         Assert.Equal([2, 3], outbox.All<Activations>().Select(y => y.Values.Rows));
         Assert.Equal([0, 1], outbox.All<Activations>().Select(y => y.Key.Microbatch));
-        Assert.All(outbox.All<Activations>(), y => Assert.Equal(data.Training.Inputs(order.RowsOf(1, y.Key.Microbatch)), y.Values.Values));
+        Assert.All(
+            outbox.All<Activations>(),
+            y => Assert.Equal(data.Training.Inputs(order.RowsOf(1, y.Key.Microbatch)), y.Values.Values)
+        );
         Assert.All(outbox.Sent, s => Assert.Equal(Recipients.ShardsOf(1), s.To));
     }
 
@@ -44,7 +47,11 @@ public class SourceAndLossTests
         double Error(int o, int r) => y[o * 5 + r] - data.Training.Target(order.RowsOf(1, 0)[r])[o];
         var cells = (from o in Enumerable.Range(0, 3) from r in Enumerable.Range(0, 5) select (o, r)).ToArray();
         Assert.Equal(cells.Select(c => Error(c.o, c.r) / 5), outbox.All<Deltas>().Single().Values.Values);
-        Assert.Equal(cells.Sum(c => 0.5 * Error(c.o, c.r) * Error(c.o, c.r)) / 5, outbox.All<Report>().Single().Score.Loss, 1e-15);
+        Assert.Equal(
+            cells.Sum(c => 0.5 * Error(c.o, c.r) * Error(c.o, c.r)) / 5,
+            outbox.All<Report>().Single().Score.Loss,
+            1e-15
+        );
     }
 
     [Theory]
@@ -77,7 +84,15 @@ public class SourceAndLossTests
             return outbox.All<Report>().Single().Score.Loss;
         }
 
-        Assert.All((int[][])[[0, 2, 1], [1, 0, 2], [2, 1, 0]], order => Assert.Equal(Report(0, 1, 2), Report(order)));
+        Assert.All(
+            (int[][])
+                [
+                    [0, 2, 1],
+                    [1, 0, 2],
+                    [2, 1, 0],
+                ],
+            order => Assert.Equal(Report(0, 1, 2), Report(order))
+        );
     }
 
     [Fact]
@@ -92,7 +107,8 @@ public class SourceAndLossTests
         Assert.Equal(300, outbox.Only<Report>().Score.Rows);
     }
 
-    // A Loss that was lost between two chunks and caught a repeat of its Restore knows its shape again, but not the first chunk.
+    // A Loss that was lost between two chunks and caught a repeat of its Restore knows its shape again, but not the
+    // first chunk.
     [Fact]
     public void ALossThatMissedAChunkReportsNoMeanOverTheRest()
     {
@@ -102,18 +118,35 @@ public class SourceAndLossTests
         Assert.Single(outbox.All<NeedRestore>());
     }
 
-    private static RunSpec Chunked { get; } = Runs.Uneven(batch: 300) with { Data = Runs.Uneven(batch: 300).Data with { Test = 0.5 } };
+    private static RunSpec Chunked { get; } =
+        Runs.Uneven(batch: 300) with
+        {
+            Data = Runs.Uneven(batch: 300).Data with { Test = 0.5 },
+        };
 
-    private static void EvaluateChunk(LossActor loss, TestMessages letters, int version, int chunk, RecordingOutbox outbox)
+    private static void EvaluateChunk(
+        LossActor loss,
+        TestMessages letters,
+        int version,
+        int chunk,
+        RecordingOutbox outbox
+    )
     {
         var rows = EvaluationRows.Chunk(letters.Plan, chunk).Length;
         loss.Receive(Outputs(letters, version, Phase.Evaluate, rows, new double[3 * rows], chunk), outbox);
     }
 
-    private void EvaluateChunk(LossActor loss, TestMessages letters, int version, int chunk) => EvaluateChunk(loss, letters, version, chunk, outbox);
+    private void EvaluateChunk(LossActor loss, TestMessages letters, int version, int chunk) =>
+        EvaluateChunk(loss, letters, version, chunk, outbox);
 
-    private static Activations Outputs(TestMessages letters, int step, Phase phase, int rows, double[] y, int microbatch = 0) =>
-        new(letters.Key(step, phase, ActorId.Shard(3, 0), microbatch), new Payload(3, rows, y));
+    private static Activations Outputs(
+        TestMessages letters,
+        int step,
+        Phase phase,
+        int rows,
+        double[] y,
+        int microbatch = 0
+    ) => new(letters.Key(step, phase, ActorId.Shard(3, 0), microbatch), new Payload(3, rows, y));
 
     private (SourceActor Source, TestMessages Letters, Dataset Data) Source(RunSpec spec)
     {

@@ -44,7 +44,8 @@ public class StoreRetryStateTests
         var run = Leading(out var asked);
         Fail(run, StoreFault.Unavailable, asked[^1]);
         run.Coordinator.Tick(Second, run.Outbox);
-        for (var second = 2; second < 20; second++) run.Coordinator.Tick(second * Second, run.Outbox);
+        for (var second = 2; second < 20; second++)
+            run.Coordinator.Tick(second * Second, run.Outbox);
         Assert.Equal(3, asked.Count);
     }
 
@@ -70,7 +71,8 @@ public class StoreRetryStateTests
         Assert.Equal((RunStatus.Failed, FailureKind.Store), (run.Coordinator.Status, run.Coordinator.Failure!.Kind));
     }
 
-    // A pause that outlived the outage would hold the deadline back: a message that is lost then would be missed by nobody.
+    // A pause that outlived the outage would hold the deadline back: a message that is lost then would be missed by
+    // nobody.
     [Fact]
     public void AStoreThatAnswersAgainEndsThePauseAlsoIfItRefuses()
     {

@@ -11,11 +11,17 @@ internal sealed record TestMessages(RunPlan Plan)
         new(Plan.Fingerprint, Term, step, phase, microbatch, from, default);
 
     public Restore Restore() =>
-        new(Key(1, Phase.Forward, ActorId.Coordinator), Plan, new Placement(["a"], [.. Enumerable.Repeat(0, Plan.ActorCount)], "a"), null);
+        new(
+            Key(1, Phase.Forward, ActorId.Coordinator),
+            Plan,
+            new Placement(["a"], [.. Enumerable.Repeat(0, Plan.ActorCount)], "a"),
+            null
+        );
 
     public Advance Advance(int step) => new(Key(step, Phase.Forward, ActorId.Coordinator));
 
-    public Evaluate Evaluate(int version, int chunk = 0) => new(Key(version, Phase.Evaluate, ActorId.Coordinator, chunk));
+    public Evaluate Evaluate(int version, int chunk = 0) =>
+        new(Key(version, Phase.Evaluate, ActorId.Coordinator, chunk));
 
     /// <summary>y of one unit and one row.</summary>
     public Activations Activation(int step, ActorId from, double y, Phase phase = Phase.Forward) =>

@@ -8,7 +8,8 @@ internal sealed class TutorialSlice
 {
     private static readonly RunSpec Spec = Runs.Mazur(100, UpdateOrder.AfterBackward);
 
-    public TutorialSlice(RunSpec? spec = null) => Letters = new TestMessages(Runs.Plan(spec ?? Spec, Runs.BuiltIn(Spec), Granularity.Neuron));
+    public TutorialSlice(RunSpec? spec = null) =>
+        Letters = new TestMessages(Runs.Plan(spec ?? Spec, Runs.BuiltIn(Spec), Granularity.Neuron));
 
     public static ActorId H1 { get; } = ActorId.Shard(1, 0);
 
@@ -17,23 +18,34 @@ internal sealed class TutorialSlice
     /// <summary>Messages of term 1.</summary>
     public TestMessages Letters { get; }
 
-    public ShardActor State { get; } = new(ActorId.Shard(2, 0), (_, id) => throw new InvalidOperationException($"nothing was saved, but {id} is opened"));
+    public ShardActor State { get; } =
+        new(
+            ActorId.Shard(2, 0),
+            (_, id) => throw new InvalidOperationException($"nothing was saved, but {id} is opened")
+        );
 
     public RecordingOutbox Outbox { get; } = new();
 
     public TutorialSlice Receive(params ReadOnlySpan<Message> messages)
     {
-        foreach (var message in messages) State.Receive(message, Outbox);
+        foreach (var message in messages)
+            State.Receive(message, Outbox);
         return this;
     }
 
-    /// <summary>Restored in term 1, with so many steps computed, the last of them not yet known to be committed.</summary>
+    /// <summary>Restored in term 1, with so many steps computed, the last of them not yet known to be
+    /// committed.</summary>
     public static TutorialSlice After(int steps)
     {
         var shard = new TutorialSlice();
         shard.Receive(shard.Letters.Restore());
         for (var step = 1; step <= steps; step++)
-            shard.Receive(shard.Letters.Advance(step), shard.Letters.Activation(step, H1, 0.6), shard.Letters.Activation(step, H2, 0.5), shard.Letters.Slopes(step));
+            shard.Receive(
+                shard.Letters.Advance(step),
+                shard.Letters.Activation(step, H1, 0.6),
+                shard.Letters.Activation(step, H2, 0.5),
+                shard.Letters.Slopes(step)
+            );
         shard.Outbox.Sent.Clear();
         return shard;
     }

@@ -12,14 +12,20 @@ internal sealed record BadFile(string Name, int ExitCode, string[] Says, Func<st
     private static readonly TimeSpan MostTime = TimeSpan.FromSeconds(1);
     private const long MostBytes = 256L << 20;
 
-    /// <summary>Runs the command in this process; its streams are the process's own, so no other test may run meanwhile.</summary>
+    /// <summary>Runs the command in this process; its streams are the process's own, so no other test may run
+    /// meanwhile.</summary>
     /// <returns>What is wrong with how the file was refused; empty if nothing is.</returns>
     public async Task<string> Refused()
     {
         var (took, faults) = await Attempt();
-        // Beside a long case the runtime compiles anew what all cases before it have used: that comes once, the file's own time each time.
-        if (took > MostTime) took = (await Attempt()).Took;
-        return string.Join("; ", faults.Concat(took > MostTime ? [$"it took {took.TotalSeconds:0.0} s of the processors' time"] : []));
+        // Beside a long case the runtime compiles anew what all cases before it have used: that comes once, the file's
+        // own time each time.
+        if (took > MostTime)
+            took = (await Attempt()).Took;
+        return string.Join(
+            "; ",
+            faults.Concat(took > MostTime ? [$"it took {took.TotalSeconds:0.0} s of the processors' time"] : [])
+        );
     }
 
     private async Task<(TimeSpan Took, string[] Faults)> Attempt()
@@ -39,7 +45,13 @@ internal sealed record BadFile(string Name, int ExitCode, string[] Says, Func<st
             var exitCode = await Shell.Run(Program.Root(), arguments);
             var (took, grown) = (Environment.CpuUsage.TotalTime - time, peak.Bytes - held);
             var after = Directory.GetFileSystemEntries(folder.FullName, "*", SearchOption.AllDirectories);
-            return (took, [.. Faults(exitCode, talk.ToString(), result.ToString(), grown), .. after.Length == before.Length ? Array.Empty<string>() : ["something was written"]]);
+            return (
+                took,
+                [
+                    .. Faults(exitCode, talk.ToString(), result.ToString(), grown),
+                    .. after.Length == before.Length ? Array.Empty<string>() : ["something was written"],
+                ]
+            );
         }
         finally
         {
@@ -51,13 +63,23 @@ internal sealed record BadFile(string Name, int ExitCode, string[] Says, Func<st
 
     private IEnumerable<string> Faults(int exitCode, string talk, string result, long bytes)
     {
-        if (exitCode != ExitCode) yield return $"exit code {exitCode}: {talk}";
+        if (exitCode != ExitCode)
+            yield return $"exit code {exitCode}: {talk}";
         foreach (var part in Says)
-            if (!talk.Contains(part, StringComparison.Ordinal)) yield return $"'{part}' is not said: {talk}";
-        if (!talk.StartsWith("backprop: ", StringComparison.Ordinal) || talk.TrimEnd('\n').Split('\n').Length > 2 || talk.Contains("   at ", StringComparison.Ordinal)) yield return $"not one clear error: {talk}";
-        if (talk.TrimEnd('\n').Any(c => char.IsControl(c) && c != '\n')) yield return "characters of control reach the terminal";
-        if (result.Length > 0) yield return $"a result was printed: {result}";
-        if (bytes > MostBytes) yield return $"it took {bytes >> 20} MiB";
+            if (!talk.Contains(part, StringComparison.Ordinal))
+                yield return $"'{part}' is not said: {talk}";
+        if (
+            !talk.StartsWith("backprop: ", StringComparison.Ordinal)
+            || talk.TrimEnd('\n').Split('\n').Length > 2
+            || talk.Contains("   at ", StringComparison.Ordinal)
+        )
+            yield return $"not one clear error: {talk}";
+        if (talk.TrimEnd('\n').Any(c => char.IsControl(c) && c != '\n'))
+            yield return "characters of control reach the terminal";
+        if (result.Length > 0)
+            yield return $"a result was printed: {result}";
+        if (bytes > MostBytes)
+            yield return $"it took {bytes >> 20} MiB";
     }
 
     /// <summary>The most memory that is held at any time.</summary>
@@ -82,7 +104,8 @@ internal sealed record BadFile(string Name, int ExitCode, string[] Says, Func<st
         private void Look()
         {
             var now = GC.GetTotalMemory(forceFullCollection: false);
-            if (now > Interlocked.Read(ref bytes)) Interlocked.Exchange(ref bytes, now);
+            if (now > Interlocked.Read(ref bytes))
+                Interlocked.Exchange(ref bytes, now);
         }
     }
 }

@@ -1,6 +1,7 @@
 namespace BackpropCluster.Tests.Reliability;
 
-/// <summary>Bad files at the real commands: one clear error with its exit code, at once, in little memory, and nothing is written.</summary>
+/// <summary>Bad files at the real commands: one clear error with its exit code, at once, in little memory, and nothing
+/// is written.</summary>
 [Collection(nameof(SerialTests))]
 public sealed class BadFileTests
 {
@@ -23,7 +24,9 @@ public sealed class BadFileTests
             kinds[kind] = kinds.GetValueOrDefault(kind) + 1;
         }
 
-        TestContext.Current.TestOutputHelper!.WriteLine($"{kinds.Values.Sum()} bad files: {string.Join(", ", kinds.Select(k => $"{k.Key} {k.Value}"))}");
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"{kinds.Values.Sum()} bad files: {string.Join(", ", kinds.Select(k => $"{k.Key} {k.Value}"))}"
+        );
         Assert.True(faults.Count == 0, string.Join('\n', faults));
         Assert.True(kinds.Values.Sum() >= 150, $"only {kinds.Values.Sum()} cases");
     }

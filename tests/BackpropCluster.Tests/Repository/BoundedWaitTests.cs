@@ -3,8 +3,8 @@ using Orleans.Configuration;
 
 namespace BackpropCluster.Tests.Repository;
 
-/// <summary>Nothing waits for another party without a bound: each await is for this project's own code, whose awaits are looked at
-/// themselves, or for something that is listed here with what bounds it.</summary>
+/// <summary>Nothing waits for another party without a bound: each await is for this project's own code, whose awaits
+/// are looked at themselves, or for something that is listed here with what bounds it.</summary>
 public sealed partial class BoundedWaitTests
 {
     private static readonly Dictionary<string, string> Bounded = new()
@@ -24,7 +24,8 @@ public sealed partial class BoundedWaitTests
         ["GetHosts"] = "a grain's answer: Orleans' ResponseTimeout",
         ["InvokeAsync"] = "the command itself",
         ["Run"] = "work of this process on another thread, or a grain of the bench: ResponseTimeout",
-        ["WhenAny"] = "what ends a silo, its user's signal or the loss of its entry: it is to wait for these as long as it lives",
+        ["WhenAny"] =
+            "what ends a silo, its user's signal or the loss of its entry: it is to wait for these as long as it lives",
         ["ForEachAsync"] = "records that are deleted, whose awaits are looked at",
         ["ClearStateAsync"] = "as above",
         ["Yield"] = "the scheduler",
@@ -48,20 +49,28 @@ public sealed partial class BoundedWaitTests
         var own = sources.SelectMany(s => OwnMethod().Matches(s.Text).Select(m => m.Groups[1].Value)).ToHashSet();
         var (seen, unbounded) = (0, new List<string>());
         foreach (var (path, text) in sources.Where(s => s.Path.Contains(project, StringComparison.Ordinal)))
-            foreach (Match await in Await().Matches(LineComment().Replace(text, "")))
-            {
-                seen++;
-                if (!IsBounded(await.Groups[1].Value, own)) unbounded.Add($"{path}: {await.Groups[1].Value.Trim()}");
-            }
+        foreach (Match await in Await().Matches(LineComment().Replace(text, "")))
+        {
+            seen++;
+            if (!IsBounded(await.Groups[1].Value, own))
+                unbounded.Add($"{path}: {await.Groups[1].Value.Trim()}");
+        }
 
-        Assert.True(unbounded.Count == 0, $"awaits without a bound that this test knows; add WaitAsync, or list here what bounds them:\n{string.Join('\n', unbounded)}");
+        Assert.True(
+            unbounded.Count == 0,
+            $"awaits without a bound that this test knows; add WaitAsync, or list here what bounds "
+                + $"them:\n{string.Join('\n', unbounded)}"
+        );
         Assert.True(seen > 20, $"only {seen} awaits were found in {project}");
     }
 
     // What bounds the calls of grains that say no bound themselves.
     [Fact]
     public void AGrainAnswersWithinHalfAMinuteOrItsCallFails() =>
-        Assert.True(new ClientMessagingOptions().ResponseTimeout <= TimeSpan.FromSeconds(30) && new SiloMessagingOptions().ResponseTimeout <= TimeSpan.FromSeconds(30));
+        Assert.True(
+            new ClientMessagingOptions().ResponseTimeout <= TimeSpan.FromSeconds(30)
+                && new SiloMessagingOptions().ResponseTimeout <= TimeSpan.FromSeconds(30)
+        );
 
     [Theory]
     [InlineData("process.WaitForExitAsync()", false)]
@@ -70,14 +79,20 @@ public sealed partial class BoundedWaitTests
     [InlineData("completion.Task", false)]
     [InlineData("completion.ConfigureAwait(false)", false)]
     [InlineData("host.StopAsync(bound.Token)", true)]
-    public void AnAwaitWithoutABoundIsFound(string expression, bool bounded) => Assert.Equal(bounded, IsBounded(expression, []));
+    public void AnAwaitWithoutABoundIsFound(string expression, bool bounded) =>
+        Assert.Equal(bounded, IsBounded(expression, []));
 
     private static bool IsBounded(string expression, HashSet<string> own)
     {
-        if (expression.Contains(".WaitAsync(", StringComparison.Ordinal)) return true;
+        if (expression.Contains(".WaitAsync(", StringComparison.Ordinal))
+            return true;
         var outside = Arguments(expression).Trim();
-        var awaited = Call().Matches(outside).Select(m => m.Groups[1].Value).LastOrDefault(call => call is not ("AsTask" or "ConfigureAwait"));
-        if (awaited is null) return Tasks.Keys.Any(t => outside.StartsWith(t, StringComparison.Ordinal));
+        var awaited = Call()
+            .Matches(outside)
+            .Select(m => m.Groups[1].Value)
+            .LastOrDefault(call => call is not ("AsTask" or "ConfigureAwait"));
+        if (awaited is null)
+            return Tasks.Keys.Any(t => outside.StartsWith(t, StringComparison.Ordinal));
         return own.Contains(awaited) || Bounded.ContainsKey(awaited);
     }
 
@@ -87,13 +102,18 @@ public sealed partial class BoundedWaitTests
         var (depth, text) = (0, new System.Text.StringBuilder());
         foreach (var c in expression)
         {
-            if (c == '(' && depth++ == 0) text.Append('(');
-            else if (c == ')' && --depth == 0) text.Append(')');
-            else if (depth == 0) text.Append(c);
-            if (depth < 0 || (depth == 0 && c is ';' or ',' or '}' or '{' or '?' or ':' or ' ')) break;
+            if (c == '(' && depth++ == 0)
+                text.Append('(');
+            else if (c == ')' && --depth == 0)
+                text.Append(')');
+            else if (depth == 0)
+                text.Append(c);
+            if (depth < 0 || (depth == 0 && c is ';' or ',' or '}' or '{' or '?' or ':' or ' '))
+                break;
         }
 
-        return text.ToString().TrimEnd(';', ',', '}', '{', '?', ':', ')', ' ', ']') + (text.ToString().Contains('(', StringComparison.Ordinal) ? ")" : "");
+        return text.ToString().TrimEnd(';', ',', '}', '{', '?', ':', ')', ' ', ']')
+            + (text.ToString().Contains('(', StringComparison.Ordinal) ? ")" : "");
     }
 
     [GeneratedRegex(@"\bawait (?!using\b|foreach\b)((?:[^;{}]|\{[^}]*\})*)")]
@@ -102,7 +122,9 @@ public sealed partial class BoundedWaitTests
     [GeneratedRegex(@"(\w+)(?:<[^()]*>)?\(")]
     private static partial Regex Call();
 
-    [GeneratedRegex(@"(?:Task|ValueTask|IAsyncEnumerable)(?:<(?:[^<>]|<(?:[^<>]|<[^<>]*>)*>)*>)?\??\s+(\w+)(?:<\w+>)?\(")]
+    [GeneratedRegex(
+        @"(?:Task|ValueTask|IAsyncEnumerable)(?:<(?:[^<>]|<(?:[^<>]|<[^<>]*>)*>)*>)?\??\s+(\w+)(?:<\w+>)?\("
+    )]
     private static partial Regex OwnMethod();
 
     [GeneratedRegex("//.*")]

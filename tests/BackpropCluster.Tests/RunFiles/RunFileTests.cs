@@ -17,10 +17,15 @@ public sealed class RunFileTests
         training: { epochs: 1 }
         """;
 
-    public static TheoryData<string> Examples() => [.. Directory.GetFiles(ExamplesFolder(), "*.yaml").Select(p => Path.GetFileName(p)!)];
+    public static TheoryData<string> Examples() =>
+        [.. Directory.GetFiles(ExamplesFolder(), "*.yaml").Select(p => Path.GetFileName(p)!)];
 
     [Fact]
-    public void FiveExamplesShip() => Assert.Equal(["digits.yaml", "iris.yaml", "mazur.yaml", "spiral.yaml", "xor.yaml"], Examples().Select(row => (string)row.Data).Order());
+    public void FiveExamplesShip() =>
+        Assert.Equal(
+            ["digits.yaml", "iris.yaml", "mazur.yaml", "spiral.yaml", "xor.yaml"],
+            Examples().Select(row => (string)row.Data).Order()
+        );
 
     [Theory, MemberData(nameof(Examples))]
     public void AnExampleReadsBackEqual(string example) => AssertReadsBackEqual(Read(example));
@@ -28,21 +33,34 @@ public sealed class RunFileTests
     /// <summary>Ticks, odd shares and rates of every size: what is written keeps each bit.</summary>
     [Fact]
     public void AnyRunReadsBackEqual() =>
-        (from seed in Gen.ULong
-         from deadline in Gen.Long[1, TimeSpan.TicksPerMinute * 10]
-         from test in Gen.Double[0, 0.99]
-         from rate in Gen.Double[double.Epsilon, double.MaxValue]
-         from epochs in Gen.Int[1, 1_000_000]
-         from units in Gen.Int[1, 50]
-         from init in Gen.OneOf(Gen.Const("he_normal"), Gen.Const("he_uniform"), Gen.Const("glorot_normal"), Gen.Const("glorot_uniform"))
-         from scale in Gen.OneOf(Gen.Const("none"), Gen.Const("minmax"), Gen.Const("standard"))
-         from flag in Gen.OneOf(Gen.Const("true"), Gen.Const("false"))
-         select (string[])
-         [
-             $"seed={seed}", FormattableString.Invariant($"cluster.step_deadline={deadline / 10m}us"), FormattableString.Invariant($"optimizer.learning_rate={rate:R}"),
-             FormattableString.Invariant($"data={{ source: iris, test: {test:R}, scale: {scale}, shuffle: {flag} }}"), $"training.epochs={epochs}",
-             $"model.layers=[{{ units: {units}, activation: tanh, init: {init}, train_bias: {flag} }}, {{ units: 3, activation: relu }}]",
-         ]).Sample(sets => AssertReadsBackEqual(RunFile.Read("r.yaml", Shortest, sets)), iter: 500);
+        (
+            from seed in Gen.ULong
+            from deadline in Gen.Long[1, TimeSpan.TicksPerMinute * 10]
+            from test in Gen.Double[0, 0.99]
+            from rate in Gen.Double[double.Epsilon, double.MaxValue]
+            from epochs in Gen.Int[1, 1_000_000]
+            from units in Gen.Int[1, 50]
+            from init in Gen.OneOf(
+                Gen.Const("he_normal"),
+                Gen.Const("he_uniform"),
+                Gen.Const("glorot_normal"),
+                Gen.Const("glorot_uniform")
+            )
+            from scale in Gen.OneOf(Gen.Const("none"), Gen.Const("minmax"), Gen.Const("standard"))
+            from flag in Gen.OneOf(Gen.Const("true"), Gen.Const("false"))
+            select (string[])
+                [
+                    $"seed={seed}",
+                    FormattableString.Invariant($"cluster.step_deadline={deadline / 10m}us"),
+                    FormattableString.Invariant($"optimizer.learning_rate={rate:R}"),
+                    FormattableString.Invariant(
+                        $"data={{ source: iris, test: {test:R}, scale: {scale}, shuffle: {flag} }}"
+                    ),
+                    $"training.epochs={epochs}",
+                    $"model.layers=[{{ units: {units}, activation: tanh, init: {init}, train_bias: {flag} }}, {{ "
+                        + $"units: 3, activation: relu }}]",
+                ]
+        ).Sample(sets => AssertReadsBackEqual(RunFile.Read("r.yaml", Shortest, sets)), iter: 500);
 
     [Theory]
     [InlineData("kind: adam, learning_rate: 0.001, betas: [0.8, 0.99], eps: 1e-6, weight_decay: 0.1")]
@@ -60,12 +78,25 @@ public sealed class RunFileTests
     [Fact]
     public void DefaultsOfOptimizersArePyTorchs()
     {
-        OptimizerSpec Of(string kind) => RunFile.Read("r.yaml", Shortest, [$"optimizer={{ kind: {kind}, learning_rate: 1 }}"]).Spec.Optimizer;
-        Assert.Equal((0.9, 0.999, 1e-8, 0.0), (Of("adam").Beta1, Of("adam").Beta2, Of("adam").Eps, Of("adam").WeightDecay));
-        Assert.Equal((0.9, 0.999, 1e-8, 0.01), (Of("adamw").Beta1, Of("adamw").Beta2, Of("adamw").Eps, Of("adamw").WeightDecay));
-        Assert.Equal((0.99, 1e-8, 0.0, false), (Of("rmsprop").Alpha, Of("rmsprop").Eps, Of("rmsprop").Momentum, Of("rmsprop").Centered));
+        OptimizerSpec Of(string kind) =>
+            RunFile.Read("r.yaml", Shortest, [$"optimizer={{ kind: {kind}, learning_rate: 1 }}"]).Spec.Optimizer;
+        Assert.Equal(
+            (0.9, 0.999, 1e-8, 0.0),
+            (Of("adam").Beta1, Of("adam").Beta2, Of("adam").Eps, Of("adam").WeightDecay)
+        );
+        Assert.Equal(
+            (0.9, 0.999, 1e-8, 0.01),
+            (Of("adamw").Beta1, Of("adamw").Beta2, Of("adamw").Eps, Of("adamw").WeightDecay)
+        );
+        Assert.Equal(
+            (0.99, 1e-8, 0.0, false),
+            (Of("rmsprop").Alpha, Of("rmsprop").Eps, Of("rmsprop").Momentum, Of("rmsprop").Centered)
+        );
         Assert.Equal((1e-10, 0.0, 0.0), (Of("adagrad").Eps, Of("adagrad").LrDecay, Of("adagrad").InitialAccumulator));
-        Assert.Equal((0.0, 0.0, false, 0.0), (Of("sgd").Momentum, Of("sgd").Dampening, Of("sgd").Nesterov, Of("sgd").WeightDecay));
+        Assert.Equal(
+            (0.0, 0.0, false, 0.0),
+            (Of("sgd").Momentum, Of("sgd").Dampening, Of("sgd").Nesterov, Of("sgd").WeightDecay)
+        );
     }
 
     [Fact]
@@ -73,25 +104,57 @@ public sealed class RunFileTests
     {
         var run = RunFile.Read("some/Where Else.yaml", Shortest, []);
         Assert.Equal(("where-else", 1UL), (run.Spec.Name, run.Spec.Seed));
-        Assert.Equal((null, 1, true, 0.0, Scaling.None), (run.Spec.Data.Batch, run.Spec.Data.Microbatches, run.Spec.Data.Shuffle, run.Spec.Data.Test, run.Spec.Data.Scale));
-        Assert.Equal((1, Granularity.Layer, TimeSpan.FromSeconds(10)), (run.Cluster.Silos, run.Cluster.Granularity, run.Cluster.StepDeadline));
+        Assert.Equal(
+            (null, 1, true, 0.0, Scaling.None),
+            (
+                run.Spec.Data.Batch,
+                run.Spec.Data.Microbatches,
+                run.Spec.Data.Shuffle,
+                run.Spec.Data.Test,
+                run.Spec.Data.Scale
+            )
+        );
+        Assert.Equal(
+            (1, Granularity.Layer, TimeSpan.FromSeconds(10)),
+            (run.Cluster.Silos, run.Cluster.Granularity, run.Cluster.StepDeadline)
+        );
     }
 
     [Fact]
     public void ASetComesAfterTheFileAndTheLastSetCounts()
     {
-        var run = RunFile.Read("r.yaml", Shortest, ["seed=2", "training.epochs=7", "cluster.silos=3", "model.layers[0].activation=tanh", "seed=3"]);
-        Assert.Equal((3UL, 7, 3, Activation.Tanh), (run.Spec.Seed, run.Spec.Training.Epochs, run.Cluster.Silos, run.Spec.Model.Layers[0].Activation));
+        var run = RunFile.Read(
+            "r.yaml",
+            Shortest,
+            ["seed=2", "training.epochs=7", "cluster.silos=3", "model.layers[0].activation=tanh", "seed=3"]
+        );
+        Assert.Equal(
+            (3UL, 7, 3, Activation.Tanh),
+            (run.Spec.Seed, run.Spec.Training.Epochs, run.Cluster.Silos, run.Spec.Model.Layers[0].Activation)
+        );
     }
 
     /// <summary>0.57 × 10,000,000 in floating point is one tick less.</summary>
     [Fact]
     public void AQuantityIsReadToTheTick() =>
-        Assert.Equal(5_700_000, RunFile.Read("r.yaml", Shortest, ["cluster.step_deadline=0.57s"]).Cluster.StepDeadline.Ticks);
+        Assert.Equal(
+            5_700_000,
+            RunFile.Read("r.yaml", Shortest, ["cluster.step_deadline=0.57s"]).Cluster.StepDeadline.Ticks
+        );
 
-    [Theory, InlineData("500ms", 500), InlineData("2m", 120_000), InlineData("0.5s", 500), InlineData("1500us", 1.5), InlineData("0.5us", 0.0005)]
+    [
+        Theory,
+        InlineData("500ms", 500),
+        InlineData("2m", 120_000),
+        InlineData("0.5s", 500),
+        InlineData("1500us", 1.5),
+        InlineData("0.5us", 0.0005)
+    ]
     public void AQuantityCarriesItsUnit(string text, double milliseconds) =>
-        Assert.Equal(TimeSpan.FromMilliseconds(milliseconds), RunFile.Read("r.yaml", Shortest, [$"cluster.step_deadline={text}"]).Cluster.StepDeadline);
+        Assert.Equal(
+            TimeSpan.FromMilliseconds(milliseconds),
+            RunFile.Read("r.yaml", Shortest, [$"cluster.step_deadline={text}"]).Cluster.StepDeadline
+        );
 
     [Theory]
     [InlineData("xor.yaml", 1.0)]
@@ -124,7 +187,9 @@ public sealed class RunFileTests
     {
         var directory = new DirectoryInfo(AppContext.BaseDirectory);
         while (!File.Exists(Path.Combine(directory.FullName, "BackpropCluster.sln")))
-            directory = directory.Parent ?? throw new InvalidOperationException("the tests do not run below the repository's root");
+            directory =
+                directory.Parent
+                ?? throw new InvalidOperationException("the tests do not run below the repository's root");
         return Path.Combine(directory.FullName, "examples");
     }
 }

@@ -11,24 +11,27 @@ internal enum SumOrder
     Arrival,
 }
 
-/// <summary>A shard as one would write it without kernels and slots: keeps what arrives in a list and adds it up in plain loops.</summary>
-/// <remarks>One microbatch, update after the backward pass. Exists to show that the suite can tell a sum by position from one by arrival.</remarks>
+/// <summary>A shard as one would write it without kernels and slots: keeps what arrives in a list and adds it up in
+/// plain loops.</summary>
+/// <remarks>One microbatch, update after the backward pass. Exists to show that the suite can tell a sum by position
+/// from one by arrival.</remarks>
 internal sealed class NaiveShard(ActorId id, SumOrder sumOrder) : Actor(id)
 {
     private readonly List<(int Sender, Payload Values)> below = [];
     private readonly List<(int Sender, Payload Values)> above = [];
     private ShardRange range;
-    private double[,] weights = new double[0, 0];   // [unit, input]
-    private double[,] outgoing = new double[0, 0];  // [unit above, unit]
+    private double[,] weights = new double[0, 0]; // [unit, input]
+    private double[,] outgoing = new double[0, 0]; // [unit above, unit]
     private double[] biases = [];
-    private double[,] y = new double[0, 0];         // [unit, row]
-    private double[,]? delta;                       // [unit, row]
+    private double[,] y = new double[0, 0]; // [unit, row]
+    private double[,]? delta; // [unit, row]
 
     public int Layer => range.Layer;
 
     public int First => range.First;
 
-    /// <summary>W row-major and b, with the last step's update: nothing comes after it that would prove its commit.</summary>
+    /// <summary>W row-major and b, with the last step's update: nothing comes after it that would prove its
+    /// commit.</summary>
     public LayerParameters Finish()
     {
         Update();
@@ -42,9 +45,18 @@ internal sealed class NaiveShard(ActorId id, SumOrder sumOrder) : Actor(id)
         var inputs = newPlan.Spec.Model.InputsOf(range.Layer, newPlan.Features);
         weights = Initial(newPlan, range.Layer, inputs, range.First, range.Units, 0, inputs);
         var unitsAbove = range.Layer == newPlan.Depth ? 0 : newPlan.Spec.Model.Layers[range.Layer].Units;
-        outgoing = unitsAbove == 0
-            ? new double[0, 0]
-            : Initial(newPlan, range.Layer + 1, newPlan.Spec.Model.Layers[range.Layer - 1].Units, 0, unitsAbove, range.First, range.Units);
+        outgoing =
+            unitsAbove == 0
+                ? new double[0, 0]
+                : Initial(
+                    newPlan,
+                    range.Layer + 1,
+                    newPlan.Spec.Model.Layers[range.Layer - 1].Units,
+                    0,
+                    unitsAbove,
+                    range.First,
+                    range.Units
+                );
         biases = new double[range.Units];
     }
 
@@ -53,18 +65,21 @@ internal sealed class NaiveShard(ActorId id, SumOrder sumOrder) : Actor(id)
         if (message is Activations x)
         {
             below.Add((x.Key.From.Index, x.Values));
-            if (below.Count == SendersBelow) Forward(x.Key, outbox);
+            if (below.Count == SendersBelow)
+                Forward(x.Key, outbox);
         }
         else if (message is Deltas d)
         {
             above.Add((d.Key.From.Index, d.Values));
-            if (above.Count == SendersAbove) Backward(d.Key, outbox);
+            if (above.Count == SendersAbove)
+                Backward(d.Key, outbox);
         }
     }
 
     protected override bool TryCommit(IOutbox outbox)
     {
-        if (delta is null) return false;
+        if (delta is null)
+            return false;
         Update();
         return true;
     }
@@ -88,14 +103,14 @@ internal sealed class NaiveShard(ActorId id, SumOrder sumOrder) : Actor(id)
         var rows = below[0].Values.Rows;
         y = new double[range.Units, rows];
         for (var o = 0; o < range.Units; o++)
-            for (var r = 0; r < rows; r++)
-            {
-                var z = biases[o];
-                foreach (var (sender, x) in Ordered(below))
-                    for (var i = 0; i < x.Units; i++)
-                        z = Math.FusedMultiplyAdd(weights[o, FirstBelow(sender) + i], x.Values[i * rows + r], z);
-                y[o, r] = Phi(z);
-            }
+        for (var r = 0; r < rows; r++)
+        {
+            var z = biases[o];
+            foreach (var (sender, x) in Ordered(below))
+                for (var i = 0; i < x.Units; i++)
+                    z = Math.FusedMultiplyAdd(weights[o, FirstBelow(sender) + i], x.Values[i * rows + r], z);
+            y[o, r] = Phi(z);
+        }
 
         var to = range.Layer == Plan.Depth ? Recipients.Loss : Recipients.ShardsOf(range.Layer + 1);
         outbox.Send(to, new Activations(key with { From = Id }, new Payload(range.Units, rows, [.. y.Cast<double>()])));
@@ -106,16 +121,20 @@ internal sealed class NaiveShard(ActorId id, SumOrder sumOrder) : Actor(id)
         var rows = above[0].Values.Rows;
         delta = new double[range.Units, rows];
         for (var h = 0; h < range.Units; h++)
-            for (var r = 0; r < rows; r++)
-                delta[h, r] = Slope(h, r, rows) * Activation.Derivative(y[h, r]);
+        for (var r = 0; r < rows; r++)
+            delta[h, r] = Slope(h, r, rows) * Activation.Derivative(y[h, r]);
         if (range.Layer > 1)
-            outbox.Send(Recipients.ShardsOf(range.Layer - 1), new Deltas(key with { From = Id }, new Payload(range.Units, rows, [.. delta.Cast<double>()])));
+            outbox.Send(
+                Recipients.ShardsOf(range.Layer - 1),
+                new Deltas(key with { From = Id }, new Payload(range.Units, rows, [.. delta.Cast<double>()]))
+            );
         outbox.Send(Recipients.Coordinator, new Ready(key with { From = Id }));
     }
 
     private double Slope(int h, int r, int rows)
     {
-        if (range.Layer == Plan.Depth) return above[0].Values.Values[(range.First + h) * rows + r];
+        if (range.Layer == Plan.Depth)
+            return above[0].Values.Values[(range.First + h) * rows + r];
         var s = 0.0;
         foreach (var (sender, d) in Ordered(above))
             for (var o = 0; o < d.Units; o++)
@@ -128,13 +147,19 @@ internal sealed class NaiveShard(ActorId id, SumOrder sumOrder) : Actor(id)
         var rows = delta!.GetLength(1);
         foreach (var (sender, x) in below)
             for (var i = 0; i < x.Units; i++)
-                for (var o = 0; o < range.Units; o++)
-                    Descend(ref weights[o, FirstBelow(sender) + i], SumOverRows(rows, r => (delta[o, r], x.Values[i * rows + r])));
+            for (var o = 0; o < range.Units; o++)
+                Descend(
+                    ref weights[o, FirstBelow(sender) + i],
+                    SumOverRows(rows, r => (delta[o, r], x.Values[i * rows + r]))
+                );
         if (range.Layer < Plan.Depth)
             foreach (var (sender, d) in above)
                 for (var o = 0; o < d.Units; o++)
-                    for (var h = 0; h < range.Units; h++)
-                        Descend(ref outgoing[FirstAbove(sender) + o, h], SumOverRows(rows, r => (d.Values[o * rows + r], y[h, r])));
+                for (var h = 0; h < range.Units; h++)
+                    Descend(
+                        ref outgoing[FirstAbove(sender) + o, h],
+                        SumOverRows(rows, r => (d.Values[o * rows + r], y[h, r]))
+                    );
         for (var o = 0; o < range.Units; o++)
             Descend(ref biases[o], SumOverRows(rows, r => (delta[o, r], 1)));
         below.Clear();
@@ -142,7 +167,8 @@ internal sealed class NaiveShard(ActorId id, SumOrder sumOrder) : Actor(id)
         delta = null;
     }
 
-    private void Descend(ref double w, double gradient) => w = Math.FusedMultiplyAdd(-Plan.Spec.Optimizer.LearningRate, gradient, w);
+    private void Descend(ref double w, double gradient) =>
+        w = Math.FusedMultiplyAdd(-Plan.Spec.Optimizer.LearningRate, gradient, w);
 
     private double Phi(double z)
     {
@@ -154,17 +180,26 @@ internal sealed class NaiveShard(ActorId id, SumOrder sumOrder) : Actor(id)
     private static double SumOverRows(int rows, Func<int, (double A, double B)> term)
     {
         var sum = 0.0;
-        for (var r = 0; r < rows; r++) sum = Math.FusedMultiplyAdd(term(r).A, term(r).B, sum);
+        for (var r = 0; r < rows; r++)
+            sum = Math.FusedMultiplyAdd(term(r).A, term(r).B, sum);
         return sum;
     }
 
-    private static double[,] Initial(RunPlan plan, int layer, int inputs, int firstUnit, int units, int firstInput, int count)
+    private static double[,] Initial(
+        RunPlan plan,
+        int layer,
+        int inputs,
+        int firstUnit,
+        int units,
+        int firstInput,
+        int count
+    )
     {
         var spec = plan.Spec.Model.Layers[layer - 1];
         var w = new double[units, count];
         for (var o = 0; o < units; o++)
-            for (var i = 0; i < count; i++)
-                w[o, i] = spec.Init.Weight(plan.Spec.Seed, layer, spec.Units, inputs, firstUnit + o, firstInput + i);
+        for (var i = 0; i < count; i++)
+            w[o, i] = spec.Init.Weight(plan.Spec.Seed, layer, spec.Units, inputs, firstUnit + o, firstInput + i);
         return w;
     }
 }

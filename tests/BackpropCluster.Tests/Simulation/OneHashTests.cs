@@ -7,8 +7,8 @@ using BackpropCluster.Simulation;
 namespace BackpropCluster.Tests.Simulation;
 
 /// <summary>Promise one: the same bits, however a model is cut and whatever happens to its messages.</summary>
-/// <remarks>7-13-11-3, so that no shard size divides a layer; twelve rows, two of them held out, so that batches of five end in full
-/// and microbatches of a batch of one are empty but for one.</remarks>
+/// <remarks>7-13-11-3, so that no shard size divides a layer; twelve rows, two of them held out, so that batches of
+/// five end in full and microbatches of a batch of one are empty but for one.</remarks>
 public class OneHashTests
 {
     private const int Histories = 200;
@@ -34,12 +34,25 @@ public class OneHashTests
                 // Message by message, and through the exchanges of one, two or three silos.
                 var (exchanges, rule) = ((int)(seed % 4), (PlacementRule)(seed / 4 % 4));
                 var plan = Runs.Plan(spec, data, granularity) with { Placement = rule };
-                var carrier = new DeterministicSimulator(plan, DeterministicSimulator.Actors(_ => data), new Disturbance(0.2, 2, 2), seed, exchanges: exchanges);
-                AssertSame(reference, carrier.Run(), $"{granularity} shards, {exchanges} exchanges, {rule}, history {seed}: {carrier.Coordinator.Failure?.Reason}");
+                var carrier = new DeterministicSimulator(
+                    plan,
+                    DeterministicSimulator.Actors(_ => data),
+                    new Disturbance(0.2, 2, 2),
+                    seed,
+                    exchanges: exchanges
+                );
+                AssertSame(
+                    reference,
+                    carrier.Run(),
+                    $"{granularity} shards, {exchanges} exchanges, {rule}, history {seed}: "
+                        + $"{carrier.Coordinator.Failure?.Reason}"
+                );
                 faults.Add(carrier);
             }
 
-        TestContext.Current.TestOutputHelper!.WriteLine($"{update}, batch {batch}, {microbatches} microbatches, {3 * Histories} histories: {faults}");
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"{update}, batch {batch}, {microbatches} microbatches, {3 * Histories} histories: {faults}"
+        );
         Assert.True(faults.AllKindsHappened, $"a fault that never happens proves nothing: {faults}");
     }
 
@@ -48,9 +61,23 @@ public class OneHashTests
     {
         var spec = Runs.Uneven(batch: 5);
         var data = Data(spec);
-        var carrier = new DeterministicSimulator(Runs.Plan(spec, data, new(3)), DeterministicSimulator.Actors(_ => data), Disturbance.None, 1);
+        var carrier = new DeterministicSimulator(
+            Runs.Plan(spec, data, new(3)),
+            DeterministicSimulator.Actors(_ => data),
+            Disturbance.None,
+            1
+        );
         AssertSame(ReferenceTrainer.Train(spec, data), carrier.Run(), "undisturbed");
-        Assert.Equal((0, 0, 0, 0, 0), (carrier.Lost, carrier.Repeated, carrier.Crashed, carrier.Coordinator.Recoveries, carrier.Coordinator.ReplayedSteps));
+        Assert.Equal(
+            (0, 0, 0, 0, 0),
+            (
+                carrier.Lost,
+                carrier.Repeated,
+                carrier.Crashed,
+                carrier.Coordinator.Recoveries,
+                carrier.Coordinator.ReplayedSteps
+            )
+        );
     }
 
     [Fact]
@@ -60,9 +87,20 @@ public class OneHashTests
         var data = Data(spec);
         (int, int, int, int, int) History(ulong seed)
         {
-            var carrier = new DeterministicSimulator(Runs.Plan(spec, data, Granularity.Neuron), DeterministicSimulator.Actors(_ => data), new Disturbance(0.2, 2, 2), seed);
+            var carrier = new DeterministicSimulator(
+                Runs.Plan(spec, data, Granularity.Neuron),
+                DeterministicSimulator.Actors(_ => data),
+                new Disturbance(0.2, 2, 2),
+                seed
+            );
             carrier.Run();
-            return (carrier.Delivered, carrier.Lost, carrier.Repeated, carrier.Crashed, carrier.Coordinator.ReplayedSteps);
+            return (
+                carrier.Delivered,
+                carrier.Lost,
+                carrier.Repeated,
+                carrier.Crashed,
+                carrier.Coordinator.ReplayedSteps
+            );
         }
 
         Assert.Equal(History(1), History(1));
@@ -73,12 +111,26 @@ public class OneHashTests
     public void AnotherSeedOfTheModelOrAnotherUpdateOrderIsAnotherHash()
     {
         var spec = Runs.Uneven(batch: 5);
-        RunSpec[] others = [spec, spec with { Seed = 8 }, Runs.Uneven(batch: 5, UpdateOrder.DuringBackward), Runs.Uneven(batch: 1), Runs.Uneven(batch: 5, epochs: 2)];
-        Assert.Equal(others.Length, others.Select(other => ReferenceTrainer.Train(other, Data(other)).WeightsSha256).Distinct().Count());
+        RunSpec[] others =
+        [
+            spec,
+            spec with
+            {
+                Seed = 8,
+            },
+            Runs.Uneven(batch: 5, UpdateOrder.DuringBackward),
+            Runs.Uneven(batch: 1),
+            Runs.Uneven(batch: 5, epochs: 2),
+        ];
+        Assert.Equal(
+            others.Length,
+            others.Select(other => ReferenceTrainer.Train(other, Data(other)).WeightsSha256).Distinct().Count()
+        );
     }
 
-    // Taken down once on x86-64 and found again with 512-bit and 256-bit vectors and without any: a run must not end in other bits on
-    // another machine. A change of the arithmetic on purpose changes these, and every hash that anybody wrote down.
+    // Taken down once on x86-64 and found again with 512-bit and 256-bit vectors and without any: a run must not end in
+    // other bits on another machine. A change of the arithmetic on purpose changes these, and every hash that anybody
+    // wrote down.
     [Theory]
     [InlineData(UpdateOrder.AfterBackward, "db383ad8d29dcf71")]
     [InlineData(UpdateOrder.DuringBackward, "fb75d518c5433ca1")]
@@ -88,8 +140,8 @@ public class OneHashTests
         Assert.Equal(firstDigits, ReferenceTrainer.Train(spec, Data(spec)).WeightsSha256[..16]);
     }
 
-    // Six training rows in batches of four: the last batch's two rows leave one of three microbatches empty, in a layer wider than
-    // two vectors.
+    // Six training rows in batches of four: the last batch's two rows leave one of three microbatches empty, in a layer
+    // wider than two vectors.
     [Theory]
     [InlineData(1)]
     [InlineData(7)]
@@ -98,11 +150,20 @@ public class OneHashTests
     {
         var spec = Runs.Uneven(batch: 4, microbatches: 3) with
         {
-            Model = new ModelSpec { Layers = [Runs.Layer(40, Activation.Tanh), Runs.Layer(3, Activation.Logistic)], Loss = LossKind.HalfSquaredError },
+            Model = new ModelSpec
+            {
+                Layers = [Runs.Layer(40, Activation.Tanh), Runs.Layer(3, Activation.Logistic)],
+                Loss = LossKind.HalfSquaredError,
+            },
         };
         var data = Dataset.Prepare(Runs.SevenFeatures(7), spec.Data, spec.Seed, 3);
         Assert.Equal(6, data.Training.Count);
-        var carrier = new DeterministicSimulator(Runs.Plan(spec, data, new(unitsPerShard)), DeterministicSimulator.Actors(_ => data), Disturbance.None, 1);
+        var carrier = new DeterministicSimulator(
+            Runs.Plan(spec, data, new(unitsPerShard)),
+            DeterministicSimulator.Actors(_ => data),
+            Disturbance.None,
+            1
+        );
         AssertSame(ReferenceTrainer.Train(spec, data), carrier.Run(), "an empty microbatch");
     }
 
@@ -113,13 +174,22 @@ public class OneHashTests
     public void EvaluationInChunksGivesTheReferencesScores(Evaluation evaluation)
     {
         var spec = Runs.Uneven(batch: 90, epochs: 2);
-        spec = spec with { Data = spec.Data with { Test = 0.5, Shuffle = false }, Training = spec.Training with { Evaluation = evaluation } };
+        spec = spec with
+        {
+            Data = spec.Data with { Test = 0.5, Shuffle = false },
+            Training = spec.Training with { Evaluation = evaluation },
+        };
         var data = Dataset.Prepare(Runs.SevenFeatures(2 * EvaluationRows.ChunkRows + 90), spec.Data, spec.Seed, 3);
         Assert.Equal(2, EvaluationRows.Chunks(Runs.Plan(spec, data, Granularity.Layer)));
         var reference = ReferenceTrainer.Train(spec, data);
         for (ulong seed = 0; seed < 20; seed++)
         {
-            var carrier = new DeterministicSimulator(Runs.Plan(spec, data, new(5)), DeterministicSimulator.Actors(_ => data), new Disturbance(0.2, 2, 2), seed);
+            var carrier = new DeterministicSimulator(
+                Runs.Plan(spec, data, new(5)),
+                DeterministicSimulator.Actors(_ => data),
+                new Disturbance(0.2, 2, 2),
+                seed
+            );
             AssertSame(reference, carrier.Run(), $"history {seed}: {carrier.Coordinator.Failure?.Reason}");
         }
     }
@@ -129,7 +199,10 @@ public class OneHashTests
     private static void AssertSame(TrainingResult reference, TrainingResult? result, string situation)
     {
         Assert.True(result is not null, situation);
-        Assert.True(reference.WeightsSha256 == result.WeightsSha256, $"{situation}: {result.WeightsSha256} instead of {reference.WeightsSha256}");
+        Assert.True(
+            reference.WeightsSha256 == result.WeightsSha256,
+            $"{situation}: {result.WeightsSha256} instead of {reference.WeightsSha256}"
+        );
         Assert.Equal(reference.Steps, result.Steps);
         Assert.Equal(reference.Evaluations, result.Evaluations);
         Assert.NotEmpty(result.Evaluations);
@@ -137,7 +210,12 @@ public class OneHashTests
 
     private sealed class Faults
     {
-        private long delivered, lost, repeated, crashed, recovered, replayed;
+        private long delivered,
+            lost,
+            repeated,
+            crashed,
+            recovered,
+            replayed;
 
         public bool AllKindsHappened => lost > 0 && repeated > 0 && crashed > 0 && recovered > 0 && replayed > 0;
 
@@ -152,6 +230,7 @@ public class OneHashTests
         }
 
         public override string ToString() =>
-            $"{delivered} delivered, {repeated} repeated, {lost} lost, {crashed} crashes, {recovered} recoveries, {replayed} steps replayed";
+            $"{delivered} delivered, {repeated} repeated, {lost} lost, {crashed} crashes, {recovered} recoveries, "
+            + $"{replayed} steps replayed";
     }
 }

@@ -17,12 +17,21 @@ public sealed class OptimizerTrajectoryTests
     {
         var (oracle, spec, data) = Case(name);
         var seen = 0;
-        var result = ReferenceTrainer.Train(spec, data, (step, parameters) =>
-        {
-            if (!oracle.Marks.Contains(step - 1)) return;
-            seen++;
-            AssertClose(oracle.Parameters(step - 1), [.. parameters.SelectMany(l => l.Weights.Concat(l.Biases))], $"{name} before step {step}");
-        });
+        var result = ReferenceTrainer.Train(
+            spec,
+            data,
+            (step, parameters) =>
+            {
+                if (!oracle.Marks.Contains(step - 1))
+                    return;
+                seen++;
+                AssertClose(
+                    oracle.Parameters(step - 1),
+                    [.. parameters.SelectMany(l => l.Weights.Concat(l.Biases))],
+                    $"{name} before step {step}"
+                );
+            }
+        );
         Assert.Equal(oracle.Marks.Count(), seen);
         foreach (var mark in oracle.Marks.Where(m => m < result.Steps.Length))
             Assert.Equal(oracle.Loss(mark), result.Steps[mark].Loss, Tolerance);
@@ -36,20 +45,44 @@ public sealed class OptimizerTrajectoryTests
         foreach (var granularity in new[] { Granularity.Neuron, new(2), Granularity.Layer })
         {
             var plan = Runs.Plan(spec, data, granularity);
-            var carrier = new DeterministicSimulator(plan, DeterministicSimulator.Actors(_ => data), Disturbance.None, 3);
+            var carrier = new DeterministicSimulator(
+                plan,
+                DeterministicSimulator.Actors(_ => data),
+                Disturbance.None,
+                3
+            );
             var result = carrier.Run();
             Assert.Equal(reference.WeightsSha256, result!.WeightsSha256);
             Assert.Equal(reference.Steps, result.Steps);
             foreach (var mark in oracle.Marks.Where(m => m > 0 && m < result.Steps.Length))
-                AssertClose(oracle.Parameters(mark), Updated(carrier, plan, mark), $"{name}, {granularity} shards, before step {mark + 1}");
-            AssertClose(oracle.Parameters(result.Steps.Length), [.. result.Parameters.SelectMany(l => l.Weights.Concat(l.Biases))], $"{name}, {granularity} shards, at the end");
+                AssertClose(
+                    oracle.Parameters(mark),
+                    Updated(carrier, plan, mark),
+                    $"{name}, {granularity} shards, before step {mark + 1}"
+                );
+            AssertClose(
+                oracle.Parameters(result.Steps.Length),
+                [.. result.Parameters.SelectMany(l => l.Weights.Concat(l.Biases))],
+                $"{name}, {granularity} shards, at the end"
+            );
         }
     }
 
     private static double[] Updated(DeterministicSimulator carrier, RunPlan plan, int step)
     {
-        var updates = carrier.Observations.OfType<ShardUpdated>().Where(o => o.Key.Step == step).OrderBy(o => o.Shard.First).ToLookup(o => o.Shard.Layer);
-        return [.. Enumerable.Range(1, plan.Depth).SelectMany(layer => updates[layer].SelectMany(o => o.Weights).Concat(updates[layer].SelectMany(o => o.Biases)))];
+        var updates = carrier
+            .Observations.OfType<ShardUpdated>()
+            .Where(o => o.Key.Step == step)
+            .OrderBy(o => o.Shard.First)
+            .ToLookup(o => o.Shard.Layer);
+        return
+        [
+            .. Enumerable
+                .Range(1, plan.Depth)
+                .SelectMany(layer =>
+                    updates[layer].SelectMany(o => o.Weights).Concat(updates[layer].SelectMany(o => o.Biases))
+                ),
+        ];
     }
 
     private static (OptimizerOracle Oracle, Core.RunSpec Spec, Dataset Data) Case(string name)
@@ -63,6 +96,9 @@ public sealed class OptimizerTrajectoryTests
     {
         Assert.Equal(expected.Length, actual.Length);
         for (var k = 0; k < expected.Length; k++)
-            Assert.True(Math.Abs(expected[k] - actual[k]) <= Tolerance, $"{where}: parameter {k} is {actual[k]:R}, PyTorch has {expected[k]:R}");
+            Assert.True(
+                Math.Abs(expected[k] - actual[k]) <= Tolerance,
+                $"{where}: parameter {k} is {actual[k]:R}, PyTorch has {expected[k]:R}"
+            );
     }
 }

@@ -32,9 +32,12 @@ internal sealed class Shuffle : IOutbox
             var (to, message) = underWay[index];
             (underWay[index], underWay[^1]) = (underWay[^1], underWay[index]);
             underWay.RemoveAt(underWay.Count - 1);
-            if (to == ActorId.Coordinator) coordinator.Receive(message, this);
-            else if (to == ActorId.Store) store.Receive(message, this);
-            else Actors[to].Receive(message, this);
+            if (to == ActorId.Coordinator)
+                coordinator.Receive(message, this);
+            else if (to == ActorId.Store)
+                store.Receive(message, this);
+            else
+                Actors[to].Receive(message, this);
         }
 
         return coordinator;

@@ -4,9 +4,11 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Tests.Simulation;
 
-/// <summary>Every figure that M. Mazur, "A Step by Step Backpropagation Example" (2015), prints, digit by digit, as the parts observed it.</summary>
-/// <remarks>The printed figures do not all come from one rule: the text updates after the backward pass, but the program behind its
-/// last three figures updated w5 … w8 first. Each is asserted under the rule that makes it.</remarks>
+/// <summary>Every figure that M. Mazur, "A Step by Step Backpropagation Example" (2015), prints, digit by digit, as the
+/// parts observed it.</summary>
+/// <remarks>The printed figures do not all come from one rule: the text updates after the backward pass, but the
+/// program behind its last three figures updated w5 … w8 first. Each is asserted under the rule that makes
+/// it.</remarks>
 public class TutorialFiguresTests
 {
     [Theory]
@@ -15,8 +17,14 @@ public class TutorialFiguresTests
     public void TheFiguresOfTheTextFollowItsRule(int unitsPerShard)
     {
         var run = new TracedRun(Runs.Mazur(2, UpdateOrder.AfterBackward), new Granularity(unitsPerShard));
-        Assert.All(FirstForwardPass(run).Concat(FirstBackwardPass(run)).Concat(FirstUpdate(run)), figure =>
-            Assert.True(figure.Printed == Print(figure.Value, figure.Printed), $"{figure.Name} is printed {figure.Printed} but is {figure.Value:R}"));
+        Assert.All(
+            FirstForwardPass(run).Concat(FirstBackwardPass(run)).Concat(FirstUpdate(run)),
+            figure =>
+                Assert.True(
+                    figure.Printed == Print(figure.Value, figure.Printed),
+                    $"{figure.Name} is printed {figure.Printed} but is {figure.Value:R}"
+                )
+        );
     }
 
     [Theory]
@@ -36,7 +44,8 @@ public class TutorialFiguresTests
     public void TheErrorAfterOneUpdateIsTheOtherRules(int unitsPerShard)
     {
         const string printed = "0.291027924";
-        string ErrorOfStep2(UpdateOrder update) => Print(new TracedRun(Runs.Mazur(2, update), new Granularity(unitsPerShard)).Result.Steps[1].Loss, printed);
+        string ErrorOfStep2(UpdateOrder update) =>
+            Print(new TracedRun(Runs.Mazur(2, update), new Granularity(unitsPerShard)).Result.Steps[1].Loss, printed);
         Assert.Equal(printed, ErrorOfStep2(UpdateOrder.DuringBackward));
         Assert.Equal("0.291027774", ErrorOfStep2(UpdateOrder.AfterBackward));
     }
@@ -59,7 +68,11 @@ public class TutorialFiguresTests
     {
         string[] printed = ["0.015912196", "0.984065734"];
         string[] Outputs(UpdateOrder update) =>
-            [.. new TracedRun(Runs.Mazur(10_000, update), new Granularity(unitsPerShard)).Forward(10_000, 2, o => o.Y, Phase.Evaluate).Select(y => Print(y, printed[0]))];
+            [
+                .. new TracedRun(Runs.Mazur(10_000, update), new Granularity(unitsPerShard))
+                    .Forward(10_000, 2, o => o.Y, Phase.Evaluate)
+                    .Select(y => Print(y, printed[0])),
+            ];
         Assert.Equal(printed, Outputs(UpdateOrder.DuringBackward));
         Assert.Equal(["0.015913620", "0.984064274"], Outputs(UpdateOrder.AfterBackward));
     }
@@ -89,14 +102,28 @@ public class TutorialFiguresTests
         yield return ("∂E/∂w5", "0.082167041", run.Backward(1, 2, s => s.WeightGradients)[0]);
         yield return ("∂E o1/∂out h1", "0.055399425", delta[0] * run.Forward(1, 2, s => s.Weights)[0]);
         yield return ("∂E/∂out h1", "0.036350306", run.Backward(1, 1, s => s.Slopes)[0]);
-        yield return ("∂out h1/∂net h1", "0.241300709", run.Backward(1, 1, s => s.Delta)[0] / run.Backward(1, 1, s => s.Slopes)[0]);
+        yield return (
+            "∂out h1/∂net h1",
+            "0.241300709",
+            run.Backward(1, 1, s => s.Delta)[0] / run.Backward(1, 1, s => s.Slopes)[0]
+        );
         yield return ("∂E/∂w1", "0.000438568", run.Backward(1, 1, s => s.WeightGradients)[0]);
     }
 
     private static IEnumerable<(string Name, string Printed, double Value)> FirstUpdate(TracedRun run)
     {
         double[] w = [.. run.Updated(1, 1, s => s.Weights), .. run.Updated(1, 2, s => s.Weights)];
-        string[] printed = ["0.149780716", "0.19956143", "0.24975114", "0.29950229", "0.35891648", "0.408666186", "0.511301270", "0.561370121"];
+        string[] printed =
+        [
+            "0.149780716",
+            "0.19956143",
+            "0.24975114",
+            "0.29950229",
+            "0.35891648",
+            "0.408666186",
+            "0.511301270",
+            "0.561370121",
+        ];
         foreach (var (i, digits) in printed.Index())
             yield return ($"w{i + 1} after the update", digits, w[i]);
         foreach (var (layer, bias) in new[] { (1, "0.35"), (2, "0.60") })
@@ -106,5 +133,8 @@ public class TutorialFiguresTests
     private static double HalfSquare(double error) => 0.5 * error * error;
 
     private static string Print(double value, string like) =>
-        value.ToString($"F{like.Length - like.IndexOf('.', StringComparison.Ordinal) - 1}", CultureInfo.InvariantCulture);
+        value.ToString(
+            $"F{like.Length - like.IndexOf('.', StringComparison.Ordinal) - 1}",
+            CultureInfo.InvariantCulture
+        );
 }

@@ -4,7 +4,8 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Tests.Simulation;
 
-/// <summary>10,000 rounds of the tutorial against a trajectory that was computed apart from this project, at 13 marks.</summary>
+/// <summary>10,000 rounds of the tutorial against a trajectory that was computed apart from this project, at 13
+/// marks.</summary>
 public class TutorialTrajectoryTests
 {
     private const int Rounds = 10_000;
@@ -16,7 +17,11 @@ public class TutorialTrajectoryTests
     {
         var spec = Runs.Mazur(Rounds, update);
         var weights = new Dictionary<int, IReadOnlyList<double>>();
-        var result = ReferenceTrainer.Train(spec, Runs.BuiltIn(spec), (step, parameters) => weights[step - 1] = TutorialMark.WeightsOf(parameters));
+        var result = ReferenceTrainer.Train(
+            spec,
+            Runs.BuiltIn(spec),
+            (step, parameters) => weights[step - 1] = TutorialMark.WeightsOf(parameters)
+        );
         double[] errors = [.. result.Steps.Select(s => s.Loss), result.Evaluations.Single().Score.Loss];
 
         var marks = TutorialOracle.Trajectory(update);
@@ -41,14 +46,18 @@ public class TutorialTrajectoryTests
             mark.AssertEquals(
                 errors[mark.Updates],
                 run.Forward(step, 2, o => o.Y, phase),
-                [.. run.Forward(step, 1, o => o.Weights, phase), .. run.Forward(step, 2, o => o.Weights, phase)]);
+                [.. run.Forward(step, 1, o => o.Weights, phase), .. run.Forward(step, 2, o => o.Weights, phase)]
+            );
         }
     }
 
     [Fact]
     public void TheTwoUpdateOrdersPartAfterTheFirstUpdate()
     {
-        var (after, during) = (TutorialOracle.Trajectory(UpdateOrder.AfterBackward), TutorialOracle.Trajectory(UpdateOrder.DuringBackward));
+        var (after, during) = (
+            TutorialOracle.Trajectory(UpdateOrder.AfterBackward),
+            TutorialOracle.Trajectory(UpdateOrder.DuringBackward)
+        );
         Assert.Equal(after[0].Weights, during[0].Weights);
         Assert.NotEqual(after[1].Weights, during[1].Weights);
     }

@@ -16,7 +16,13 @@ internal sealed class CoordinatorHarness : IOutbox
     {
         Plan = plan;
         Tracer = new StepTracer(plan, () => Now);
-        State = new CoordinatorActor(plan, 0, "silo-1", [.. Enumerable.Range(1, silos).Select(i => $"silo-{i}")], Deadline);
+        State = new CoordinatorActor(
+            plan,
+            0,
+            "silo-1",
+            [.. Enumerable.Range(1, silos).Select(i => $"silo-{i}")],
+            Deadline
+        );
         State.Start(this);
     }
 
@@ -37,7 +43,8 @@ internal sealed class CoordinatorHarness : IOutbox
     {
         var key = Step;
         State.Receive(new Report(key with { From = ActorId.Loss }, new BatchMetrics(0.25, null, 1)), this);
-        for (var silo = 0; silo < State.Placement!.Silos.Length; silo++) State.Receive(new Ready(key with { From = ActorId.Exchange(silo) }), this);
+        for (var silo = 0; silo < State.Placement!.Silos.Length; silo++)
+            State.Receive(new Ready(key with { From = ActorId.Exchange(silo) }), this);
         Assert.True(State.Step == key.Step + 1, $"step {key.Step} was not committed");
     }
 
@@ -48,28 +55,41 @@ internal sealed class CoordinatorHarness : IOutbox
     public StepSpans Tell(int silo, MessageKey key)
     {
         StepSpans? told = null;
-        var tracer = new SiloTracer($"silo-{silo + 1}", spans => told = told is null ? spans : throw new InvalidOperationException("told twice"));
+        var tracer = new SiloTracer(
+            $"silo-{silo + 1}",
+            spans => told = told is null ? spans : throw new InvalidOperationException("told twice")
+        );
         ImmutableArray<ActorId> parts = [.. State.Placement!.ActorsOn(Plan, silo)];
         tracer.Route(Plan, parts);
         tracer.Begin(key);
         var microbatches = Enumerable.Range(0, Plan.Spec.Data.Microbatches).ToList();
         foreach (var phase in (Phase[])[Phase.Forward, Phase.Backward])
-            foreach (var microbatch in microbatches)
-                foreach (var part in parts)
-                    if (Observed(key with { From = part, Microbatch = microbatch, Phase = phase }) is { } observation) tracer.OnObservation(observation, TraceClock.Now);
-        foreach (var part in parts.Where(p => p.Kind == ActorRole.Shard)) tracer.OnObservation(new ShardUpdated(key with { From = part }, ShardOf(part), [], []), TraceClock.Now);
+        foreach (var microbatch in microbatches)
+        foreach (var part in parts)
+            if (Observed(key with { From = part, Microbatch = microbatch, Phase = phase }) is { } observation)
+                tracer.OnObservation(observation, TraceClock.Now);
+        foreach (var part in parts.Where(p => p.Kind == ActorRole.Shard))
+            tracer.OnObservation(new ShardUpdated(key with { From = part }, ShardOf(part), [], []), TraceClock.Now);
         return told ?? throw new InvalidOperationException($"silo {silo + 1} told nothing");
     }
 
     /// <summary>What has been written when all that is pending is.</summary>
     public IReadOnlyList<List<TraceSpan>> Finish()
     {
-        Tracer.Finish(State, spans =>
-        {
-            lock (written) written.Add([.. spans]);
-        });
-        Assert.True(SpinWait.SpinUntil(() => Tracer.IsWritten, Bound), $"the traces were not written within {Bound.TotalSeconds} s");
-        lock (written) return [.. written];
+        Tracer.Finish(
+            State,
+            spans =>
+            {
+                lock (written)
+                    written.Add([.. spans]);
+            }
+        );
+        Assert.True(
+            SpinWait.SpinUntil(() => Tracer.IsWritten, Bound),
+            $"the traces were not written within {Bound.TotalSeconds} s"
+        );
+        lock (written)
+            return [.. written];
     }
 
     void IOutbox.Send(Recipients to, Message message)
@@ -80,10 +100,16 @@ internal sealed class CoordinatorHarness : IOutbox
                 State.Receive(new LeadershipGranted(lead.Key with { Term = lead.Key.Term + 1 }, null, null, []), this);
                 break;
             case Restore restore:
-                for (var silo = 0; silo < restore.Placement.Silos.Length; silo++) State.Receive(new Restored(restore.Key with { From = ActorId.Exchange(silo) }), this);
+                for (var silo = 0; silo < restore.Placement.Silos.Length; silo++)
+                    State.Receive(new Restored(restore.Key with { From = ActorId.Exchange(silo) }), this);
                 break;
             case Advance advance:
-                Step = advance.Key.Trace.IsSampled ? advance.Key with { Trace = Tracer.Begin(advance.Key) } : advance.Key;
+                Step = advance.Key.Trace.IsSampled
+                    ? advance.Key with
+                    {
+                        Trace = Tracer.Begin(advance.Key),
+                    }
+                    : advance.Key;
                 break;
         }
     }
@@ -93,13 +119,14 @@ internal sealed class CoordinatorHarness : IOutbox
         // What the coordinator says of the run is RunTelemetry's.
     }
 
-    private Observation? Observed(MessageKey key) => (key.From.Kind, key.Phase) switch
-    {
-        (ActorRole.Shard, Phase.Forward) => new ShardForward(key, ShardOf(key.From), 1, [], [], [], [], []),
-        (ActorRole.Shard, _) => new ShardBackward(key, ShardOf(key.From), 1, [], [], [], [], []),
-        (ActorRole.Loss, Phase.Forward) => new LossComputed(key, 1, [], [], []),
-        _ => null,
-    };
+    private Observation? Observed(MessageKey key) =>
+        (key.From.Kind, key.Phase) switch
+        {
+            (ActorRole.Shard, Phase.Forward) => new ShardForward(key, ShardOf(key.From), 1, [], [], [], [], []),
+            (ActorRole.Shard, _) => new ShardBackward(key, ShardOf(key.From), 1, [], [], [], [], []),
+            (ActorRole.Loss, Phase.Forward) => new LossComputed(key, 1, [], [], []),
+            _ => null,
+        };
 
     private ShardRange ShardOf(ActorId part) => Plan.ShardsOf(part.Layer)[part.Index];
 }

@@ -13,12 +13,20 @@ public sealed class RunFolderTraceTests : IDisposable
     private const string Run = "traced-1";
     private readonly TraceFolder runs = new();
     private readonly byte[] first = Encoding.UTF8.GetBytes(TutorialTrace.Lines.Split('\n')[0] + "\n");
-    private readonly byte[] second = Encoding.UTF8.GetBytes(TutorialTrace.Lines.Split('\n')[0].Replace(TutorialTrace.TraceId, TutorialTrace.EvaluationId, StringComparison.Ordinal) + "\n");
+    private readonly byte[] second = Encoding.UTF8.GetBytes(
+        TutorialTrace
+            .Lines.Split('\n')[0]
+            .Replace(TutorialTrace.TraceId, TutorialTrace.EvaluationId, StringComparison.Ordinal) + "\n"
+    );
 
     public RunFolderTraceTests()
     {
         Assert.Contains(TutorialTrace.TraceId, Encoding.UTF8.GetString(first), StringComparison.Ordinal);
-        using var folder = RunFolder.Create(runs.Path, Run, RunFileLoader.Load(Path.Combine(Root(), "examples", "xor.yaml"), null));
+        using var folder = RunFolder.Create(
+            runs.Path,
+            Run,
+            RunFileLoader.Load(Path.Combine(Root(), "examples", "xor.yaml"), null)
+        );
     }
 
     public void Dispose() => runs.Dispose();
@@ -78,16 +86,28 @@ public sealed class RunFolderTraceTests : IDisposable
         folder.Write(Progress(traces));
     }
 
-    private static RunProgress Progress(params byte[][] traces) => new()
-    {
-        Status = RunStatus.Training, Term = 1, CommittedSteps = 1, Steps = 2, Epoch = 1, NewLosses = [], NewEvaluations = [], Recoveries = 0, ReplayedSteps = 0, StaleMessages = 0, Elapsed = TimeSpan.Zero,
-        NewTraces = [.. traces],
-    };
+    private static RunProgress Progress(params byte[][] traces) =>
+        new()
+        {
+            Status = RunStatus.Training,
+            Term = 1,
+            CommittedSteps = 1,
+            Steps = 2,
+            Epoch = 1,
+            NewLosses = [],
+            NewEvaluations = [],
+            Recoveries = 0,
+            ReplayedSteps = 0,
+            StaleMessages = 0,
+            Elapsed = TimeSpan.Zero,
+            NewTraces = [.. traces],
+        };
 
     private static string Root()
     {
         var directory = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(directory.FullName, "BackpropCluster.sln"))) directory = directory.Parent!;
+        while (!File.Exists(Path.Combine(directory.FullName, "BackpropCluster.sln")))
+            directory = directory.Parent!;
         return directory.FullName;
     }
 }

@@ -6,7 +6,8 @@ using CsCheck;
 
 namespace BackpropCluster.Tests.Telemetry;
 
-/// <summary>How the traces of a run are put together from what its silos tell, whatever their clocks say and whoever is lost.</summary>
+/// <summary>How the traces of a run are put together from what its silos tell, whatever their clocks say and whoever is
+/// lost.</summary>
 public sealed class StepTracerTests
 {
     private const long Second = 1_000_000_000;
@@ -39,7 +40,10 @@ public sealed class StepTracerTests
         run.Commit();
         var spans = Assert.Single(run.Finish());
         WholeTrace.Check(spans);
-        Assert.All(there.Spans.Where(s => s.Phase == StepPhase.Forward), span => Assert.Contains(spans, s => s.Silo == "silo-2" && s.StartUnixNano == (ulong)span.Start));
+        Assert.All(
+            there.Spans.Where(s => s.Phase == StepPhase.Forward),
+            span => Assert.Contains(spans, s => s.Silo == "silo-2" && s.StartUnixNano == (ulong)span.Start)
+        );
     }
 
     [Fact]
@@ -69,7 +73,8 @@ public sealed class StepTracerTests
         Assert.Equal(17, Assert.Single(run.Finish()).Count);
     }
 
-    /// <summary>The shards of a wide model apply a step's update while they are saved, which may take long as well.</summary>
+    /// <summary>The shards of a wide model apply a step's update while they are saved, which may take long as
+    /// well.</summary>
     [Fact]
     public void AStepWhoseCheckpointTakesLongKeepsItsTrace()
     {
@@ -82,7 +87,18 @@ public sealed class StepTracerTests
         Assert.Empty(run.Finish());
         run.Now += 60 * Second;
         Assert.Empty(run.Finish());
-        run.State.Receive(new StoreFailed(step with { From = ActorId.Store, Phase = Phase.Save }, StoreFault.Refused, "the disk is full"), run);
+        run.State.Receive(
+            new StoreFailed(
+                step with
+                {
+                    From = ActorId.Store,
+                    Phase = Phase.Save,
+                },
+                StoreFault.Refused,
+                "the disk is full"
+            ),
+            run
+        );
         Assert.Equal(RunStatus.Training, run.State.Status);
         Assert.Empty(run.Finish());
         run.Tracer.Add(run.Tell(1, step));
@@ -121,11 +137,17 @@ public sealed class StepTracerTests
         run.Tracer.Add(run.Tell(1, again));
         var spans = Assert.Single(run.Finish());
         WholeTrace.Check(spans);
-        Assert.Equal("recover", spans.Where(s => s.ParentSpanId is not null).OrderBy(s => s.StartUnixNano).First().Name);
+        Assert.Equal(
+            "recover",
+            spans.Where(s => s.ParentSpanId is not null).OrderBy(s => s.StartUnixNano).First().Name
+        );
         Assert.Equal(18, spans.Count);
 
         // What was begun and given up is no root in anybody's collector.
-        Assert.Equal(spans.Select(s => s.SpanId).Order(), exporter.Of(spans[0].TraceId).Select(a => a.SpanId.ToHexString()).Order());
+        Assert.Equal(
+            spans.Select(s => s.SpanId).Order(),
+            exporter.Of(spans[0].TraceId).Select(a => a.SpanId.ToHexString()).Order()
+        );
         Assert.Empty(exporter.Of(TraceIdOf(first)));
     }
 
@@ -155,27 +177,67 @@ public sealed class StepTracerTests
         var spans = Assert.Single(run.Finish());
         var root = WholeTrace.Check(spans);
         foreach (var name in (string[])["evaluate", "save checkpoint"])
-            Assert.Equal((root.SpanId, Second), (spans.Single(s => s.Name == name).ParentSpanId, spans.Single(s => s.Name == name).DurationNano));
+            Assert.Equal(
+                (root.SpanId, Second),
+                (spans.Single(s => s.Name == name).ParentSpanId, spans.Single(s => s.Name == name).DurationNano)
+            );
     }
 
-    /// <summary>Whatever the model, the cut and the number of silos: no trace exceeds its bound, and each shard is counted once a phase.</summary>
+    /// <summary>Whatever the model, the cut and the number of silos: no trace exceeds its bound, and each shard is
+    /// counted once a phase.</summary>
     [Fact]
     public void ATraceKeepsToItsBoundAndCountsEveryShard() =>
-        Gen.Select(Gen.OneOf(Gen.Int[1, 5], Gen.Int[1, 60]).Array[1, 4], Gen.Int[1, 4], Gen.Int[1, 3], Gen.Int[40, 200]).Sample((units, silos, microbatches, maxSpans) =>
-        {
-            var spec = Runs.Uneven(batch: 3, microbatches: microbatches) with { Trace = new TraceSpec(1, 0, TraceDetail.Times, maxSpans) };
-            spec = spec with { Model = spec.Model with { Layers = [.. units.Select(u => Runs.Layer(u, Core.Learning.Activation.Tanh))] } };
-            var plan = new RunPlan { Run = "wide", Fingerprint = 1, Spec = spec, Granularity = Granularity.Neuron, Features = 7, TrainingRows = 12, TestRows = 0, HasClasses = false };
-            var run = new CoordinatorHarness(plan, silos);
-            for (var silo = 0; silo < silos; silo++)
-                if (run.State.Placement!.ActorsOn(plan, silo).Any(p => p.Kind != ActorRole.Source)) run.Tracer.Add(run.Tell(silo, run.Step));
-            run.Commit();
-            var spans = Assert.Single(run.Finish());
-            WholeTrace.Check(spans);
-            Assert.True(spans.Count <= maxSpans, $"{spans.Count} spans of at most {maxSpans}");
-            foreach (var (verb, times) in new[] { ("forward ", microbatches), ("backward ", microbatches), ("update ", 1) })
-                Assert.Equal(units.Sum() * times, spans.Where(s => s.Name.StartsWith(verb, StringComparison.Ordinal)).Sum(s => s.Find("backprop.rolled_up.count")?.Whole ?? 1));
-        }, iter: 200);
+        Gen.Select(Gen.OneOf(Gen.Int[1, 5], Gen.Int[1, 60]).Array[1, 4], Gen.Int[1, 4], Gen.Int[1, 3], Gen.Int[40, 200])
+            .Sample(
+                (units, silos, microbatches, maxSpans) =>
+                {
+                    var spec = Runs.Uneven(batch: 3, microbatches: microbatches) with
+                    {
+                        Trace = new TraceSpec(1, 0, TraceDetail.Times, maxSpans),
+                    };
+                    spec = spec with
+                    {
+                        Model = spec.Model with
+                        {
+                            Layers = [.. units.Select(u => Runs.Layer(u, Core.Learning.Activation.Tanh))],
+                        },
+                    };
+                    var plan = new RunPlan
+                    {
+                        Run = "wide",
+                        Fingerprint = 1,
+                        Spec = spec,
+                        Granularity = Granularity.Neuron,
+                        Features = 7,
+                        TrainingRows = 12,
+                        TestRows = 0,
+                        HasClasses = false,
+                    };
+                    var run = new CoordinatorHarness(plan, silos);
+                    for (var silo = 0; silo < silos; silo++)
+                        if (run.State.Placement!.ActorsOn(plan, silo).Any(p => p.Kind != ActorRole.Source))
+                            run.Tracer.Add(run.Tell(silo, run.Step));
+                    run.Commit();
+                    var spans = Assert.Single(run.Finish());
+                    WholeTrace.Check(spans);
+                    Assert.True(spans.Count <= maxSpans, $"{spans.Count} spans of at most {maxSpans}");
+                    foreach (
+                        var (verb, times) in new[]
+                        {
+                            ("forward ", microbatches),
+                            ("backward ", microbatches),
+                            ("update ", 1),
+                        }
+                    )
+                        Assert.Equal(
+                            units.Sum() * times,
+                            spans
+                                .Where(s => s.Name.StartsWith(verb, StringComparison.Ordinal))
+                                .Sum(s => s.Find("backprop.rolled_up.count")?.Whole ?? 1)
+                        );
+                },
+                iter: 200
+            );
 
     private static CoordinatorHarness Tutorial(int silos)
     {
@@ -186,7 +248,11 @@ public sealed class StepTracerTests
     private static StepSpans Shifted(StepSpans told, long milliseconds)
     {
         var shift = milliseconds * 1_000_000;
-        return told with { Begun = told.Begun + shift, Spans = [.. told.Spans.Select(s => s with { Start = s.Start + shift, End = s.End + shift })] };
+        return told with
+        {
+            Begun = told.Begun + shift,
+            Spans = [.. told.Spans.Select(s => s with { Start = s.Start + shift, End = s.End + shift })],
+        };
     }
 
     private static string TraceIdOf(MessageKey key) => $"{key.Trace.High:x16}{key.Trace.Low:x16}";
@@ -206,7 +272,8 @@ public sealed class StepTracerTests
                 ActivityStopped = activity =>
                 {
                     lock (ended)
-                        if (activity is { IsAllDataRequested: true, Recorded: true }) ended.Add(activity);
+                        if (activity is { IsAllDataRequested: true, Recorded: true })
+                            ended.Add(activity);
                 },
             };
             ActivitySource.AddActivityListener(listener);
@@ -214,7 +281,8 @@ public sealed class StepTracerTests
 
         public List<Activity> Of(string traceId)
         {
-            lock (ended) return [.. ended.Where(a => a.TraceId.ToHexString() == traceId)];
+            lock (ended)
+                return [.. ended.Where(a => a.TraceId.ToHexString() == traceId)];
         }
 
         public void Dispose() => listener.Dispose();

@@ -50,32 +50,64 @@ public sealed class JaegerJsonTests
         var span = Span(trace, "forward o1");
         Assert.Equal(1_795_424_400_000_070, span.GetProperty("startTime").GetInt64());
         Assert.Equal(110, span.GetProperty("duration").GetInt64());
-        Assert.Equal("""{"key":"backprop.output","type":"float64","value":0.75136507}""", Tag(span, "backprop.output").GetRawText());
-        Assert.Equal("""{"key":"backprop.messages","type":"int64","value":2}""", Tag(span, "backprop.messages").GetRawText());
+        Assert.Equal(
+            """{"key":"backprop.output","type":"float64","value":0.75136507}""",
+            Tag(span, "backprop.output").GetRawText()
+        );
+        Assert.Equal(
+            """{"key":"backprop.messages","type":"int64","value":2}""",
+            Tag(span, "backprop.messages").GetRawText()
+        );
         Assert.Equal("""{"key":"span.kind","type":"string","value":"internal"}""", Tag(span, "span.kind").GetRawText());
         Assert.Equal(
             """[{"timestamp":1795424400000171,"fields":[{"key":"event","type":"string","value":"last input"},{"key":"backprop.from","type":"string","value":"h2"},{"key":"backprop.awaited_ns","type":"int64","value":101900}]}]""",
-            span.GetProperty("logs").GetRawText());
-        Assert.Equal("""{"serviceName":"backprop","tags":[{"key":"service.instance.id","type":"string","value":"silo-1"}]}""", trace.GetProperty("processes").GetProperty("p1").GetRawText());
+            span.GetProperty("logs").GetRawText()
+        );
+        Assert.Equal(
+            """{"serviceName":"backprop","tags":[{"key":"service.instance.id","type":"string","value":"silo-1"}]}""",
+            trace.GetProperty("processes").GetProperty("p1").GetRawText()
+        );
     }
 
-    /// <summary>Jaeger counts in whole microseconds and drops a child that sticks out of its parent from the critical path.</summary>
+    /// <summary>Jaeger counts in whole microseconds and drops a child that sticks out of its parent from the critical
+    /// path.</summary>
     [Fact]
     public void ASpanWithinItsParentStaysWithinItInMicroseconds() =>
-        Gen.Select(Gen.ULong[0, 5_000], Gen.ULong[0, 5_000], Gen.ULong[0, 5_000], Gen.ULong[0, 5_000]).Sample((a, b, c, d) =>
-        {
-            ulong[] times = [a, b, c, d];
-            Array.Sort(times);
-            var trace = Traces([TutorialTrace.Span(1, 0, "parent", times[0], times[3], "silo-1"), TutorialTrace.Span(2, 1, "child", times[1], times[2], "silo-1")])[0];
-            var ((parentStart, parentEnd), (start, end)) = (Interval(trace, "parent"), Interval(trace, "child"));
-            return parentStart <= start && end <= parentEnd;
-        });
+        Gen.Select(Gen.ULong[0, 5_000], Gen.ULong[0, 5_000], Gen.ULong[0, 5_000], Gen.ULong[0, 5_000])
+            .Sample(
+                (a, b, c, d) =>
+                {
+                    ulong[] times = [a, b, c, d];
+                    Array.Sort(times);
+                    var trace = Traces([
+                        TutorialTrace.Span(1, 0, "parent", times[0], times[3], "silo-1"),
+                        TutorialTrace.Span(2, 1, "child", times[1], times[2], "silo-1"),
+                    ])[0];
+                    var ((parentStart, parentEnd), (start, end)) = (
+                        Interval(trace, "parent"),
+                        Interval(trace, "child")
+                    );
+                    return parentStart <= start && end <= parentEnd;
+                }
+            );
 
     [Fact]
     public void WhatJsonHasNoNumberForIsText()
     {
-        var span = TutorialTrace.Span(1, 0, "a", 0, 1, "silo-1", TraceAttribute.Of("loss", double.NaN), new TraceAttribute("net", TraceValue.Of([TraceValue.Of(1.5), TraceValue.Of("x")])))
-            with { Status = TraceStatus.Error, StatusMessage = "no number" };
+        var span = TutorialTrace.Span(
+            1,
+            0,
+            "a",
+            0,
+            1,
+            "silo-1",
+            TraceAttribute.Of("loss", double.NaN),
+            new TraceAttribute("net", TraceValue.Of([TraceValue.Of(1.5), TraceValue.Of("x")]))
+        ) with
+        {
+            Status = TraceStatus.Error,
+            StatusMessage = "no number",
+        };
         var written = Span(Traces([span])[0], "a");
         Assert.Equal("""{"key":"loss","type":"string","value":"NaN"}""", Tag(written, "loss").GetRawText());
         Assert.Equal("[1.5,\"x\"]", Text(Tag(written, "net"), "value"));
@@ -89,16 +121,22 @@ public sealed class JaegerJsonTests
         return [.. JsonElement.Parse(output.ToArray()).GetProperty("data").EnumerateArray()];
     }
 
-    private static JsonElement Span(JsonElement trace, string name) => trace.GetProperty("spans").EnumerateArray().Single(s => Text(s, "operationName") == name);
+    private static JsonElement Span(JsonElement trace, string name) =>
+        trace.GetProperty("spans").EnumerateArray().Single(s => Text(s, "operationName") == name);
 
-    private static JsonElement Tag(JsonElement owner, string key) => owner.GetProperty("tags").EnumerateArray().Single(t => Text(t, "key") == key);
+    private static JsonElement Tag(JsonElement owner, string key) =>
+        owner.GetProperty("tags").EnumerateArray().Single(t => Text(t, "key") == key);
 
-    private static List<(string Type, string Span)> References(JsonElement span) => [.. span.GetProperty("references").EnumerateArray().Select(r => (Text(r, "refType"), Text(r, "spanID")))];
+    private static List<(string Type, string Span)> References(JsonElement span) =>
+        [.. span.GetProperty("references").EnumerateArray().Select(r => (Text(r, "refType"), Text(r, "spanID")))];
 
     private static (long Start, long End) Interval(JsonElement trace, string name)
     {
         var span = Span(trace, name);
-        return (span.GetProperty("startTime").GetInt64(), span.GetProperty("startTime").GetInt64() + span.GetProperty("duration").GetInt64());
+        return (
+            span.GetProperty("startTime").GetInt64(),
+            span.GetProperty("startTime").GetInt64() + span.GetProperty("duration").GetInt64()
+        );
     }
 
     private static string Text(JsonElement owner, string name) => owner.GetProperty(name).GetString()!;

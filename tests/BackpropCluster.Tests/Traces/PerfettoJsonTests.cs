@@ -5,7 +5,8 @@ using CsCheck;
 
 namespace BackpropCluster.Tests.Traces;
 
-/// <summary>Files for ui.perfetto.dev: the Trace Event Format, where slices of one thread may nest but not overlap in part.</summary>
+/// <summary>Files for ui.perfetto.dev: the Trace Event Format, where slices of one thread may nest but not overlap in
+/// part.</summary>
 public sealed class PerfettoJsonTests
 {
     [Fact]
@@ -17,7 +18,9 @@ public sealed class PerfettoJsonTests
             Assert.Equal(spans.Select(s => s.SpanId).Order(), slices.Select(SpanOf).Order());
             foreach (var track in slices.GroupBy(e => (Number(e, "pid"), Number(e, "tid"))))
             {
-                var inTrack = track.Select(e => (Id: SpanOf(e), Start: Time(e, "ts"), End: Time(e, "ts") + Time(e, "dur"))).ToList();
+                var inTrack = track
+                    .Select(e => (Id: SpanOf(e), Start: Time(e, "ts"), End: Time(e, "ts") + Time(e, "dur")))
+                    .ToList();
                 foreach (var (a, b) in from a in inTrack from b in inTrack where a.Id != b.Id select (a, b))
                     Assert.False(a.Start < b.Start && b.Start < a.End && a.End < b.End, $"{a} and {b} overlap in part");
             }
@@ -31,9 +34,15 @@ public sealed class PerfettoJsonTests
             var byId = TraceTree.Of(spans).ToDictionary(r => r.Span.SpanId);
             foreach (var track in Events(spans).Where(e => Phase(e) == "X").GroupBy(e => Number(e, "tid")))
             {
-                var inTrack = track.Select(e => (Row: byId[SpanOf(e)], Start: Time(e, "ts"), End: Time(e, "ts") + Time(e, "dur"))).ToList();
+                var inTrack = track
+                    .Select(e => (Row: byId[SpanOf(e)], Start: Time(e, "ts"), End: Time(e, "ts") + Time(e, "dur")))
+                    .ToList();
                 foreach (var (outer, inner) in from a in inTrack from b in inTrack where a.Row != b.Row select (a, b))
-                    if (outer.Start < inner.Start && inner.Start < outer.End) Assert.True(inner.Row.IsWithin(outer.Row), $"{inner.Row.Span.SpanId} is drawn within {outer.Row.Span.SpanId}");
+                    if (outer.Start < inner.Start && inner.Start < outer.End)
+                        Assert.True(
+                            inner.Row.IsWithin(outer.Row),
+                            $"{inner.Row.Span.SpanId} is drawn within {outer.Row.Span.SpanId}"
+                        );
             }
         });
 
@@ -42,8 +51,12 @@ public sealed class PerfettoJsonTests
         RandomTrace.Spans.Sample(spans =>
         {
             var events = Events(spans);
-            var processes = events.Where(e => Text(e, "name") == "process_name").ToDictionary(e => Number(e, "pid"), e => Text(e.GetProperty("args"), "name"));
-            var threads = events.Where(e => Text(e, "name") == "thread_name").ToDictionary(e => Number(e, "tid"), e => Number(e, "pid"));
+            var processes = events
+                .Where(e => Text(e, "name") == "process_name")
+                .ToDictionary(e => Number(e, "pid"), e => Text(e.GetProperty("args"), "name"));
+            var threads = events
+                .Where(e => Text(e, "name") == "thread_name")
+                .ToDictionary(e => Number(e, "tid"), e => Number(e, "pid"));
             Assert.Equal(spans.Select(s => s.Silo).Distinct().Order(), processes.Values.Order());
             Assert.Empty(processes.Keys.Intersect(threads.Keys));
             foreach (var slice in events.Where(e => Phase(e) == "X"))
@@ -56,14 +69,21 @@ public sealed class PerfettoJsonTests
     [Fact]
     public void SpansOneAfterAnotherShareATrack()
     {
-        var spans = Enumerable.Range(0, 5).Select(i => TutorialTrace.Span(i + 1, 0, "train step", (ulong)i * 100, ((ulong)i * 100) + 100, "silo-1"));
+        var spans = Enumerable
+            .Range(0, 5)
+            .Select(i => TutorialTrace.Span(i + 1, 0, "train step", (ulong)i * 100, ((ulong)i * 100) + 100, "silo-1"));
         Assert.Single(Events([.. spans]).Where(e => Phase(e) == "X").Select(e => Number(e, "tid")).Distinct());
     }
 
     [Fact]
     public void AChildThatStartsWithItsParentIsDrawnWithinIt()
     {
-        var events = Events([TutorialTrace.Span(2, 1, "child", 0, 50, "silo-1"), TutorialTrace.Span(1, 0, "parent", 0, 100, "silo-1")]).Where(e => Phase(e) == "X").ToList();
+        var events = Events([
+                TutorialTrace.Span(2, 1, "child", 0, 50, "silo-1"),
+                TutorialTrace.Span(1, 0, "parent", 0, 100, "silo-1"),
+            ])
+            .Where(e => Phase(e) == "X")
+            .ToList();
         Assert.Equal(["parent", "child"], events.Select(e => Text(e, "name")));
         Assert.Single(events.Select(e => Number(e, "tid")).Distinct());
     }
@@ -72,8 +92,22 @@ public sealed class PerfettoJsonTests
     public void TheTutorialsStepNestsOnItsFirstTrack()
     {
         var events = Events(TutorialTrace.Spans);
-        var names = events.Where(e => Phase(e) == "X" && Number(e, "pid") == 1 && Number(e, "tid") == 4).Select(e => Text(e, "name"));
-        Assert.Equal(["train step", "forward", "forward o1", "compute loss", "backward", "backward o1", "apply update", "apply update (4 shards)"], names);
+        var names = events
+            .Where(e => Phase(e) == "X" && Number(e, "pid") == 1 && Number(e, "tid") == 4)
+            .Select(e => Text(e, "name"));
+        Assert.Equal(
+            [
+                "train step",
+                "forward",
+                "forward o1",
+                "compute loss",
+                "backward",
+                "backward o1",
+                "apply update",
+                "apply update (4 shards)",
+            ],
+            names
+        );
         var forward = events.Single(e => Text(e, "name") == "forward h1");
         Assert.Equal((20.5, 40.7), (forward.GetProperty("ts").GetDouble(), forward.GetProperty("dur").GetDouble()));
         Assert.Equal(0.593269992, forward.GetProperty("args").GetProperty("backprop.output").GetDouble());
@@ -89,8 +123,14 @@ public sealed class PerfettoJsonTests
         foreach (var arrow in arrows.GroupBy(a => Number(a.Item, "id")))
         {
             // An end belongs to the slice that stands before it.
-            var (start, end) = (events[arrow.Single(a => Phase(a.Item) == "s").Index - 1], events[arrow.Single(a => Phase(a.Item) == "f").Index - 1]);
-            Assert.Equal(Text(start, "name").Replace("forward", "backward", StringComparison.Ordinal), Text(end, "name"));
+            var (start, end) = (
+                events[arrow.Single(a => Phase(a.Item) == "s").Index - 1],
+                events[arrow.Single(a => Phase(a.Item) == "f").Index - 1]
+            );
+            Assert.Equal(
+                Text(start, "name").Replace("forward", "backward", StringComparison.Ordinal),
+                Text(end, "name")
+            );
             Assert.Equal("e", Text(arrow.Single(a => Phase(a.Item) == "f").Item, "bp"));
         }
     }
@@ -101,13 +141,18 @@ public sealed class PerfettoJsonTests
         {
             var events = Events(spans);
             foreach (var arrow in events.Where(e => Phase(e) is "s" or "f").GroupBy(e => Number(e, "id")))
-                Assert.True(Time(arrow.Single(e => Phase(e) == "s"), "ts") <= Time(arrow.Single(e => Phase(e) == "f"), "ts"));
+                Assert.True(
+                    Time(arrow.Single(e => Phase(e) == "s"), "ts") <= Time(arrow.Single(e => Phase(e) == "f"), "ts")
+                );
         });
 
     [Fact]
     public void TwoNanosecondsApartStayApartIn2026()
     {
-        var events = Events([TutorialTrace.Span(1, 0, "a", 0, 1, "silo-1"), TutorialTrace.Span(2, 0, "b", 86_400_000_000_002, 86_400_000_000_004, "silo-1")]);
+        var events = Events([
+            TutorialTrace.Span(1, 0, "a", 0, 1, "silo-1"),
+            TutorialTrace.Span(2, 0, "b", 86_400_000_000_002, 86_400_000_000_004, "silo-1"),
+        ]);
         Assert.Equal("86400000000.002", events.Single(e => Text(e, "name") == "b").GetProperty("ts").GetRawText());
         Assert.Equal("0.002", events.Single(e => Text(e, "name") == "b").GetProperty("dur").GetRawText());
     }

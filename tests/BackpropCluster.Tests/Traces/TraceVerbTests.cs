@@ -5,7 +5,8 @@ using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Tests.Traces;
 
-/// <summary><c>trace show</c> and <c>trace export</c> as a script meets them: a child process, its output in a pipe.</summary>
+/// <summary><c>trace show</c> and <c>trace export</c> as a script meets them: a child process, its output in a
+/// pipe.</summary>
 public sealed class TraceVerbTests : IDisposable
 {
     private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
@@ -36,8 +37,19 @@ public sealed class TraceVerbTests : IDisposable
         var trace = Assert.Single(shown.GetProperty("traces").EnumerateArray());
         Assert.True(trace.GetProperty("complete").GetBoolean());
         Assert.Equal(TutorialTrace.Spans.Count, trace.GetProperty("spans").GetArrayLength());
-        var forward = trace.GetProperty("spans").EnumerateArray().Single(s => s.GetProperty("name").GetString() == "forward h1");
-        Assert.Equal((20.5m, 40.7m, "silo-2", 2), (forward.GetProperty("startMicroseconds").GetDecimal(), forward.GetProperty("durationMicroseconds").GetDecimal(), forward.GetProperty("silo").GetString(), forward.GetProperty("depth").GetInt32()));
+        var forward = trace
+            .GetProperty("spans")
+            .EnumerateArray()
+            .Single(s => s.GetProperty("name").GetString() == "forward h1");
+        Assert.Equal(
+            (20.5m, 40.7m, "silo-2", 2),
+            (
+                forward.GetProperty("startMicroseconds").GetDecimal(),
+                forward.GetProperty("durationMicroseconds").GetDecimal(),
+                forward.GetProperty("silo").GetString(),
+                forward.GetProperty("depth").GetInt32()
+            )
+        );
         Assert.Equal(0.593269992, forward.GetProperty("attributes").GetProperty("backprop.output").GetDouble());
     }
 
@@ -46,7 +58,10 @@ public sealed class TraceVerbTests : IDisposable
     {
         folder.Add("mazur-1", TutorialTrace.Lines);
         var target = Path.Combine(folder.Path, "out.json");
-        Assert.Equal((2, "", "backprop: step 9 of run mazur-1 was not recorded. Nothing was written. Recorded are steps 1.\n"), await Run("show", "--step", "9"));
+        Assert.Equal(
+            (2, "", "backprop: step 9 of run mazur-1 was not recorded. Nothing was written. Recorded are steps 1.\n"),
+            await Run("show", "--step", "9")
+        );
         Assert.Equal(2, (await Run("export", "--step", "9", "--to", "perfetto", "--out", target)).ExitCode);
         Assert.False(File.Exists(target));
     }
@@ -62,7 +77,12 @@ public sealed class TraceVerbTests : IDisposable
         Assert.Contains("train step", output, StringComparison.Ordinal);
     }
 
-    [Theory, InlineData("jaeger-json", "data"), InlineData("perfetto", "traceEvents"), InlineData("otlp-json", "resourceSpans")]
+    [
+        Theory,
+        InlineData("jaeger-json", "data"),
+        InlineData("perfetto", "traceEvents"),
+        InlineData("otlp-json", "resourceSpans")
+    ]
     public async Task AnExportIsTheSameOnStandardOutputAndInAFile(string format, string field)
     {
         folder.Add("mazur-1", TutorialTrace.Lines);
@@ -71,9 +91,16 @@ public sealed class TraceVerbTests : IDisposable
         Assert.Equal(0, printed.ExitCode);
         Assert.True(JsonElement.Parse(printed.Output).TryGetProperty(field, out _));
         Assert.DoesNotContain(TutorialTrace.EvaluationId, printed.Output, StringComparison.Ordinal);
-        Assert.Contains(TutorialTrace.EvaluationId, (await Run("export", "--to", "otlp-json")).Output, StringComparison.Ordinal);
+        Assert.Contains(
+            TutorialTrace.EvaluationId,
+            (await Run("export", "--to", "otlp-json")).Output,
+            StringComparison.Ordinal
+        );
 
-        Assert.Equal((0, $"{target}: 14 spans in 1 trace of run mazur-1\n", ""), await Run("export", "--step", "1", "--to", format, "--out", target));
+        Assert.Equal(
+            (0, $"{target}: 14 spans in 1 trace of run mazur-1\n", ""),
+            await Run("export", "--step", "1", "--to", format, "--out", target)
+        );
         Assert.Equal(printed.Output, await File.ReadAllTextAsync(target, TestContext.Current.CancellationToken) + "\n");
         Assert.False(File.Exists(target + ".new"));
     }
@@ -82,7 +109,13 @@ public sealed class TraceVerbTests : IDisposable
     public async Task WhatCannotBeWrittenOrIsNoFormatSaysSo()
     {
         folder.Add("mazur-1", TutorialTrace.Lines);
-        var (exitCode, _, talk) = await Run("export", "--to", "perfetto", "--out", Path.Combine(folder.Path, "nowhere", "out.json"));
+        var (exitCode, _, talk) = await Run(
+            "export",
+            "--to",
+            "perfetto",
+            "--out",
+            Path.Combine(folder.Path, "nowhere", "out.json")
+        );
         Assert.Equal(6, exitCode);
         Assert.EndsWith("Nothing was exported. Choose another --out.\n", talk, StringComparison.Ordinal);
         Assert.Equal(2, (await Run("export", "--to", "zipkin")).ExitCode);
@@ -90,7 +123,10 @@ public sealed class TraceVerbTests : IDisposable
 
     private async Task<(int ExitCode, string Output, string Talk)> Run(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "backprop.dll"), "trace", .. arguments, "--run-dir", folder.Path])
+        var start = new ProcessStartInfo(
+            "dotnet",
+            [Path.Combine(AppContext.BaseDirectory, "backprop.dll"), "trace", .. arguments, "--run-dir", folder.Path]
+        )
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

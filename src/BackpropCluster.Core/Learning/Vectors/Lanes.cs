@@ -4,9 +4,11 @@ using System.Runtime.Intrinsics.Arm;
 
 namespace BackpropCluster.Core.Learning.Vectors;
 
-/// <summary>A register of some doubles: what arithmetic needs of it, each operation rounded once in each lane as IEEE 754 says.</summary>
-/// <remarks>Loops are written once, over the type of the register itself and not over a type that wraps it: the compiler would copy a
-/// wrapper after each multiply-add, which on some processors costs as much as the multiply-add.</remarks>
+/// <summary>A register of some doubles: what arithmetic needs of it, each operation rounded once in each lane as IEEE
+/// 754 says.</summary>
+/// <remarks>Loops are written once, over the type of the register itself and not over a type that wraps it: the
+/// compiler would copy a wrapper after each multiply-add, which on some processors costs as much as the
+/// multiply-add.</remarks>
 /// <typeparam name="V">The register.</typeparam>
 internal interface ILanes<V>
     where V : struct
@@ -14,8 +16,9 @@ internal interface ILanes<V>
     /// <summary>Doubles in a register.</summary>
     static abstract int Count { get; }
 
-    /// <summary>Rows of a product's tile, 4 or 8, by the number of registers: of 32, eight rows of three hold 24 sums; of 16, four
-    /// rows hold twelve. Three registers of B and one of A are left in both. One row more, and sums would live in memory.</summary>
+    /// <summary>Rows of a product's tile, 4 or 8, by the number of registers: of 32, eight rows of three hold 24 sums;
+    /// of 16, four rows hold twelve. Three registers of B and one of A are left in both. One row more, and sums would
+    /// live in memory.</summary>
     static abstract int TileRows { get; }
 
     static abstract V Create(double x);
@@ -45,7 +48,8 @@ internal interface ILanes<V>
 
     static abstract V CopySign(V value, V sign);
 
-    /// <summary>In each lane <paramref name="then"/> where x &lt; y, else <paramref name="otherwise"/>; a NaN is not less.</summary>
+    /// <summary>In each lane <paramref name="then"/> where x &lt; y, else <paramref name="otherwise"/>; a NaN is not
+    /// less.</summary>
     static abstract V IfLess(V x, V y, V then, V otherwise);
 
     /// <summary>In each lane <paramref name="then"/> where x is a NaN, else <paramref name="otherwise"/>.</summary>
@@ -89,7 +93,8 @@ internal readonly struct Lanes512 : ILanes<Vector512<double>>
     public static Vector512<double> Negate(Vector512<double> x) => -x;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<double> Fma(Vector512<double> a, Vector512<double> b, Vector512<double> c) => Vector512.FusedMultiplyAdd(a, b, c);
+    public static Vector512<double> Fma(Vector512<double> a, Vector512<double> b, Vector512<double> c) =>
+        Vector512.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<double> Abs(Vector512<double> x) => Vector512.Abs(x);
@@ -101,18 +106,24 @@ internal readonly struct Lanes512 : ILanes<Vector512<double>>
     public static Vector512<double> Max(Vector512<double> x, Vector512<double> y) => Vector512.Max(x, y);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<double> CopySign(Vector512<double> value, Vector512<double> sign) => Vector512.CopySign(value, sign);
+    public static Vector512<double> CopySign(Vector512<double> value, Vector512<double> sign) =>
+        Vector512.CopySign(value, sign);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<double> IfLess(Vector512<double> x, Vector512<double> y, Vector512<double> then, Vector512<double> otherwise) =>
-        Vector512.ConditionalSelect(Vector512.LessThan(x, y), then, otherwise);
+    public static Vector512<double> IfLess(
+        Vector512<double> x,
+        Vector512<double> y,
+        Vector512<double> then,
+        Vector512<double> otherwise
+    ) => Vector512.ConditionalSelect(Vector512.LessThan(x, y), then, otherwise);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<double> IfNaN(Vector512<double> x, Vector512<double> then, Vector512<double> otherwise) =>
         Vector512.ConditionalSelect(Vector512.Equals(x, x), otherwise, then);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<double> LowBitsAsExponent(Vector512<double> x) => Vector512.ShiftLeft(x.AsInt64(), 52).AsDouble();
+    public static Vector512<double> LowBitsAsExponent(Vector512<double> x) =>
+        Vector512.ShiftLeft(x.AsInt64(), 52).AsDouble();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool IsZero(Vector512<double> x) => x == Vector512<double>.Zero;
@@ -149,7 +160,8 @@ internal readonly struct Lanes256 : ILanes<Vector256<double>>
     public static Vector256<double> Negate(Vector256<double> x) => -x;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<double> Fma(Vector256<double> a, Vector256<double> b, Vector256<double> c) => Vector256.FusedMultiplyAdd(a, b, c);
+    public static Vector256<double> Fma(Vector256<double> a, Vector256<double> b, Vector256<double> c) =>
+        Vector256.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<double> Abs(Vector256<double> x) => Vector256.Abs(x);
@@ -161,18 +173,24 @@ internal readonly struct Lanes256 : ILanes<Vector256<double>>
     public static Vector256<double> Max(Vector256<double> x, Vector256<double> y) => Vector256.Max(x, y);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<double> CopySign(Vector256<double> value, Vector256<double> sign) => Vector256.CopySign(value, sign);
+    public static Vector256<double> CopySign(Vector256<double> value, Vector256<double> sign) =>
+        Vector256.CopySign(value, sign);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<double> IfLess(Vector256<double> x, Vector256<double> y, Vector256<double> then, Vector256<double> otherwise) =>
-        Vector256.ConditionalSelect(Vector256.LessThan(x, y), then, otherwise);
+    public static Vector256<double> IfLess(
+        Vector256<double> x,
+        Vector256<double> y,
+        Vector256<double> then,
+        Vector256<double> otherwise
+    ) => Vector256.ConditionalSelect(Vector256.LessThan(x, y), then, otherwise);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<double> IfNaN(Vector256<double> x, Vector256<double> then, Vector256<double> otherwise) =>
         Vector256.ConditionalSelect(Vector256.Equals(x, x), otherwise, then);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<double> LowBitsAsExponent(Vector256<double> x) => Vector256.ShiftLeft(x.AsInt64(), 52).AsDouble();
+    public static Vector256<double> LowBitsAsExponent(Vector256<double> x) =>
+        Vector256.ShiftLeft(x.AsInt64(), 52).AsDouble();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool IsZero(Vector256<double> x) => x == Vector256<double>.Zero;
@@ -209,7 +227,8 @@ internal readonly struct Lanes128 : ILanes<Vector128<double>>
     public static Vector128<double> Negate(Vector128<double> x) => -x;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<double> Fma(Vector128<double> a, Vector128<double> b, Vector128<double> c) => Vector128.FusedMultiplyAdd(a, b, c);
+    public static Vector128<double> Fma(Vector128<double> a, Vector128<double> b, Vector128<double> c) =>
+        Vector128.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<double> Abs(Vector128<double> x) => Vector128.Abs(x);
@@ -221,24 +240,31 @@ internal readonly struct Lanes128 : ILanes<Vector128<double>>
     public static Vector128<double> Max(Vector128<double> x, Vector128<double> y) => Vector128.Max(x, y);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<double> CopySign(Vector128<double> value, Vector128<double> sign) => Vector128.CopySign(value, sign);
+    public static Vector128<double> CopySign(Vector128<double> value, Vector128<double> sign) =>
+        Vector128.CopySign(value, sign);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<double> IfLess(Vector128<double> x, Vector128<double> y, Vector128<double> then, Vector128<double> otherwise) =>
-        Vector128.ConditionalSelect(Vector128.LessThan(x, y), then, otherwise);
+    public static Vector128<double> IfLess(
+        Vector128<double> x,
+        Vector128<double> y,
+        Vector128<double> then,
+        Vector128<double> otherwise
+    ) => Vector128.ConditionalSelect(Vector128.LessThan(x, y), then, otherwise);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<double> IfNaN(Vector128<double> x, Vector128<double> then, Vector128<double> otherwise) =>
         Vector128.ConditionalSelect(Vector128.Equals(x, x), otherwise, then);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<double> LowBitsAsExponent(Vector128<double> x) => Vector128.ShiftLeft(x.AsInt64(), 52).AsDouble();
+    public static Vector128<double> LowBitsAsExponent(Vector128<double> x) =>
+        Vector128.ShiftLeft(x.AsInt64(), 52).AsDouble();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool IsZero(Vector128<double> x) => x == Vector128<double>.Zero;
 }
 
-/// <summary>One double: for processors without fused multiply-adds, where each is emulated and nothing could be gained by lanes.</summary>
+/// <summary>One double: for processors without fused multiply-adds, where each is emulated and nothing could be gained
+/// by lanes.</summary>
 internal readonly struct Lanes64 : ILanes<double>
 {
     public static int Count => 1;
@@ -277,7 +303,8 @@ internal readonly struct Lanes64 : ILanes<double>
 
     public static double IfNaN(double x, double then, double otherwise) => double.IsNaN(x) ? then : otherwise;
 
-    public static double LowBitsAsExponent(double x) => BitConverter.Int64BitsToDouble(BitConverter.DoubleToInt64Bits(x) << 52);
+    public static double LowBitsAsExponent(double x) =>
+        BitConverter.Int64BitsToDouble(BitConverter.DoubleToInt64Bits(x) << 52);
 
     public static bool IsZero(double x) => x == 0;
 }

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace BackpropCluster.Core.Learning.Vectors;
 
-// Element by element. What is left of an array goes through the same lines, one number in a register of its own: its value does not
-// depend on where in the array it stands.
+// Element by element. What is left of an array goes through the same lines, one number in a register of its own: its
+// value does not depend on where in the array it stands.
 internal sealed partial class VectorKernels<L, V>
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -14,7 +14,8 @@ internal sealed partial class VectorKernels<L, V>
         switch (activation)
         {
             case Activation.Identity:
-                if (z != y) z.CopyTo(y);
+                if (z != y)
+                    z.CopyTo(y);
                 break;
             case Activation.Logistic:
                 Map<LogisticOf>(z, y);
@@ -38,8 +39,13 @@ internal sealed partial class VectorKernels<L, V>
         ref var delta0 = ref MemoryMarshal.GetReference(delta);
         var i = 0;
         for (; i <= last; i += L.Count)
-            L.Store(L.Multiply(L.Load(ref delta0, i), ActivationRules.Derivative<L, V>(activation, L.Load(ref y0, i))), ref delta0, i);
-        for (; i < delta.Length; i++) delta[i] *= ActivationRules.Derivative<Lanes64, double>(activation, y[i]);
+            L.Store(
+                L.Multiply(L.Load(ref delta0, i), ActivationRules.Derivative<L, V>(activation, L.Load(ref y0, i))),
+                ref delta0,
+                i
+            );
+        for (; i < delta.Length; i++)
+            delta[i] *= ActivationRules.Derivative<Lanes64, double>(activation, y[i]);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -49,8 +55,10 @@ internal sealed partial class VectorKernels<L, V>
         ref var x0 = ref MemoryMarshal.GetReference(x);
         ref var sum0 = ref MemoryMarshal.GetReference(sum);
         var i = 0;
-        for (; i <= last; i += L.Count) L.Store(L.Add(L.Load(ref sum0, i), L.Load(ref x0, i)), ref sum0, i);
-        for (; i < sum.Length; i++) sum[i] += x[i];
+        for (; i <= last; i += L.Count)
+            L.Store(L.Add(L.Load(ref sum0, i), L.Load(ref x0, i)), ref sum0, i);
+        for (; i < sum.Length; i++)
+            sum[i] += x[i];
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -89,28 +97,53 @@ internal sealed partial class VectorKernels<L, V>
             poison = L.Add(poison, L.Subtract(x, x));
         }
 
-        if (!L.IsZero(poison)) return false;
+        if (!L.IsZero(poison))
+            return false;
         for (; i < values.Length; i++)
-            if (!double.IsFinite(values[i])) return false;
+            if (!double.IsFinite(values[i]))
+                return false;
         return true;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override long MultiplyAdds(int rounds)
     {
-        // As many chains as hide the latency of one and still leave registers: more than any processor's latency × units.
-        V x = L.Create(rounds < 0 ? 1 : 0), c0 = x, c1 = x, c2 = x, c3 = x, c4 = x, c5 = x, c6 = x, c7 = x, c8 = x, c9 = x, c10 = x, c11 = x;
+        // As many chains as hide the latency of one and still leave registers: more than any processor's latency ×
+        // units.
+        V x = L.Create(rounds < 0 ? 1 : 0),
+            c0 = x,
+            c1 = x,
+            c2 = x,
+            c3 = x,
+            c4 = x,
+            c5 = x,
+            c6 = x,
+            c7 = x,
+            c8 = x,
+            c9 = x,
+            c10 = x,
+            c11 = x;
         for (var i = 0; i < rounds; i++)
         {
-            c0 = L.Fma(x, x, c0); c1 = L.Fma(x, x, c1); c2 = L.Fma(x, x, c2);
-            c3 = L.Fma(x, x, c3); c4 = L.Fma(x, x, c4); c5 = L.Fma(x, x, c5);
-            c6 = L.Fma(x, x, c6); c7 = L.Fma(x, x, c7); c8 = L.Fma(x, x, c8);
-            c9 = L.Fma(x, x, c9); c10 = L.Fma(x, x, c10); c11 = L.Fma(x, x, c11);
+            c0 = L.Fma(x, x, c0);
+            c1 = L.Fma(x, x, c1);
+            c2 = L.Fma(x, x, c2);
+            c3 = L.Fma(x, x, c3);
+            c4 = L.Fma(x, x, c4);
+            c5 = L.Fma(x, x, c5);
+            c6 = L.Fma(x, x, c6);
+            c7 = L.Fma(x, x, c7);
+            c8 = L.Fma(x, x, c8);
+            c9 = L.Fma(x, x, c9);
+            c10 = L.Fma(x, x, c10);
+            c11 = L.Fma(x, x, c11);
         }
 
         // The sums are used, or the compiler would leave them out.
         var (first, second) = (L.Add(L.Add(c0, c1), L.Add(c2, c3)), L.Add(L.Add(c4, c5), L.Add(c6, c7)));
-        return L.IsZero(L.Add(L.Add(first, second), L.Add(L.Add(c8, c9), L.Add(c10, c11)))) ? 12L * L.Count * rounds : 0;
+        return L.IsZero(L.Add(L.Add(first, second), L.Add(L.Add(c8, c9), L.Add(c10, c11))))
+            ? 12L * L.Count * rounds
+            : 0;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -121,8 +154,10 @@ internal sealed partial class VectorKernels<L, V>
         ref var x0 = ref MemoryMarshal.GetReference(x);
         ref var y0 = ref MemoryMarshal.GetReference(y);
         var i = 0;
-        for (; i <= last; i += L.Count) L.Store(TFunction.Of(L.Load(ref x0, i)), ref y0, i);
-        for (; i < x.Length; i++) y[i] = TFunction.Of(x[i]);
+        for (; i <= last; i += L.Count)
+            L.Store(TFunction.Of(L.Load(ref x0, i)), ref y0, i);
+        for (; i < x.Length; i++)
+            y[i] = TFunction.Of(x[i]);
     }
 
     private interface IFunction

@@ -2,13 +2,15 @@ using System.Runtime.CompilerServices;
 
 namespace BackpropCluster.Core.Learning.Vectors;
 
-/// <summary>A number that the compiler knows: what a tile of fewer rows or vectors does not need is left out of its code.</summary>
+/// <summary>A number that the compiler knows: what a tile of fewer rows or vectors does not need is left out of its
+/// code.</summary>
 internal interface INumber
 {
     static abstract int Value { get; }
 }
 
-/// <summary>The sums of one block of C, all in registers: each is a chain of fused multiply-adds in the order of k.</summary>
+/// <summary>The sums of one block of C, all in registers: each is a chain of fused multiply-adds in the order of
+/// k.</summary>
 /// <typeparam name="L">Arithmetic of the register.</typeparam>
 /// <typeparam name="V">The register.</typeparam>
 /// <typeparam name="TRows">Rows of the block: 1, 4 or 8.</typeparam>
@@ -29,12 +31,23 @@ internal static class Tile<L, V, TRows, TVectors>
     /// <param name="strideC">Distance of C's rows.</param>
     /// <param name="k">How many.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run(ref double a, nint strideM, nint strideK, ref double b, nint strideB, ref double c, nint strideC, int k)
+    public static void Run(
+        ref double a,
+        nint strideM,
+        nint strideK,
+        ref double b,
+        nint strideB,
+        ref double c,
+        nint strideC,
+        int k
+    )
     {
-        V c00 = default, c01 = default, c02 = default, c10 = default, c11 = default, c12 = default;
-        V c20 = default, c21 = default, c22 = default, c30 = default, c31 = default, c32 = default;
-        V c40 = default, c41 = default, c42 = default, c50 = default, c51 = default, c52 = default;
-        V c60 = default, c61 = default, c62 = default, c70 = default, c71 = default, c72 = default;
+        // csharpier-ignore
+        V c00, c01, c02, c10, c11, c12, c20, c21, c22, c30, c31, c32;
+        // csharpier-ignore
+        V c40, c41, c42, c50, c51, c52, c60, c61, c62, c70, c71, c72;
+        c00 = c01 = c02 = c10 = c11 = c12 = c20 = c21 = c22 = c30 = c31 = c32 = default;
+        c40 = c41 = c42 = c50 = c51 = c52 = c60 = c61 = c62 = c70 = c71 = c72 = default;
         ref var a4 = ref Unsafe.Add(ref a, 4 * strideM);
         ref var c4 = ref Unsafe.Add(ref c, 4 * strideC);
         Load(ref c, ref c00, ref c01, ref c02);
@@ -80,8 +93,10 @@ internal static class Tile<L, V, TRows, TVectors>
         }
 
         Store(ref c, c00, c01, c02);
-        if (TRows.Value >= 4) StoreThree(ref Unsafe.Add(ref c, strideC), strideC, c10, c11, c12, c20, c21, c22, c30, c31, c32);
-        if (TRows.Value != 8) return;
+        if (TRows.Value >= 4)
+            StoreThree(ref Unsafe.Add(ref c, strideC), strideC, c10, c11, c12, c20, c21, c22, c30, c31, c32);
+        if (TRows.Value != 8)
+            return;
         Store(ref c4, c40, c41, c42);
         StoreThree(ref Unsafe.Add(ref c4, strideC), strideC, c50, c51, c52, c60, c61, c62, c70, c71, c72);
     }
@@ -90,28 +105,46 @@ internal static class Tile<L, V, TRows, TVectors>
     private static void Load(ref double c, ref V c0, ref V c1, ref V c2)
     {
         c0 = L.Load(ref c, 0);
-        if (TVectors.Value > 1) c1 = L.Load(ref c, L.Count);
-        if (TVectors.Value > 2) c2 = L.Load(ref c, 2 * L.Count);
+        if (TVectors.Value > 1)
+            c1 = L.Load(ref c, L.Count);
+        if (TVectors.Value > 2)
+            c2 = L.Load(ref c, 2 * L.Count);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Multiply(V a, V b0, V b1, V b2, ref V c0, ref V c1, ref V c2)
     {
         c0 = L.Fma(a, b0, c0);
-        if (TVectors.Value > 1) c1 = L.Fma(a, b1, c1);
-        if (TVectors.Value > 2) c2 = L.Fma(a, b2, c2);
+        if (TVectors.Value > 1)
+            c1 = L.Fma(a, b1, c1);
+        if (TVectors.Value > 2)
+            c2 = L.Fma(a, b2, c2);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(ref double c, V c0, V c1, V c2)
     {
         L.Store(c0, ref c, 0);
-        if (TVectors.Value > 1) L.Store(c1, ref c, L.Count);
-        if (TVectors.Value > 2) L.Store(c2, ref c, 2 * L.Count);
+        if (TVectors.Value > 1)
+            L.Store(c1, ref c, L.Count);
+        if (TVectors.Value > 2)
+            L.Store(c2, ref c, 2 * L.Count);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreThree(ref double c, nint strideC, V c00, V c01, V c02, V c10, V c11, V c12, V c20, V c21, V c22)
+    private static void StoreThree(
+        ref double c,
+        nint strideC,
+        V c00,
+        V c01,
+        V c02,
+        V c10,
+        V c11,
+        V c12,
+        V c20,
+        V c21,
+        V c22
+    )
     {
         Store(ref c, c00, c01, c02);
         Store(ref Unsafe.Add(ref c, strideC), c10, c11, c12);

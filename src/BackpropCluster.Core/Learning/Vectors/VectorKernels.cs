@@ -3,19 +3,19 @@ namespace BackpropCluster.Core.Learning.Vectors;
 /// <summary>All loops over arrays, for registers of one width. Every width computes the same bits.</summary>
 /// <remarks><code>
 /// C[m,n] = start[m] + Σₖ A[m,k]·B[k,n]      k = 0, 1, 2, …: one fused multiply-add after the other
-/// </code>Lanes run along n: several sums at once, each in its own order of k. Running them along k would be as fast and would regroup
-/// every sum; then a layer cut in two would end in other bits than the whole one (decisions/0002).</remarks>
+/// </code>Lanes run along n: several sums at once, each in its own order of k. Running them along k would be as fast
+/// and would regroup every sum; then a layer cut in two would end in other bits than the whole one
+/// (decisions/0002).</remarks>
 public abstract class VectorKernels
 {
-    private protected VectorKernels()
-    {
-    }
+    private protected VectorKernels() { }
 
     /// <summary>Of a register; 64 where each number is computed by itself.</summary>
     public abstract int Bits { get; }
 
     /// <summary>C = start + A·B with every sum in index order.</summary>
-    /// <param name="a">Element (m, k) stands at m·<paramref name="strideM"/> + k·<paramref name="strideK"/>: a transposed A needs no copy.</param>
+    /// <param name="a">Element (m, k) stands at m·<paramref name="strideM"/> + k·<paramref name="strideK"/>: a
+    /// transposed A needs no copy.</param>
     /// <param name="strideM">Distance of A's rows.</param>
     /// <param name="strideK">Distance of A's columns.</param>
     /// <param name="b">k × n, row-major.</param>
@@ -25,12 +25,26 @@ public abstract class VectorKernels
     /// <param name="k">Columns of A, rows of B.</param>
     /// <param name="n">Columns of B and C.</param>
     public void Product(
-        ReadOnlySpan<double> a, int strideM, int strideK, ReadOnlySpan<double> b, ReadOnlySpan<double> start, Span<double> c, int m, int k, int n) =>
-        _ = Product(new MatrixView(a, strideM, strideK), new MatrixView(b, n, 1), start, c, m, k, n);
+        ReadOnlySpan<double> a,
+        int strideM,
+        int strideK,
+        ReadOnlySpan<double> b,
+        ReadOnlySpan<double> start,
+        Span<double> c,
+        int m,
+        int k,
+        int n
+    ) => _ = Product(new MatrixView(a, strideM, strideK), new MatrixView(b, n, 1), start, c, m, k, n);
 
     /// <summary>C = A·Bᵀ: A is m × k, B is n × k, both row-major. A gradient's sum over rows.</summary>
-    public void ProductOfTransposed(ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> c, int m, int k, int n) =>
-        ProductOfTransposed(a, b, c, m, k, n, [], 0);
+    public void ProductOfTransposed(
+        ReadOnlySpan<double> a,
+        ReadOnlySpan<double> b,
+        Span<double> c,
+        int m,
+        int k,
+        int n
+    ) => ProductOfTransposed(a, b, c, m, k, n, [], 0);
 
     /// <summary>C = W + rate·(A·Bᵀ): each sum is complete, and rounded, before it is multiplied.</summary>
     /// <param name="a">m × k, row-major.</param>
@@ -43,15 +57,27 @@ public abstract class VectorKernels
     /// <param name="rate">What the sums are multiplied by.</param>
     /// <returns>Whether every result is a finite number; <see langword="true"/> without W.</returns>
     public bool ProductOfTransposed(
-        ReadOnlySpan<double> a, ReadOnlySpan<double> b, Span<double> c, int m, int k, int n, ReadOnlySpan<double> w, double rate)
+        ReadOnlySpan<double> a,
+        ReadOnlySpan<double> b,
+        Span<double> c,
+        int m,
+        int k,
+        int n,
+        ReadOnlySpan<double> w,
+        double rate
+    )
     {
-        // A single column, a neuron's outgoing gradients, lies in memory as a single row does; as a row it fills the lanes.
-        if (n == 1 && m > 1) return Product(new MatrixView(b, k, 1), new MatrixView(a, 1, k), [], c, 1, k, m, w, rate);
+        // A single column, a neuron's outgoing gradients, lies in memory as a single row does; as a row it fills the
+        // lanes.
+        if (n == 1 && m > 1)
+            return Product(new MatrixView(b, k, 1), new MatrixView(a, 1, k), [], c, 1, k, m, w, rate);
         return Product(new MatrixView(a, k, 1), new MatrixView(b, 1, k), [], c, m, k, n, w, rate);
     }
 
-    /// <summary>c[m] = Σₖ A[m,k], each sum in index order: A is m × k, row-major. A bias gradient's sum over rows.</summary>
-    /// <remarks>A product with a matrix of ones: 1·a + sum is rounded as a + sum is, and eight sums run side by side.</remarks>
+    /// <summary>c[m] = Σₖ A[m,k], each sum in index order: A is m × k, row-major. A bias gradient's sum over
+    /// rows.</summary>
+    /// <remarks>A product with a matrix of ones: 1·a + sum is rounded as a + sum is, and eight sums run side by
+    /// side.</remarks>
     public void RowSums(ReadOnlySpan<double> a, Span<double> c, int m, int k) =>
         _ = Product(new MatrixView([1.0], 0, 0), new MatrixView(a, 1, k), [], c, 1, k, m);
 
@@ -82,13 +108,46 @@ public abstract class VectorKernels
     private protected abstract bool Multiply(in Product product);
 
     private bool Product(
-        MatrixView a, MatrixView b, ReadOnlySpan<double> start, Span<double> c, int m, int k, int n, ReadOnlySpan<double> w = default, double rate = 0)
+        MatrixView a,
+        MatrixView b,
+        ReadOnlySpan<double> start,
+        Span<double> c,
+        int m,
+        int k,
+        int n,
+        ReadOnlySpan<double> w = default,
+        double rate = 0
+    )
     {
-        // The kernels read and write by reference, without bounds checks: a wrong shape must stop here, or it would read a stranger's
-        // memory.
-        if (!a.Holds(m, k) || b.Length != k * n || c.Length != m * n || (start.Length != 0 && start.Length != m) || (w.Length != 0 && w.Length != c.Length))
-            throw new ArgumentException($"shapes do not fit: C {m}×{n} ({c.Length} values) = start ({start.Length}) + A {m}×{k} ({a.Length}) · B {k}×{n} ({b.Length}), on W ({w.Length})");
-        return m == 0 || n == 0 || Multiply(new Product { A = a, B = b, Start = start, C = c, M = m, K = k, N = n, W = w, Rate = rate });
+        // The kernels read and write by reference, without bounds checks: a wrong shape must stop here, or it would
+        // read a stranger's memory.
+        if (
+            !a.Holds(m, k)
+            || b.Length != k * n
+            || c.Length != m * n
+            || (start.Length != 0 && start.Length != m)
+            || (w.Length != 0 && w.Length != c.Length)
+        )
+            throw new ArgumentException(
+                $"shapes do not fit: C {m}×{n} ({c.Length} values) = start ({start.Length}) + A {m}×{k} "
+                    + $"({a.Length}) · B {k}×{n} ({b.Length}), on W ({w.Length})"
+            );
+        return m == 0
+            || n == 0
+            || Multiply(
+                new Product
+                {
+                    A = a,
+                    B = b,
+                    Start = start,
+                    C = c,
+                    M = m,
+                    K = k,
+                    N = n,
+                    W = w,
+                    Rate = rate,
+                }
+            );
     }
 }
 
