@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
 using BackpropCluster.Grains.Telemetry;
@@ -34,12 +33,6 @@ internal sealed class ActorHost(Actor state, ActorOutbox outbox, ILogger logger)
             outbox.TurnBegan = traced || message.Key.Trace.IsSampled ? TraceClock.Now : 0;
             traced = message.Key.Trace.IsSampled;
             state.Receive(message, outbox);
-        }
-        catch (DataException e)
-        {
-            // The rows that its exchange had opened for it were let go, and cannot be read any more: this silo's fault,
-            // not the run's.
-            outbox.Refuse(message, e);
         }
         catch (Exception e)
         {
@@ -86,9 +79,6 @@ internal sealed class ActorOutbox(string run, Exchanges exchanges, ITrainingObse
     /// <summary>When the turn at work began, where a trace is recorded.</summary>
     public long TurnBegan { get; set; }
 
-    /// <summary>Says that this silo cannot bring the rows that a message needs.</summary>
-    public void Refuse(Message message, DataException why) => exchange.Refuse(message, why);
-
     public void Observe(Observation observation)
     {
         observer.Observe(observation);
@@ -100,16 +90,10 @@ internal sealed class ActorOutbox(string run, Exchanges exchanges, ITrainingObse
 internal sealed class ActorHostFactory(
     Exchanges exchanges,
     ITrainingObserver observer,
-    DataCatalog data,
     StoreShell store,
     ILoggerFactory loggers
 )
 {
-    public DataCatalog Data => data;
-
-    /// <summary>The model of a checkpoint that the exchange has loaded already.</summary>
-    public SavedModel OpenCheckpoint(RunPlan plan, CheckpointId id) => store.Load(plan, id).GetAwaiter().GetResult();
-
     public ActorHost Create(Actor state, string key) =>
         new(
             state,

@@ -22,13 +22,6 @@ internal sealed class ExchangeHost
     private readonly ILogger logger;
     private readonly SiloTracer tracer;
 
-    // of the Restore at work: the cache holds it only weakly, and every shard will ask for it
-    private SavedModel? model;
-
-    // Of the Restore at work too: the catalog only remembers them, and Source and Loss will ask for them.
-    private Dataset? rows;
-
-    private readonly string silo;
     private readonly string name;
 
     public ExchangeHost(
@@ -42,10 +35,10 @@ internal sealed class ExchangeHost
         ILogger logger
     )
     {
-        (this.silo, this.name, this.data, this.store, this.logger) = (silo, name, data, store, logger);
+        (this.name, this.data, this.store, this.logger) = (name, data, store, logger);
         state = new Exchange(silo);
         tracer = new SiloTracer(name, spans => grains.GetGrain<ICoordinatorGrain>(run).Traced(spans));
-        outbox = new ExchangeOutbox(grains, run, silo, here, tracer);
+        outbox = new ExchangeOutbox(grains, run, silo, here, tracer, (restore, rows) => _ = Load(restore, rows));
     }
 
     public Traffic Traffic => TrafficByKind.Sum;
@@ -69,15 +62,6 @@ internal sealed class ExchangeHost
         }
     }
 
-    /// <summary>Hands a message to the machine; returns at once.</summary>
-    public void Receive(Message message)
-    {
-        if (message is Restore restore)
-            _ = Prepare(restore);
-        else
-            Handle(message);
-    }
-
     /// <summary>Takes what a part tells of a traced step.</summary>
     public void OnObservation(Observation observation, long turnBegan) => tracer.OnObservation(observation, turnBegan);
 
@@ -88,63 +72,48 @@ internal sealed class ExchangeHost
             outbox.Release();
     }
 
-    // What parts will need is read before they are asked to load: files and checkpoints are not read in a grain's turn.
-    private async Task Prepare(Restore restore)
+    // Files and checkpoints are not read in a grain's turn.
+    private async Task Load(Restore restore, bool needsRows)
     {
+        Loaded loaded;
         try
         {
-            var opened = await Task.Run(() =>
-                restore.Placement.NeedsRows(restore.Plan, restore.Placement.Silos.IndexOf(silo))
-                    ? data.Open(restore.Plan)
-                    : null
-            );
-            var loaded = restore.From is { } from ? await store.Load(restore.Plan, from) : null;
-            lock (gate)
-                (model, rows) = (loaded, opened);
-            Handle(restore);
+            var rows = needsRows ? await Task.Run(() => data.Open(restore.Plan)) : null;
+            loaded = new LoadedState(restore.From is { } from ? await store.Load(restore.Plan, from) : null, rows);
         }
         catch (Exception e) when (e is BrokenCheckpointException or IOException or UnauthorizedAccessException)
         {
-            // It was whole when the coordinator chose it. Asked again, the store will find the one before.
             logger.LogWarning(e, "{Part} cannot load the checkpoint of step {Step}", state.Id, restore.From?.Version);
-            outbox.Send(Recipients.Coordinator, new NeedRestore(restore.Key with { From = state.Id }));
+            loaded = new CheckpointUnreadable();
         }
         catch (DataException e)
         {
-            Refuse(restore, e);
+            loaded = new RowsUnreadable($"silo {name}: {e.File}: {e.What}");
         }
+
+        Receive(restore with { Loaded = loaded });
     }
 
-    /// <summary>Tells the coordinator that this silo cannot bring the rows: others may.</summary>
-    public void Refuse(Message message, DataException why) =>
-        outbox.Send(
-            Recipients.Coordinator,
-            new Failure(message.Key with { From = state.Id }, FailureKind.Data, $"silo {name}: {why.File}: {why.What}")
-            {
-                Silo = silo,
-            }
-        );
-
+    /// <summary>Hands a message to the machine; returns at once.</summary>
     [SuppressMessage(
         "Design",
         "CA1031",
         Justification = "Nobody awaits a one-way message: whatever is thrown must end the run, or it would hang "
             + "until the deadline, five times."
     )]
-    private void Handle(Message message)
+    public void Receive(Message message)
     {
         try
         {
             lock (gate)
             {
-                if (message is Restore restore && restore.Key.Term >= state.Term)
-                    outbox.Route(restore);
-                if (message is Advance)
-                    (model, rows) = (null, null);
+                var adopted = message is Restore restore && state.Adopts(restore) ? restore : null;
+                if (adopted is not null)
+                    outbox.Route(adopted);
                 if (message is Advance { Key.Trace.IsSampled: true })
                     tracer.Begin(message.Key);
                 state.Receive(message, outbox);
-                if (message is Restore)
+                if (adopted is not null)
                     tracer.Route(outbox.Plan!, state.Actors);
             }
         }

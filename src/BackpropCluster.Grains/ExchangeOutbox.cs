@@ -11,7 +11,8 @@ internal sealed class ExchangeOutbox(
     string run,
     string silo,
     LocalCoordinators here,
-    SiloTracer tracer
+    SiloTracer tracer,
+    Action<Restore, bool> load
 ) : IOutbox
 {
     private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(run);
@@ -93,6 +94,8 @@ internal sealed class ExchangeOutbox(
                 break;
         }
     }
+
+    public void Load(Restore restore, bool rows) => load(restore, rows);
 
     public void Observe(Observation observation) => tracer.OnObservation(observation, 0);
 

@@ -8,8 +8,7 @@ internal sealed class LossGrain : YieldingGrain, ILossGrain
 {
     private readonly ActorHost shell;
 
-    public LossGrain(ActorHostFactory shells) =>
-        shell = shells.Create(new LossActor(shells.Data.Open), this.GetPrimaryKeyString());
+    public LossGrain(ActorHostFactory shells) => shell = shells.Create(new LossActor(), this.GetPrimaryKeyString());
 
     public void Restore(Restore message) => shell.Receive(message);
 

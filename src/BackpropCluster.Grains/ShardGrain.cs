@@ -14,7 +14,7 @@ internal sealed class ShardGrain : YieldingGrain, IShardGrain
     public ShardGrain(ActorHostFactory shells)
     {
         var key = this.GetPrimaryKeyString();
-        shell = shells.Create(new ShardActor(ActorKeys.ShardOf(key), shells.OpenCheckpoint, PoolWorkers.Shared), key);
+        shell = shells.Create(new ShardActor(ActorKeys.ShardOf(key), PoolWorkers.Shared), key);
     }
 
     public void Restore(Restore message) => shell.Receive(message);

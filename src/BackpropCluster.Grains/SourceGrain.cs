@@ -8,8 +8,7 @@ internal sealed class SourceGrain : YieldingGrain, ISourceGrain
 {
     private readonly ActorHost shell;
 
-    public SourceGrain(ActorHostFactory shells) =>
-        shell = shells.Create(new SourceActor(shells.Data.Open), this.GetPrimaryKeyString());
+    public SourceGrain(ActorHostFactory shells) => shell = shells.Create(new SourceActor(), this.GetPrimaryKeyString());
 
     public void Restore(Restore message) => shell.Receive(message);
 

@@ -12,6 +12,7 @@ namespace BackpropCluster.Simulation;
 public sealed class DeterministicSimulator
 {
     private readonly RunPlan plan;
+    private readonly Dataset data;
     private readonly MemoryStore store;
     private readonly CounterRandom chance;
     private readonly int window;
@@ -25,6 +26,7 @@ public sealed class DeterministicSimulator
     private TimeSpan now;
 
     /// <param name="plan">The run.</param>
+    /// <param name="data">Its rows.</param>
     /// <param name="create">Makes a part without state.</param>
     /// <param name="disturbance">What is done to the messages.</param>
     /// <param name="seed">Names the history.</param>
@@ -33,6 +35,7 @@ public sealed class DeterministicSimulator
     /// by itself.</param>
     public DeterministicSimulator(
         RunPlan plan,
+        Dataset data,
         Func<ActorId, Actor> create,
         Disturbance disturbance,
         ulong seed,
@@ -41,6 +44,7 @@ public sealed class DeterministicSimulator
     )
         : this(
             plan,
+            data,
             create,
             disturbance.FaultsOf(seed),
             seed,
@@ -51,6 +55,7 @@ public sealed class DeterministicSimulator
         ) { }
 
     /// <param name="plan">The run.</param>
+    /// <param name="data">Its rows.</param>
     /// <param name="create">Makes a part without state.</param>
     /// <param name="faults">What goes wrong.</param>
     /// <param name="seed">The order of delivery.</param>
@@ -61,6 +66,7 @@ public sealed class DeterministicSimulator
     /// <param name="golden">What the run must come to, if that is known.</param>
     public DeterministicSimulator(
         RunPlan plan,
+        Dataset data,
         Func<ActorId, Actor> create,
         IFaults faults,
         ulong seed,
@@ -70,13 +76,13 @@ public sealed class DeterministicSimulator
         Golden? golden
     )
     {
-        (this.plan, this.faults, this.store, this.window) = (plan, faults, store, window);
+        (this.plan, this.data, this.faults, this.store, this.window) = (plan, data, faults, store, window);
         chance = new CounterRandom(seed, RandomPurpose.Simulation, 0);
         rules = new SafetyInvariants(plan, store, golden);
         cluster = new Cluster(plan, create, exchanges, underWay);
         routes = cluster.HasExchanges
-            ? new ExchangeRoutes(plan, cluster, underWay, rules)
-            : new DirectRoutes(plan, cluster, underWay, rules);
+            ? new ExchangeRoutes(plan, cluster, underWay, rules, Load)
+            : new DirectRoutes(plan, cluster, underWay, rules, Load);
         actions = new FaultActions(this, plan, cluster, underWay, store, rules);
     }
 
@@ -121,16 +127,15 @@ public sealed class DeterministicSimulator
 
     internal bool IsLed => cluster.IsLed;
 
-    /// <summary>The parts that a run is made of.</summary>
-    public static Func<ActorId, Actor> Actors(Func<RunPlan, Dataset> open, MemoryStore? store = null) =>
-        id =>
-            id.Kind switch
-            {
-                ActorRole.Source => new SourceActor(open),
-                ActorRole.Loss => new LossActor(open),
-                ActorRole.Exchange => new Exchange(SimulatedSilo.NameOf(id.Index)),
-                _ => new ShardActor(id, store is null ? NoStore : store.Open),
-            };
+    /// <summary>Makes the parts that a run is made of.</summary>
+    public static Actor Product(ActorId id) =>
+        id.Kind switch
+        {
+            ActorRole.Source => new SourceActor(),
+            ActorRole.Loss => new LossActor(),
+            ActorRole.Exchange => new Exchange(SimulatedSilo.NameOf(id.Index)),
+            _ => new ShardActor(id),
+        };
 
     /// <summary>Runs to the end, or on to it.</summary>
     /// <param name="deliveries">After so many, everything but the store is gone in the middle of whatever it
@@ -263,9 +268,6 @@ public sealed class DeterministicSimulator
         }
     }
 
-    private static SavedModel NoStore(RunPlan plan, CheckpointId id) =>
-        throw new InvariantViolationException("a part of a run without a store was sent to a checkpoint");
-
     private void Begin(Leader leader)
     {
         routes.Speaker = new(leader.Number, ActorId.Coordinator);
@@ -344,46 +346,27 @@ public sealed class DeterministicSimulator
             return;
         routes.Speaker = new(silo.Number, id);
         var part = silo.Part(id);
-        if (message is Restore restore && !Prepare(silo, part, restore))
-            return;
+        if (message is Restore restore)
+        {
+            if (part is Exchange exchange && exchange.Adopts(restore))
+                silo.Follow(restore);
+            if (!cluster.HasExchanges)
+                message = restore with { Loaded = Load(routes.Speaker, restore, rows: true) };
+            if (message is Restore { Loaded: CheckpointUnreadable } && !cluster.HasExchanges)
+            {
+                routes.Send(Recipients.Coordinator, new NeedRestore(restore.Key with { From = id }));
+                return;
+            }
+        }
+
         var (term, version) = (part.Term, part.Version);
         part.Receive(message, routes);
         rules.PartMoved(part, term, version, message);
     }
 
-    // What a shell does before its machine hears of a Restore: it reads the checkpoint, and an exchange's learns who
-    // stands where.
-    private bool Prepare(SimulatedSilo silo, Actor part, Restore restore)
-    {
-        if (
-            part.Id.Kind == ActorRole.Exchange
-            && silo.Objects
-            && restore.Placement.NeedsRows(plan, restore.Placement.Silos.IndexOf(silo.Name))
-        )
-        {
-            routes.Send(
-                Recipients.Coordinator,
-                new Failure(restore.Key with { From = part.Id }, FailureKind.Data, $"{silo.Name} has other data")
-                {
-                    Silo = silo.Name,
-                }
-            );
-            return false;
-        }
-
-        if ((part.Id.Kind == ActorRole.Exchange || !cluster.HasExchanges) && restore.From is { } from)
-        {
-            if (!store.CanOpen(plan, from))
-            {
-                routes.Send(Recipients.Coordinator, new NeedRestore(restore.Key with { From = part.Id }));
-                return false;
-            }
-
-            store.Open(plan, from);
-        }
-
-        if (part.Id.Kind == ActorRole.Exchange && restore.Key.Term >= part.Term)
-            silo.Follow(restore);
-        return true;
-    }
+    private Loaded Load(Address by, Restore restore, bool rows) =>
+        rows && cluster.Silos[by.Place] is { Objects: true } silo ? new RowsUnreadable($"{silo.Name} has other data")
+        : restore.From is not { } from ? new LoadedState(null, data)
+        : store.CanOpen(plan, from) ? new LoadedState(store.Open(plan, from), data)
+        : new CheckpointUnreadable();
 }

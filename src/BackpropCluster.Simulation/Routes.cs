@@ -4,7 +4,13 @@ namespace BackpropCluster.Simulation;
 
 /// <summary>Takes what a machine says to where it goes. Message by message: everybody can be spoken to
 /// directly.</summary>
-internal class DirectRoutes(RunPlan plan, Cluster cluster, InFlightMessages underWay, SafetyInvariants rules) : IOutbox
+internal class DirectRoutes(
+    RunPlan plan,
+    Cluster cluster,
+    InFlightMessages underWay,
+    SafetyInvariants rules,
+    Func<Address, Restore, bool, Loaded> load
+) : IOutbox
 {
     private readonly ActorId[] parts = [.. plan.Actors];
 
@@ -33,6 +39,12 @@ internal class DirectRoutes(RunPlan plan, Cluster cluster, InFlightMessages unde
             rules.ShardReady(ready);
         Route(to, message);
     }
+
+    /// <summary>What a Restore needs comes as a message, however long it takes.</summary>
+    public void Load(Restore restore, bool rows) =>
+        underWay.Add(
+            new Envelope(Speaker, Speaker, restore with { Loaded = load(Speaker, restore, rows) }, Notice.None)
+        );
 
     public void Observe(Observation observation)
     {
@@ -73,8 +85,13 @@ internal class DirectRoutes(RunPlan plan, Cluster cluster, InFlightMessages unde
 
 /// <summary>Each silo's parts talk to their exchange, exchanges to each other and to the coordinator, as grains
 /// do.</summary>
-internal sealed class ExchangeRoutes(RunPlan plan, Cluster cluster, InFlightMessages underWay, SafetyInvariants rules)
-    : DirectRoutes(plan, cluster, underWay, rules)
+internal sealed class ExchangeRoutes(
+    RunPlan plan,
+    Cluster cluster,
+    InFlightMessages underWay,
+    SafetyInvariants rules,
+    Func<Address, Restore, bool, Loaded> load
+) : DirectRoutes(plan, cluster, underWay, rules, load)
 {
     protected override void Route(Recipients to, Message message)
     {

@@ -32,6 +32,11 @@ public abstract class Actor(ActorId id)
     /// <summary>Takes on a plan, at a checkpoint or at version 0: everything that was known is forgotten.</summary>
     protected abstract void Load(Restore restore);
 
+    /// <summary>What the exchange had loaded for a Restore before it handed it on.</summary>
+    protected LoadedState Loaded(Restore restore) =>
+        restore.Loaded as LoadedState
+        ?? throw new InvariantViolationException($"{Id} was restored before anything was loaded for it");
+
     /// <summary>Says that the plan is taken on, or again that it is.</summary>
     protected virtual void AnswerRestore(Restore restore, IOutbox outbox) =>
         outbox.Send(Recipients.Coordinator, new Restored(restore.Key with { From = Id }));

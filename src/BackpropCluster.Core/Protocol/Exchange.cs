@@ -44,9 +44,29 @@ public class Exchange(string silo) : Actor(ActorId.Exchange(-1))
         // may be ahead of it or behind.
         if (message is NeedRestore or Failure or Report or StoreFailed)
             Pass(message, outbox);
+        else if (message is Restore restore && NeedsLoading(restore))
+            outbox.Load(restore, NeedsRows(restore));
+        else if (message is Restore { Loaded: CheckpointUnreadable })
+            outbox.Send(Recipients.Coordinator, new NeedRestore(message.Key with { From = Id }));
+        else if (message is Restore { Loaded: RowsUnreadable unreadable })
+            outbox.Send(
+                Recipients.Coordinator,
+                new Failure(message.Key with { From = Id }, FailureKind.Data, unreadable.Reason) { Silo = silo }
+            );
         else
             base.Receive(message, outbox);
     }
+
+    /// <summary>Whether a Restore takes effect: it is not of an earlier term, and what its parts need is
+    /// there.</summary>
+    public bool Adopts(Restore restore) =>
+        restore.Key.Term >= Term && (restore.Loaded is null or LoadedState) && !NeedsLoading(restore);
+
+    private bool NeedsLoading(Restore restore) =>
+        restore.Loaded is null && restore.Key.Term >= Term && (restore.From is not null || NeedsRows(restore));
+
+    private bool NeedsRows(Restore restore) =>
+        restore.Placement.NeedsRows(restore.Plan, restore.Placement.Silos.IndexOf(silo));
 
     protected override void Load(Restore restore)
     {

@@ -6,6 +6,14 @@ public interface IOutbox
     /// <summary>Hands one message to each of the receivers; they share the object.</summary>
     void Send(Recipients to, Message message);
 
+    /// <summary>Asks for what a Restore needs: the model of its checkpoint, if it names one, and the run's
+    /// rows.</summary>
+    /// <param name="restore">The Restore, which comes back with <see cref="Restore.Loaded"/>.</param>
+    /// <param name="rows">Whether a part of this silo needs rows.</param>
+    /// <remarks>Only an exchange is sent what must be loaded first, so only its carrier can.</remarks>
+    void Load(Restore restore, bool rows) =>
+        throw new InvariantViolationException($"{restore.Key.From} was asked to load something");
+
     /// <summary>Says what has just happened: what a part computed, only in steps whose key carries a trace; what became
     /// of the run (<see cref="RunObservation"/>), always.</summary>
     void Observe(Observation observation);

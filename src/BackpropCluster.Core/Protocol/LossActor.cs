@@ -5,7 +5,7 @@ namespace BackpropCluster.Core.Protocol;
 
 /// <summary>Gathers the outputs, compares them with the targets of the same rows, reports the loss and sends ∂E/∂y
 /// back.</summary>
-public class LossActor(Func<RunPlan, Dataset> open) : Actor(ActorId.Loss)
+public class LossActor() : Actor(ActorId.Loss)
 {
     private Dataset? data;
     private BatchOrder? order;
@@ -20,7 +20,7 @@ public class LossActor(Func<RunPlan, Dataset> open) : Actor(ActorId.Loss)
     protected override void Load(Restore restore)
     {
         var newPlan = restore.Plan;
-        data = open(newPlan);
+        data = Loaded(restore).Rows!;
         order = new BatchOrder(newPlan.Spec.Data, newPlan.Spec.Training.Epochs, newPlan.Spec.Seed, data.Training.Count);
         var senders = newPlan.ShardUnits(newPlan.Depth);
         training = [.. Enumerable.Range(0, order.Microbatches).Select(_ => new InputBuffer(senders))];

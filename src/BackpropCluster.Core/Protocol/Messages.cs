@@ -41,7 +41,13 @@ public sealed record Restore(
     [property: Id(0)] RunPlan Plan,
     [property: Id(1)] Placement Placement,
     [property: Id(2)] CheckpointId? From
-) : Message(Key);
+) : Message(Key)
+{
+    /// <summary>What the silo's exchange had loaded for it, for the parts of that silo: it never crosses a
+    /// link.</summary>
+    [field: NonSerialized]
+    public Loaded? Loaded { get; init; }
+}
 
 [GenerateSerializer, Immutable, Alias("restored")]
 public sealed record Restored(MessageKey Key) : Message(Key);

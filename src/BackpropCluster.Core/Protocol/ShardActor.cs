@@ -7,9 +7,8 @@ namespace BackpropCluster.Core.Protocol;
 /// <remarks>Parts are not sealed: tests plant bugs in classes derived from them, which the fault explorer must
 /// catch.</remarks>
 /// <param name="id">Which shard.</param>
-/// <param name="open">Brings the model of a checkpoint.</param>
 /// <param name="workers">Who computes large products; <see langword="null"/> for the caller alone.</param>
-public class ShardActor(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open, IWorkers? workers = null) : Actor(id)
+public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
 {
     private DenseShard? shard;
     private ShardRange range;
@@ -32,7 +31,7 @@ public class ShardActor(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open
 
     protected override void Load(Restore restore)
     {
-        var (newPlan, from) = (restore.Plan, restore.From);
+        var newPlan = restore.Plan;
         range = newPlan.ShardsOf(Id.Layer)[Id.Index];
         shard = new DenseShard(
             newPlan.Spec,
@@ -40,7 +39,7 @@ public class ShardActor(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open
             range.Layer,
             range.First,
             range.Units,
-            from is null ? null : open(newPlan, from),
+            restore.From is null ? null : Loaded(restore).Model,
             workers
         );
         below = range.Layer == 1 ? [newPlan.Features] : newPlan.ShardUnits(range.Layer - 1);

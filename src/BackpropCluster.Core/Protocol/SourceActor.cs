@@ -4,7 +4,7 @@ namespace BackpropCluster.Core.Protocol;
 
 /// <summary>Sends rows: those of a step when it begins, those of an evaluation when asked.</summary>
 /// <remarks>Which rows is a pure function of (seed, step), so a repeated or replayed step gets the same ones.</remarks>
-public class SourceActor(Func<RunPlan, Dataset> open) : Actor(ActorId.Source)
+public class SourceActor() : Actor(ActorId.Source)
 {
     private Dataset? data;
     private BatchOrder? order;
@@ -17,7 +17,7 @@ public class SourceActor(Func<RunPlan, Dataset> open) : Actor(ActorId.Source)
     protected override void Load(Restore restore)
     {
         var newPlan = restore.Plan;
-        data = open(newPlan);
+        data = Loaded(restore).Rows!;
         order = new BatchOrder(newPlan.Spec.Data, newPlan.Spec.Training.Epochs, newPlan.Spec.Seed, data.Training.Count);
         (begun, ready) = (0, (0, []));
         arrays = new ReusableBuffer[2, order.Microbatches];

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using BackpropCluster.Core.Protocol;
 using Orleans.Storage;
@@ -13,8 +12,6 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
     // Parts that are written at once: enough to keep a disk busy, few enough that a thousand neurons do not open a
     // thousand files.
     private readonly SemaphoreSlim writers = new(8);
-    private readonly ConcurrentDictionary<(string Run, CheckpointId Id), WeakReference<Task<SavedModel>>> models =
-        new();
 
     /// <summary>Does what a message asks for; returns at once.</summary>
     public void Take(RunPlan plan, Message message, IOutbox outbox)
@@ -28,30 +25,13 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
             );
     }
 
-    /// <summary>Brings the model of a checkpoint; all shards of this silo that load it at the same time share
-    /// one.</summary>
-    public Task<SavedModel> Load(RunPlan plan, CheckpointId id)
-    {
-        if (store is null)
-            throw new InvariantViolationException(
+    /// <summary>Brings the model of a checkpoint.</summary>
+    public Task<SavedModel> Load(RunPlan plan, CheckpointId id) =>
+        store is not null
+            ? Task.Run(() => store.Load(plan, id))
+            : throw new InvariantViolationException(
                 $"a silo without a store was sent to the checkpoint of step {id.Version}"
             );
-        lock (models)
-        {
-            // One that failed is no answer to who asks later: the store may be back.
-            if (
-                models.TryGetValue((plan.Run, id), out var known)
-                && known.TryGetTarget(out var loading)
-                && !loading.IsFaulted
-            )
-                return loading;
-            foreach (var (gone, _) in models.Where(m => !m.Value.TryGetTarget(out _)))
-                models.TryRemove(gone, out _);
-            loading = Task.Run(() => store.Load(plan, id));
-            models[(plan.Run, id)] = new(loading);
-            return loading;
-        }
-    }
 
     public void Dispose() => writers.Dispose();
 

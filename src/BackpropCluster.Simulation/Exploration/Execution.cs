@@ -46,7 +46,8 @@ internal sealed class Execution
         var store = machines.Store(scenario.Keep);
         carrier = new DeterministicSimulator(
             plan,
-            machines.Parts(golden.Data, store),
+            golden.Data,
+            machines.Create,
             faults,
             seed,
             store,

@@ -14,25 +14,22 @@ public class PlantedBugTests
 
     private static readonly Dictionary<string, Machines> bugs = new()
     {
-        ["no term check"] = With(
-            (id, data, store) =>
-                id.Kind switch
-                {
-                    ActorRole.Source => new WithoutTerms.Source(_ => data),
-                    ActorRole.Loss => new WithoutTerms.Loss(_ => data),
-                    ActorRole.Shard => new WithoutTerms.Shard(id, store.Open),
-                    _ => new WithoutTerms.Exchange($"silo-{id.Index + 1}"),
-                }
+        ["no term check"] = With(id =>
+            id.Kind switch
+            {
+                ActorRole.Source => new WithoutTerms.Source(),
+                ActorRole.Loss => new WithoutTerms.Loss(),
+                ActorRole.Shard => new WithoutTerms.Shard(id),
+                _ => new WithoutTerms.Exchange($"silo-{id.Index + 1}"),
+            }
         ),
-        ["sum by arrival"] = WithShards((id, store) => new ShardThatSumsByArrival(id, store.Open)),
-        ["update before commit"] = WithShards((id, store) => new ShardThatUpdatesBeforeTheCommit(id, store.Open)),
-        ["applied twice"] = WithShards((id, store) => new ShardThatUpdatesTwice(id, store.Open)),
+        ["sum by arrival"] = WithShards(id => new ShardThatSumsByArrival(id)),
+        ["update before commit"] = WithShards(id => new ShardThatUpdatesBeforeTheCommit(id)),
+        ["applied twice"] = WithShards(id => new ShardThatUpdatesTwice(id)),
         ["stale checkpoint chosen"] = Machines.Product with { Store = _ => new StoreThatChoosesAStaleCheckpoint() },
-        ["position not saved"] = With(
-            (id, data, store) => id.Kind == ActorRole.Source ? new SourceThatForgetsItsPosition(data) : null
-        ),
-        ["randomness drawn, not addressed"] = With(
-            (id, data, store) => id.Kind == ActorRole.Source ? new SourceThatDrawsItsOrder(data) : null
+        ["position not saved"] = With(id => id.Kind == ActorRole.Source ? new SourceThatForgetsItsPosition() : null),
+        ["randomness drawn, not addressed"] = With(id =>
+            id.Kind == ActorRole.Source ? new SourceThatDrawsItsOrder() : null
         ),
         ["scores known for ever"] = Machines.Product with { Store = _ => new StoreThatKnowsItsBlocksForEver() },
         ["part file counted as whole"] = Machines.Product with { Store = _ => new StoreThatCountsEveryPartAsWhole() },
@@ -65,13 +62,12 @@ public class PlantedBugTests
         );
     }
 
-    private static Machines WithShards(Func<ActorId, MemoryStore, Actor> create) =>
-        With((id, data, store) => id.Kind == ActorRole.Shard ? create(id, store) : null);
+    private static Machines WithShards(Func<ActorId, Actor> create) =>
+        With(id => id.Kind == ActorRole.Shard ? create(id) : null);
 
-    private static Machines With(Func<ActorId, Dataset, MemoryStore, Actor?> create) =>
+    private static Machines With(Func<ActorId, Actor?> create) =>
         Machines.Product with
         {
-            Parts = (data, store) =>
-                id => create(id, data, store) ?? DeterministicSimulator.Actors(_ => data, store)(id),
+            Create = id => create(id) ?? DeterministicSimulator.Product(id),
         };
 }

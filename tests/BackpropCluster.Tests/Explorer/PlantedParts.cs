@@ -15,17 +15,17 @@ internal static class WithoutTerms
                 Key = message.Key with { Term = term },
             };
 
-    public sealed class Source(Func<RunPlan, Dataset> open) : SourceActor(open)
+    public sealed class Source : SourceActor
     {
         public override void Receive(Message message, IOutbox outbox) => base.Receive(Raised(message, Term), outbox);
     }
 
-    public sealed class Shard(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open) : ShardActor(id, open)
+    public sealed class Shard(ActorId id) : ShardActor(id)
     {
         public override void Receive(Message message, IOutbox outbox) => base.Receive(Raised(message, Term), outbox);
     }
 
-    public sealed class Loss(Func<RunPlan, Dataset> open) : LossActor(open)
+    public sealed class Loss : LossActor
     {
         public override void Receive(Message message, IOutbox outbox) => base.Receive(Raised(message, Term), outbox);
     }
@@ -37,8 +37,7 @@ internal static class WithoutTerms
 }
 
 /// <summary>Sum by arrival: z is summed over the senders as they came, with the right weights.</summary>
-internal sealed class ShardThatSumsByArrival(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open)
-    : ShardActor(id, open)
+internal sealed class ShardThatSumsByArrival(ActorId id) : ShardActor(id)
 {
     private readonly Dictionary<(Phase Phase, int Microbatch), List<int>> arrived = [];
 
@@ -93,8 +92,7 @@ internal sealed class ShardThatSumsByArrival(ActorId id, Func<RunPlan, Checkpoin
 }
 
 /// <summary>Update before commit: the update takes effect with the shard's own Ready.</summary>
-internal sealed class ShardThatUpdatesBeforeTheCommit(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open)
-    : ShardActor(id, open)
+internal sealed class ShardThatUpdatesBeforeTheCommit(ActorId id) : ShardActor(id)
 {
     protected override void Handle(Message message, IOutbox outbox)
     {
@@ -123,8 +121,7 @@ internal sealed class ShardThatUpdatesBeforeTheCommit(ActorId id, Func<RunPlan, 
 }
 
 /// <summary>Applied twice: a repeat of the last delta counts for another update.</summary>
-internal sealed class ShardThatUpdatesTwice(ActorId id, Func<RunPlan, CheckpointId, SavedModel> open)
-    : ShardActor(id, open)
+internal sealed class ShardThatUpdatesTwice(ActorId id) : ShardActor(id)
 {
     private MessageKey last;
     private bool again;
@@ -160,17 +157,18 @@ internal sealed class ShardThatUpdatesTwice(ActorId id, Func<RunPlan, Checkpoint
 }
 
 /// <summary>A Source that sends the rows of another step than it is asked for.</summary>
-internal abstract class SourceOfOtherRows(Dataset data) : SourceActor(_ => data)
+internal abstract class SourceOfOtherRows : SourceActor
 {
-    private Dataset Data => data;
+    private Dataset? data;
 
     protected BatchOrder? Order { get; private set; }
 
     protected override void Load(Restore restore)
     {
         base.Load(restore);
+        data = Loaded(restore).Rows;
         var spec = restore.Plan.Spec;
-        Order = new BatchOrder(spec.Data, spec.Training.Epochs, spec.Seed, data.Training.Count);
+        Order = new BatchOrder(spec.Data, spec.Training.Epochs, spec.Seed, data!.Training.Count);
     }
 
     protected override void Handle(Message message, IOutbox outbox) => base.Handle(message, new Exchange(this, outbox));
@@ -186,7 +184,7 @@ internal abstract class SourceOfOtherRows(Dataset data) : SourceActor(_ => data)
                 var rows = source.Order!.RowsOf(source.StepInsteadOf(sent.Key.Step), sent.Key.Microbatch);
                 message = sent with
                 {
-                    Values = new Payload(sent.Values.Units, rows.Length, source.Data.Training.Inputs(rows)),
+                    Values = new Payload(sent.Values.Units, rows.Length, source.data!.Training.Inputs(rows)),
                 };
             }
 
@@ -198,7 +196,7 @@ internal abstract class SourceOfOtherRows(Dataset data) : SourceActor(_ => data)
 }
 
 /// <summary>Position not saved: after a Restore the rows begin at the first again.</summary>
-internal sealed class SourceThatForgetsItsPosition(Dataset data) : SourceOfOtherRows(data)
+internal sealed class SourceThatForgetsItsPosition : SourceOfOtherRows
 {
     private int restored;
 
@@ -213,7 +211,7 @@ internal sealed class SourceThatForgetsItsPosition(Dataset data) : SourceOfOther
 
 /// <summary>Randomness drawn, not addressed: each epoch takes the next order of a stream, whichever epoch it
 /// is.</summary>
-internal sealed class SourceThatDrawsItsOrder(Dataset data) : SourceOfOtherRows(data)
+internal sealed class SourceThatDrawsItsOrder : SourceOfOtherRows
 {
     private int drawn;
     private int epoch;

@@ -18,7 +18,10 @@ public class ExchangeTests
         plan = Runs.Plan(spec, Runs.BuiltIn(spec), Granularity.Neuron) with { Placement = PlacementRule.ByShard };
         letters = new TestMessages(plan);
         exchange.Receive(
-            new Restore(letters.Key(1, Phase.Forward, ActorId.Coordinator), plan, Placement.Of(plan, ["a", "b"]), null),
+            new Restore(letters.Key(1, Phase.Forward, ActorId.Coordinator), plan, Placement.Of(plan, ["a", "b"]), null)
+            {
+                Loaded = new LoadedState(null, null),
+            },
             outbox
         );
         foreach (var part in exchange.Actors)
@@ -111,7 +114,10 @@ public class ExchangeTests
             plan,
             Placement.Of(plan, ["a", "b"]),
             null
-        );
+        )
+        {
+            Loaded = new LoadedState(null, null),
+        };
         Receive(restore);
         Assert.Equal(Recipients.Everyone, Assert.Single(outbox.Sent).To);
         foreach (var part in exchange.Actors.SkipLast(1))
@@ -131,7 +137,10 @@ public class ExchangeTests
                 plan,
                 Placement.Of(plan, ["a", "b", "c"]),
                 null
-            ),
+            )
+            {
+                Loaded = new LoadedState(null, null),
+            },
             outbox
         );
         Assert.Equal(ActorId.Exchange(2), outbox.Only<Restored>().Key.From);
@@ -148,7 +157,10 @@ public class ExchangeTests
                 stages,
                 Placement.Of(stages, ["a", "b"]),
                 null
-            ),
+            )
+            {
+                Loaded = new LoadedState(null, null),
+            },
             outbox
         );
         foreach (var part in first.Actors)
@@ -173,4 +185,56 @@ public class ExchangeTests
         foreach (var message in messages)
             exchange.Receive(message, outbox);
     }
+
+    [Fact]
+    public void ARestoreTakesEffectWhenWhatItNeedsIsLoaded()
+    {
+        var fresh = new Exchange("a");
+        var restore = Unloaded(term: 1);
+        fresh.Receive(restore, outbox);
+        Assert.Equal([(restore, true)], outbox.Loads);
+        Assert.Empty(fresh.Actors);
+        outbox.AssertSilent();
+
+        var loaded = restore with { Loaded = new LoadedState(null, null) };
+        fresh.Receive(loaded, outbox);
+        Assert.Equal((Recipients.Everyone, (Message)loaded), Assert.Single(outbox.Sent));
+        Assert.NotEmpty(fresh.Actors);
+    }
+
+    [Fact]
+    public void WhatCannotBeLoadedIsSaidInTheTermOfItsRestore()
+    {
+        exchange.Receive(Unloaded(term: 3) with { Loaded = new CheckpointUnreadable() }, outbox);
+        Assert.Equal(3, outbox.Only<NeedRestore>().Key.Term);
+        exchange.Receive(Unloaded(term: 3) with { Loaded = new RowsUnreadable("silo a: no file") }, outbox);
+        var failure = outbox.Only<Failure>();
+        Assert.Equal((FailureKind.Data, "silo a: no file", "a"), (failure.Kind, failure.Reason, failure.Silo));
+        Assert.Equal(1, exchange.Term);
+    }
+
+    /// <summary>Loading takes as long as it takes: that of an earlier term may be done after that of a later
+    /// one.</summary>
+    [Fact]
+    public void WhatWasLoadedForAnEarlierTermIsDropped()
+    {
+        exchange.Receive(Unloaded(term: 3) with { Loaded = new LoadedState(null, null) }, outbox);
+        outbox.Sent.Clear();
+        exchange.Receive(Unloaded(term: 2) with { Loaded = new LoadedState(null, null) }, outbox);
+        exchange.Receive(Unloaded(term: 2), outbox);
+        Assert.Empty(outbox.Loads);
+        outbox.AssertSilent();
+        Assert.Equal((3, 2), (exchange.Term, exchange.StaleMessages));
+    }
+
+    private Restore Unloaded(int term) =>
+        new(
+            letters.Key(1, Phase.Forward, ActorId.Coordinator) with
+            {
+                Term = term,
+            },
+            plan,
+            Placement.Of(plan, ["a", "b"]),
+            null
+        );
 }

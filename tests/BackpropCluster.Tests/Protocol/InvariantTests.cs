@@ -40,9 +40,9 @@ public class InvariantTests
     public void ALossThatTakesAMessageOfAnotherStepIsStopped()
     {
         var letters = new TestMessages(Plan);
-        var loss = new LossOfAnotherStep(_ => Runs.BuiltIn(Plan.Spec));
+        var loss = new LossOfAnotherStep();
         var outbox = new RecordingOutbox();
-        loss.Receive(letters.Restore(), outbox);
+        loss.Receive(letters.Restore() with { Loaded = new LoadedState(null, Runs.BuiltIn(Plan.Spec)) }, outbox);
         Assert.Throws<InvariantViolationException>(() =>
             loss.Receive(letters.Activation(1, ActorId.Shard(2, 0), 0.5), outbox)
         );
@@ -54,7 +54,7 @@ public class InvariantTests
         var letters = new TestMessages(Plan);
         var exchange = new ExchangeOfAnotherStep("a");
         var outbox = new RecordingOutbox();
-        exchange.Receive(letters.Restore(), outbox);
+        exchange.Receive(letters.Restore() with { Loaded = new LoadedState(null, null) }, outbox);
         Assert.Throws<InvariantViolationException>(() =>
             exchange.Receive(letters.Activation(1, ActorId.Shard(1, 0), 0.5), outbox)
         );
@@ -64,9 +64,9 @@ public class InvariantTests
     public void AVersionThatGrowsWithinItsCommitIsStopped()
     {
         var letters = new TestMessages(Plan);
-        var loss = new LossThatCommitsTwice(_ => Runs.BuiltIn(Plan.Spec));
+        var loss = new LossThatCommitsTwice();
         var outbox = new RecordingOutbox();
-        loss.Receive(letters.Restore(), outbox);
+        loss.Receive(letters.Restore() with { Loaded = new LoadedState(null, Runs.BuiltIn(Plan.Spec)) }, outbox);
         Assert.Throws<InvariantViolationException>(() => loss.Receive(letters.Advance(2), outbox));
     }
 
@@ -102,7 +102,7 @@ public class InvariantTests
             Key = message.Key with { Step = message.Key.Step + 1 },
         };
 
-    private sealed class LossOfAnotherStep(Func<RunPlan, Dataset> open) : LossActor(open)
+    private sealed class LossOfAnotherStep : LossActor
     {
         protected override void Handle(Message message, IOutbox outbox) => base.Handle(Later(message), outbox);
     }
@@ -112,7 +112,7 @@ public class InvariantTests
         protected override void Handle(Message message, IOutbox outbox) => base.Handle(Later(message), outbox);
     }
 
-    private sealed class LossThatCommitsTwice(Func<RunPlan, Dataset> open) : LossActor(open)
+    private sealed class LossThatCommitsTwice : LossActor
     {
         private bool again;
 
@@ -139,8 +139,7 @@ public class InvariantTests
         }
     }
 
-    private sealed class ShardThatCommitsAtOnce(ActorId id)
-        : ShardActor(id, (_, from) => throw new InvalidOperationException($"{from} was never saved"))
+    private sealed class ShardThatCommitsAtOnce(ActorId id) : ShardActor(id)
     {
         private DenseShard? shard;
 

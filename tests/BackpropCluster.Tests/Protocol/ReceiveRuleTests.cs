@@ -253,14 +253,9 @@ public class ReceiveRuleTests
         {
             Actor part = kind switch
             {
-                ActorRole.Source => new SourceActor(_ =>
-                    throw new InvalidOperationException("data opened without a plan")
-                ),
-                ActorRole.Loss => new LossActor(_ => throw new InvalidOperationException("data opened without a plan")),
-                _ => new ShardActor(
-                    ActorId.Shard(2, 0),
-                    (_, _) => throw new InvalidOperationException("a checkpoint opened without a plan")
-                ),
+                ActorRole.Source => new SourceActor(),
+                ActorRole.Loss => new LossActor(),
+                _ => new ShardActor(ActorId.Shard(2, 0)),
             };
             part.Receive(message, shard.Outbox);
             var need = shard.Outbox.Only<NeedRestore>();

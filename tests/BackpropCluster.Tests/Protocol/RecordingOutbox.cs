@@ -21,6 +21,11 @@ internal sealed class RecordingOutbox : IOutbox
             Sent.Add((to, message));
     }
 
+    /// <summary>What is to be loaded, and whether with rows.</summary>
+    public List<(Restore Restore, bool Rows)> Loads { get; } = [];
+
+    public void Load(Restore restore, bool rows) => Loads.Add((restore, rows));
+
     public void Observe(Observation observation) => Observations.Add(observation);
 
     public IReadOnlyList<T> All<T>() => [.. Sent.Select(s => s.Message).OfType<T>()];

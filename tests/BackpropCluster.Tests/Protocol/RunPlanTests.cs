@@ -68,7 +68,7 @@ public class RunPlanTests
             : s;
         var data = Dataset.Prepare(Runs.SevenFeatures(), spec.Data, spec.Seed, 3);
         var plan = Runs.Plan(spec, data, new(units));
-        var carrier = new DeterministicSimulator(plan, DeterministicSimulator.Actors(_ => data), Disturbance.None, 1);
+        var carrier = new DeterministicSimulator(plan, data, DeterministicSimulator.Product, Disturbance.None, 1);
         carrier.Run();
 
         // Lead and Led, and Restore and Restored once for each part, come before the first of the three steps.

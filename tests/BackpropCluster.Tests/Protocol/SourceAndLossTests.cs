@@ -151,8 +151,8 @@ public class SourceAndLossTests
     private (SourceActor Source, TestMessages Letters, Dataset Data) Source(RunSpec spec)
     {
         var (letters, data) = Open(spec);
-        var source = new SourceActor(_ => data);
-        source.Receive(letters.Restore(), outbox);
+        var source = new SourceActor();
+        source.Receive(letters.Restore() with { Loaded = new LoadedState(null, data) }, outbox);
         outbox.Sent.Clear();
         return (source, letters, data);
     }
@@ -160,8 +160,8 @@ public class SourceAndLossTests
     private (LossActor Loss, TestMessages Letters, Dataset Data) Loss(RunSpec spec)
     {
         var (letters, data) = Open(spec);
-        var loss = new LossActor(_ => data);
-        loss.Receive(letters.Restore(), outbox);
+        var loss = new LossActor();
+        loss.Receive(letters.Restore() with { Loaded = new LoadedState(null, data) }, outbox);
         outbox.Sent.Clear();
         return (loss, letters, data);
     }

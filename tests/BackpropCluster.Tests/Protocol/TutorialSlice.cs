@@ -18,11 +18,7 @@ internal sealed class TutorialSlice
     /// <summary>Messages of term 1.</summary>
     public TestMessages Letters { get; }
 
-    public ShardActor State { get; } =
-        new(
-            ActorId.Shard(2, 0),
-            (_, id) => throw new InvalidOperationException($"nothing was saved, but {id} is opened")
-        );
+    public ShardActor State { get; } = new(ActorId.Shard(2, 0));
 
     public RecordingOutbox Outbox { get; } = new();
 

@@ -43,7 +43,8 @@ public class DivergingRunTests
         var data = Dataset.Prepare(Table.OfTargets(1, [1e10], 1, [0]), spec.Data, spec.Seed, 1);
         var carrier = new DeterministicSimulator(
             Runs.Plan(spec, data, Granularity.Layer),
-            DeterministicSimulator.Actors(_ => data),
+            data,
+            DeterministicSimulator.Product,
             Disturbance.None,
             1
         );
@@ -60,7 +61,8 @@ public class DivergingRunTests
         var data = Data(spec);
         var carrier = new DeterministicSimulator(
             Runs.Plan(spec, data, new(unitsPerShard)),
-            DeterministicSimulator.Actors(_ => data),
+            data,
+            DeterministicSimulator.Product,
             Disturbance.None,
             1
         );

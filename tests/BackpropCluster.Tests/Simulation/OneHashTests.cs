@@ -36,7 +36,8 @@ public class OneHashTests
                 var plan = Runs.Plan(spec, data, granularity) with { Placement = rule };
                 var carrier = new DeterministicSimulator(
                     plan,
-                    DeterministicSimulator.Actors(_ => data),
+                    data,
+                    DeterministicSimulator.Product,
                     new Disturbance(0.2, 2, 2),
                     seed,
                     exchanges: exchanges
@@ -63,7 +64,8 @@ public class OneHashTests
         var data = Data(spec);
         var carrier = new DeterministicSimulator(
             Runs.Plan(spec, data, new(3)),
-            DeterministicSimulator.Actors(_ => data),
+            data,
+            DeterministicSimulator.Product,
             Disturbance.None,
             1
         );
@@ -89,7 +91,8 @@ public class OneHashTests
         {
             var carrier = new DeterministicSimulator(
                 Runs.Plan(spec, data, Granularity.Neuron),
-                DeterministicSimulator.Actors(_ => data),
+                data,
+                DeterministicSimulator.Product,
                 new Disturbance(0.2, 2, 2),
                 seed
             );
@@ -160,7 +163,8 @@ public class OneHashTests
         Assert.Equal(6, data.Training.Count);
         var carrier = new DeterministicSimulator(
             Runs.Plan(spec, data, new(unitsPerShard)),
-            DeterministicSimulator.Actors(_ => data),
+            data,
+            DeterministicSimulator.Product,
             Disturbance.None,
             1
         );
@@ -186,7 +190,8 @@ public class OneHashTests
         {
             var carrier = new DeterministicSimulator(
                 Runs.Plan(spec, data, new(5)),
-                DeterministicSimulator.Actors(_ => data),
+                data,
+                DeterministicSimulator.Product,
                 new Disturbance(0.2, 2, 2),
                 seed
             );

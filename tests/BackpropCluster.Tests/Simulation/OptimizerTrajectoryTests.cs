@@ -45,12 +45,7 @@ public sealed class OptimizerTrajectoryTests
         foreach (var granularity in new[] { Granularity.Neuron, new(2), Granularity.Layer })
         {
             var plan = Runs.Plan(spec, data, granularity);
-            var carrier = new DeterministicSimulator(
-                plan,
-                DeterministicSimulator.Actors(_ => data),
-                Disturbance.None,
-                3
-            );
+            var carrier = new DeterministicSimulator(plan, data, DeterministicSimulator.Product, Disturbance.None, 3);
             var result = carrier.Run();
             Assert.Equal(reference.WeightsSha256, result!.WeightsSha256);
             Assert.Equal(reference.Steps, result.Steps);

@@ -43,7 +43,8 @@ public class ResumedRunTests
                 };
                 var carrier = new DeterministicSimulator(
                     plan,
-                    DeterministicSimulator.Actors(_ => data, store),
+                    data,
+                    DeterministicSimulator.Product,
                     new Disturbance(0.1, 1, 1),
                     seed * 100 + life,
                     store,
@@ -84,7 +85,8 @@ public class ResumedRunTests
             var plan = Runs.Plan(spec, data, new(5)) with { Checkpoints = new CheckpointRule(2, TimeSpan.Zero) };
             var carrier = new DeterministicSimulator(
                 plan,
-                DeterministicSimulator.Actors(_ => data, store),
+                data,
+                DeterministicSimulator.Product,
                 new Disturbance(0, 2, 2),
                 seed,
                 store
@@ -112,7 +114,8 @@ public class ResumedRunTests
         };
         var carrier = new DeterministicSimulator(
             plan,
-            DeterministicSimulator.Actors(_ => data, store),
+            data,
+            DeterministicSimulator.Product,
             Disturbance.None,
             1,
             store
@@ -128,7 +131,8 @@ public class ResumedRunTests
             {
                 Granularity = Granularity.Layer,
             },
-            DeterministicSimulator.Actors(_ => data, store),
+            data,
+            DeterministicSimulator.Product,
             Disturbance.None,
             2,
             store
@@ -149,18 +153,13 @@ public class ResumedRunTests
         var plan = Runs.Plan(spec, data, new(3)) with { Checkpoints = new CheckpointRule(0, TimeSpan.FromHours(1)) };
         var first = new DeterministicSimulator(
             plan,
-            DeterministicSimulator.Actors(_ => data, store),
+            data,
+            DeterministicSimulator.Product,
             Disturbance.None,
             1,
             store
         ).Run()!;
-        var again = new DeterministicSimulator(
-            plan,
-            DeterministicSimulator.Actors(_ => data, store),
-            Disturbance.None,
-            2,
-            store
-        );
+        var again = new DeterministicSimulator(plan, data, DeterministicSimulator.Product, Disturbance.None, 2, store);
         AssertSame(first, again.Run()!, "read again");
         Assert.Equal(
             (again.Coordinator.Steps, 0, 3),

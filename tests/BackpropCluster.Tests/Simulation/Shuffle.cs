@@ -1,3 +1,4 @@
+using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Simulation;
@@ -8,15 +9,16 @@ namespace BackpropCluster.Tests.Simulation;
 internal sealed class Shuffle : IOutbox
 {
     private readonly RunPlan plan;
+    private readonly Dataset data;
     private readonly CounterRandom chance;
     private readonly CoordinatorActor coordinator;
     private readonly List<(ActorId To, Message Message)> underWay = [];
     private readonly MemoryStore store = new();
     private ulong draws;
 
-    public Shuffle(RunPlan plan, Func<ActorId, Actor> create, ulong seed)
+    public Shuffle(RunPlan plan, Dataset data, Func<ActorId, Actor> create, ulong seed)
     {
-        (this.plan, chance) = (plan, new CounterRandom(seed, RandomPurpose.Simulation, 7));
+        (this.plan, this.data, chance) = (plan, data, new CounterRandom(seed, RandomPurpose.Simulation, 7));
         Actors = plan.Actors.ToDictionary(p => p, create);
         coordinator = new CoordinatorActor(plan, term: 0, "shuffle", ["shuffle"], TimeSpan.MaxValue);
     }
@@ -37,7 +39,8 @@ internal sealed class Shuffle : IOutbox
             else if (to == ActorId.Store)
                 store.Receive(message, this);
             else
-                Actors[to].Receive(message, this);
+                Actors[to]
+                    .Receive(message is Restore r ? r with { Loaded = new LoadedState(null, data) } : message, this);
         }
 
         return coordinator;

@@ -31,7 +31,8 @@ public class SumOrderTests
     {
         var shuffle = new Shuffle(
             Runs.Plan(Spec, Data, Granularity.Neuron),
-            id => id.Kind == ActorRole.Shard ? new NaiveShard(id, order) : DeterministicSimulator.Actors(_ => Data)(id),
+            Data,
+            id => id.Kind == ActorRole.Shard ? new NaiveShard(id, order) : DeterministicSimulator.Product(id),
             seed
         );
         Assert.Equal(RunStatus.Completed, shuffle.Run().Status);

@@ -17,7 +17,8 @@ internal sealed class TracedRun
     {
         var carrier = new DeterministicSimulator(
             Runs.Plan(spec, data, granularity),
-            DeterministicSimulator.Actors(_ => data),
+            data,
+            DeterministicSimulator.Product,
             Disturbance.None,
             seed
         );
