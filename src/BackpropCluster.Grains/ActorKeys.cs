@@ -1,23 +1,60 @@
 using System.Globalization;
 using BackpropCluster.Core.Protocol;
+using Orleans.Runtime;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Grain keys of a run's parts. Readable, because they are what a dashboard shows; the last field is the
-/// silo.</summary>
+/// <summary>Grains of a run's actors. Their keys are readable, because they are what a dashboard shows; the last field
+/// is the silo.</summary>
 internal static class ActorKeys
 {
-    public static string Source(string run, string silo) => $"{run}/source/{silo}";
+    public const string SourceType = "source";
+    public const string ShardType = "shard";
+    public const string LossType = "loss";
+    public const string ExchangeType = "exchange";
 
-    public static string Loss(string run, string silo) => $"{run}/loss/{silo}";
+    /// <summary>The grain of a part on a silo. One that is cut otherwise is another grain.</summary>
+    public static IActorGrain PartOn(this IGrainFactory grains, RunPlan plan, ActorId part, string silo) =>
+        part.Kind switch
+        {
+            ActorRole.Source => grains.Actor(SourceType, $"{plan.Run}/source/{silo}"),
+            ActorRole.Loss => grains.Actor(LossType, $"{plan.Run}/loss/{silo}"),
+            _ => grains.ShardOn(plan.Run, plan.ShardsOf(part.Layer)[part.Index], silo),
+        };
 
-    public static string Exchange(string run, string silo) => $"{run}/exchange/{silo}";
-
-    public static string Slice(string run, ShardRange shard, string silo) =>
-        string.Create(
-            CultureInfo.InvariantCulture,
-            $"{run}/layer-{shard.Layer}/units-{shard.First}-{shard.Last}/{shard.Index}/{silo}"
+    /// <summary>The grain of a shard on a silo.</summary>
+    public static IActorGrain ShardOn(this IGrainFactory grains, string run, ShardRange shard, string silo) =>
+        grains.Actor(
+            ShardType,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{run}/layer-{shard.Layer}/units-{shard.First}-{shard.Last}/{shard.Index}/{silo}"
+            )
         );
+
+    /// <summary>The exchange of a run on a silo.</summary>
+    public static IActorGrain ExchangeOn(this IGrainFactory grains, string run, string silo) =>
+        grains.Actor(ExchangeType, $"{run}/exchange/{silo}");
+
+    /// <summary>Hands a message to an actor by the call that is meant for it.</summary>
+    public static void Take(this IActorGrain actor, Message message)
+    {
+        switch (message)
+        {
+            case Activations activations:
+                actor.Forward(activations);
+                break;
+            case Deltas deltas:
+                actor.Backward(deltas);
+                break;
+            default:
+                actor.Control(message);
+                break;
+        }
+    }
+
+    private static IActorGrain Actor(this IGrainFactory grains, string type, string key) =>
+        grains.GetGrain<IActorGrain>(GrainId.Create(type, key));
 
     public static string Silo(string silo) => $"silo/{silo}";
 
@@ -27,7 +64,7 @@ internal static class ActorKeys
     /// <summary>The silo of any key.</summary>
     public static string SiloOf(string key) => key[(key.LastIndexOf('/') + 1)..];
 
-    /// <summary>The shard of a key made by <see cref="Slice"/>.</summary>
+    /// <summary>The shard of a shard's key.</summary>
     public static ActorId ShardOf(string key)
     {
         var fields = key.Split('/');

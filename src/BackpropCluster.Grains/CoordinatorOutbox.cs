@@ -16,13 +16,13 @@ internal sealed class CoordinatorOutbox(
     RunTelemetry telemetry
 ) : IOutbox
 {
-    private Placement placement = new([], [], "");
-    private IExchangeGrain?[] exchanges = []; // none where no part stands
+    private readonly IActorGrain own = grains.ExchangeOn(plan.Run, silo);
+    private Router<IActorGrain> router = Router.Nowhere<IActorGrain>();
 
     public void Send(Recipients to, Message message)
     {
         if (message is Restore restore)
-            Route(restore.Placement);
+            Route(Router.OfCoordinator(plan, restore.Placement, other => grains.ExchangeOn(plan.Run, other)));
         var tracer = telemetry.Tracer;
         if (message is Advance { Key.Trace.IsSampled: true } advance)
             message = advance with { Key = advance.Key with { Trace = tracer.Begin(advance.Key) } };
@@ -37,45 +37,29 @@ internal sealed class CoordinatorOutbox(
             case RecipientKind.Coordinator:
                 here.Deliver(plan.Run, message);
                 break;
-            case RecipientKind.Source:
-                for (var other = 0; other < exchanges.Length; other++)
-                    if (placement.HasSource(plan, other))
-                        ToExchange(other, message);
-                break;
             default:
-                for (var other = 0; other < exchanges.Length; other++)
-                    ToExchange(other, message);
+                foreach (var exchange in router.ReceiversOf(to))
+                    ToExchange(exchange, message);
                 break;
         }
     }
 
     /// <summary>Lets every silo go that holds something of the run.</summary>
-    public void Release() => Route(new Placement([], [], ""));
+    public void Release() => Route(Router.Nowhere<IActorGrain>());
 
     public void Observe(Observation observation) => telemetry.OnObservation((RunObservation)observation);
 
-    private void Route(Placement to)
+    private void Route(Router<IActorGrain> next)
     {
-        foreach (var (other, exchange) in placement.Silos.Zip(exchanges))
-            if (!to.Uses(other))
-                exchange?.Release();
-        (placement, exchanges) = (
-            to,
-            [
-                .. to.Silos.Select(other =>
-                    to.Uses(other) ? grains.GetGrain<IExchangeGrain>(ActorKeys.Exchange(plan.Run, other)) : null
-                ),
-            ]
-        );
+        foreach (var gone in router.Everyone.Except(next.Everyone))
+            gone.Release();
+        router = next;
     }
 
-    // An exchange without parts would be waited for by nobody, so it could fall behind what is committed, ask for
-    // Restore and stop all others. The own silo's exchange is at hand: a message to it would only wait for a thread.
-    private void ToExchange(int other, Message message)
+    // The own silo's exchange is at hand: a message to it would only wait for a thread.
+    private void ToExchange(IActorGrain exchange, Message message)
     {
-        if (exchanges[other] is not { } exchange)
-            return;
-        if (placement.Silos[other] == silo)
+        if (exchange.Equals(own))
             shells.Of(plan.Run).Receive(message);
         else
             exchange.Take(message);

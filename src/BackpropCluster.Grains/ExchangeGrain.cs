@@ -3,18 +3,24 @@ using Orleans.Concurrency;
 
 namespace BackpropCluster.Grains;
 
-[OnSilo, KeepAlive, Reentrant]
-internal sealed class ExchangeGrain(Exchanges shells) : YieldingGrain, IExchangeGrain
+/// <summary>Where a silo takes what comes from others for a run: bundles of arrays, and the coordinator's
+/// words.</summary>
+[OnSilo, KeepAlive, Reentrant, GrainType(ActorKeys.ExchangeType)]
+internal sealed class ExchangeGrain(Exchanges shells) : YieldingGrain, IActorGrain
 {
     private string Run => ActorKeys.RunOf(this.GetPrimaryKeyString());
 
-    public void Take(Message message) => shells.Of(Run).Receive(message);
+    public void Forward(Activations message) => shells.Of(Run).Receive(message);
 
-    public ValueTask<Traffic> Traffic() => new(shells.Of(Run).Traffic);
+    public void Backward(Deltas message) => shells.Of(Run).Receive(message);
+
+    public void Control(Message message) => shells.Of(Run).Receive(message);
 
     public void Release()
     {
         shells.Release(Run);
         DeactivateOnIdle();
     }
+
+    public ValueTask<ShardParameters?> Read(MessageKey key, int first, int units) => new((ShardParameters?)null);
 }

@@ -16,11 +16,7 @@ internal sealed class ExchangeOutbox(
 ) : IOutbox
 {
     private readonly ICoordinatorGrain coordinator = grains.GetGrain<ICoordinatorGrain>(run);
-    private Dictionary<ActorId, IActorGrain> parts = [];
-    private IShardGrain[][] layers = [];
-    private ISourceGrain? source;
-    private ILossGrain? loss;
-    private IExchangeGrain[] exchanges = [];
+    private Router<IActorGrain> router = Router.Nowhere<IActorGrain>();
     private bool leadsHere;
     private ISiloGrain? leading; // the silo whose coordinator restored this exchange
 
@@ -30,69 +26,37 @@ internal sealed class ExchangeOutbox(
     /// <summary>Learns who stands where in a new term. What stood here and does not any more is let go.</summary>
     public void Route(Restore restore)
     {
-        var (plan, placement, before) = (restore.Plan, restore.Placement, parts);
-        parts = placement
-            .ActorsOn(plan, placement.Silos.IndexOf(silo))
-            .ToDictionary(part => part, part => GrainOf(plan, part));
+        var (plan, placement) = (restore.Plan, restore.Placement);
+        var next = Router.OfExchange(
+            plan,
+            placement,
+            silo,
+            part => grains.PartOn(plan, part, silo),
+            other => grains.ExchangeOn(run, other)
+        );
         // A part of the same number may be cut otherwise than before, and is another grain then.
-        foreach (var (part, grain) in before)
-            if (!grain.Equals(parts.GetValueOrDefault(part)))
-                grain.Release();
-        Plan = plan;
-        layers =
-        [
-            .. Enumerable
-                .Range(1, plan.Depth)
-                .Select(layer =>
-                    parts
-                        .Where(p => p.Key.Kind == ActorRole.Shard && p.Key.Layer == layer)
-                        .Select(p => (IShardGrain)p.Value)
-                        .ToArray()
-                ),
-        ];
-        source = parts.GetValueOrDefault(ActorId.Source) as ISourceGrain;
-        loss = parts.GetValueOrDefault(ActorId.Loss) as ILossGrain;
+        foreach (var gone in router.Everyone.Except(next.Everyone))
+            gone.Release();
+        (Plan, router) = (plan, next);
         leading = grains.GetGrain<ISiloGrain>(ActorKeys.Silo(placement.CoordinatorSilo));
         leadsHere = placement.CoordinatorSilo == silo;
-        exchanges =
-        [
-            .. placement.Silos.Select(other => grains.GetGrain<IExchangeGrain>(ActorKeys.Exchange(run, other))),
-        ];
     }
 
     /// <summary>Lets all parts go.</summary>
     public void Release()
     {
-        foreach (var grain in parts.Values)
-            grain.Release();
-        (parts, layers, source, loss) = ([], [], null, null);
+        foreach (var part in router.Everyone)
+            part.Release();
+        router = Router.Nowhere<IActorGrain>();
     }
 
     public void Send(Recipients to, Message message)
     {
-        switch (to.Kind)
-        {
-            case RecipientKind.Layer:
-                foreach (var shard in layers[to.Number - 1])
-                    Hand(shard, message);
-                break;
-            case RecipientKind.Loss:
-                loss?.Forward((Activations)message);
-                break;
-            case RecipientKind.Source:
-                source?.Evaluate((Evaluate)message);
-                break;
-            case RecipientKind.Exchange:
-                exchanges[to.Number].Take(message);
-                break;
-            case RecipientKind.Coordinator:
-                ToCoordinator(message);
-                break;
-            default:
-                foreach (var part in parts.Values)
-                    Hand(part, message);
-                break;
-        }
+        if (to.Kind == RecipientKind.Coordinator)
+            ToCoordinator(message);
+        else
+            foreach (var actor in router.ReceiversOf(to))
+                actor.Take(message);
     }
 
     public void Load(Restore restore, bool rows) => load(restore, rows);
@@ -110,36 +74,4 @@ internal sealed class ExchangeOutbox(
         else
             leading.ToCoordinator(run, message);
     }
-
-    private static void Hand(IActorGrain part, Message message)
-    {
-        switch (message)
-        {
-            case Restore restore:
-                part.Restore(restore);
-                break;
-            case Advance advance:
-                part.Advance(advance);
-                break;
-            case Save save:
-                (part as IShardGrain)?.Save(save);
-                break;
-            case Activations activations:
-                ((IShardGrain)part).Forward(activations);
-                break;
-            case Deltas deltas:
-                ((IShardGrain)part).Backward(deltas);
-                break;
-            default:
-                throw new InvariantViolationException($"no part takes {message.GetType().Name} here");
-        }
-    }
-
-    private IActorGrain GrainOf(RunPlan plan, ActorId part) =>
-        part.Kind switch
-        {
-            ActorRole.Source => grains.GetGrain<ISourceGrain>(ActorKeys.Source(run, silo)),
-            ActorRole.Loss => grains.GetGrain<ILossGrain>(ActorKeys.Loss(run, silo)),
-            _ => grains.GetGrain<IShardGrain>(ActorKeys.Slice(run, plan.ShardsOf(part.Layer)[part.Index], silo)),
-        };
 }

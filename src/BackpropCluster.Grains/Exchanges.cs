@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
 using BackpropCluster.Grains.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -47,6 +48,9 @@ internal sealed class Exchanges : IDisposable
                 return shells.Values.Aggregate(gone, (sum, shell) => sum + shell.TrafficByKind);
         }
     }
+
+    /// <summary>What the parts of one run have sent here; nothing where it has none.</summary>
+    public Traffic TrafficOf(string run) => shells.TryGetValue(run, out var shell) ? shell.Traffic : default;
 
     /// <summary>How many silos this one sees.</summary>
     public int Members => membership.GetActiveSilos().Length;

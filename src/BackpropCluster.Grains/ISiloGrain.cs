@@ -19,6 +19,10 @@ public interface ISiloGrain : IGrainWithStringKey
     [OneWay, Alias("ToCoordinator")]
     void ToCoordinator(string run, Message message);
 
+    /// <summary>What a run's parts there have said and heard, since the run began on this silo.</summary>
+    [Alias("Traffic")]
+    ValueTask<Traffic> Traffic(string run);
+
     /// <summary>What the silo is doing.</summary>
     [Alias("Describe")]
     ValueTask<SiloDescription> Describe();

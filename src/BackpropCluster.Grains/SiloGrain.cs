@@ -39,6 +39,8 @@ internal sealed class SiloGrain(
 
     public void ToCoordinator(string run, Message message) => coordinators.Deliver(run, message);
 
+    public ValueTask<Traffic> Traffic(string run) => new(exchanges.TrafficOf(run));
+
     public ValueTask<SiloDescription> Describe()
     {
         var heap = GC.GetGCMemoryInfo(GCKind.Any);

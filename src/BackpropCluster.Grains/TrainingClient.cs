@@ -194,7 +194,7 @@ public static class TrainingClient
         MessageKey key
     )
     {
-        var grain = grains.GetGrain<IShardGrain>(ActorKeys.Slice(plan.Run, shard, silo));
+        var grain = grains.ShardOn(plan.Run, shard, silo);
         var units = Math.Max(1, ValuesInPiece / plan.Spec.Model.InputsOf(shard.Layer, plan.Features));
         var pieces = new List<ShardParameters>();
         for (var first = 0; first < shard.Units; first += units)
@@ -212,11 +212,7 @@ public static class TrainingClient
         var parts = await Task.WhenAll(
             last.Placement!.Silos.Where(last.Placement.Uses)
                 .Select(silo =>
-                    grains
-                        .GetGrain<IExchangeGrain>(ActorKeys.Exchange(plan.Run, silo))
-                        .Traffic()
-                        .AsTask()
-                        .WaitAsync(AnswerBound)
+                    grains.GetGrain<ISiloGrain>(ActorKeys.Silo(silo)).Traffic(plan.Run).AsTask().WaitAsync(AnswerBound)
                 )
         );
         return parts.Aggregate(default(Traffic), (sum, traffic) => sum + traffic);

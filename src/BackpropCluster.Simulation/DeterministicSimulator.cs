@@ -349,7 +349,10 @@ public sealed class DeterministicSimulator
         if (message is Restore restore)
         {
             if (part is Exchange exchange && exchange.Adopts(restore))
-                silo.Follow(restore);
+                silo.Follow(
+                    restore,
+                    name => new(cluster.Find(name)!.Number, ActorId.Exchange(cluster.Find(name)!.Number))
+                );
             if (!cluster.HasExchanges)
                 message = restore with { Loaded = Load(routes.Speaker, restore, rows: true) };
             if (message is Restore { Loaded: CheckpointUnreadable } && !cluster.HasExchanges)

@@ -124,43 +124,26 @@ internal sealed class ExchangeRoutes(
         var leader = Cluster.Leaders[Speaker.Place];
         if (message is Restore restore)
         {
-            foreach (var silo in leader.Route?.Silos.Except(restore.Placement.Silos) ?? [])
-                Add(ExchangeOn(NumberOf(silo)), null, Notice.Release);
-            leader.Route = restore.Placement;
+            var next = Router.OfCoordinator(Plan, restore.Placement, ExchangeOn);
+            foreach (var gone in leader.Router.Everyone.Except(next.Everyone))
+                Add(gone, null, Notice.Release);
+            leader.Router = next;
         }
 
-        if (leader.Route is not { } route)
-            return;
-        for (var silo = 0; silo < route.Silos.Length; silo++)
-            if (to.Kind != RecipientKind.Source || route.HasSource(Plan, silo))
-                Add(ExchangeOn(NumberOf(route.Silos[silo])), message);
+        foreach (var exchange in leader.Router.ReceiversOf(to))
+            Add(exchange, message);
     }
 
     private void FromExchange(Recipients to, Message message)
     {
-        var silo = Cluster.Silos[Speaker.Place];
         if (to.Kind == RecipientKind.Coordinator)
             Add(Address.Leader, message);
-        else if (silo.Route is not { } route)
-            return;
-        else if (to.Kind == RecipientKind.Exchange)
-            Add(ExchangeOn(NumberOf(route.Placement.Silos[to.Number])), message);
         else
-            foreach (var part in route.Placement.ActorsOn(Plan, route.Placement.Silos.IndexOf(silo.Name)))
-                if (IsMeant(part, to))
-                    Add(new(silo.Number, part), message);
+            foreach (var receiver in Cluster.Silos[Speaker.Place].Router.ReceiversOf(to))
+                Add(receiver, message);
     }
 
-    private static bool IsMeant(ActorId part, Recipients to) =>
-        to.Kind switch
-        {
-            RecipientKind.Everyone => true,
-            RecipientKind.Layer => part.Kind == ActorRole.Shard && part.Layer == to.Number,
-            RecipientKind.Source => part.Kind == ActorRole.Source,
-            _ => part.Kind == ActorRole.Loss,
-        };
-
-    private int NumberOf(string silo) => Cluster.Find(silo)!.Number;
+    private Address ExchangeOn(string silo) => ExchangeOn(Cluster.Find(silo)!.Number);
 
     private static Address ExchangeOn(int silo) => new(silo, ActorId.Exchange(silo));
 }

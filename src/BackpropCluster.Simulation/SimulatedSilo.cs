@@ -22,8 +22,8 @@ internal sealed class SimulatedSilo(int number, Func<ActorId, Actor> create)
     /// <summary>Whether it lacks the run's data and so holds no part of it.</summary>
     public bool Objects { get; set; }
 
-    /// <summary>By which its exchange knows who stands where; none before the first.</summary>
-    public Restore? Route { get; private set; }
+    /// <summary>Whom its exchange speaks to.</summary>
+    public Router<Address> Router { get; private set; } = Core.Protocol.Router.Nowhere<Address>();
 
     public static string NameOf(int number) => string.Create(CultureInfo.InvariantCulture, $"silo-{number + 1}");
 
@@ -37,18 +37,20 @@ internal sealed class SimulatedSilo(int number, Func<ActorId, Actor> create)
     /// <summary>The part, if it was ever spoken to.</summary>
     public Actor? Known(ActorId id) => parts.GetValueOrDefault(id);
 
-    /// <summary>The exchange's shell learns a new term's placement; what stood here and does not any more is let
+    /// <summary>The exchange's carrier learns a new term's placement; what stood here and does not any more is let
     /// go.</summary>
-    public void Follow(Restore restore)
+    public void Follow(Restore restore, Func<string, Address> exchange)
     {
-        Route = restore;
-        HashSet<ActorId> staying =
-        [
-            ActorId.Exchange(number),
-            .. restore.Placement.ActorsOn(restore.Plan, restore.Placement.Silos.IndexOf(Name)),
-        ];
-        foreach (var gone in parts.Keys.Where(part => !staying.Contains(part)).ToArray())
-            parts.Remove(gone);
+        var next = Core.Protocol.Router.OfExchange(
+            restore.Plan,
+            restore.Placement,
+            Name,
+            part => new Address(number, part),
+            exchange
+        );
+        foreach (var gone in Router.Everyone.Except(next.Everyone))
+            parts.Remove(gone.Part);
+        Router = next;
     }
 
     public void Forget(ActorId part) => parts.Remove(part);
@@ -57,7 +59,7 @@ internal sealed class SimulatedSilo(int number, Func<ActorId, Actor> create)
     public void ForgetAll()
     {
         parts.Clear();
-        Route = null;
+        Router = Core.Protocol.Router.Nowhere<Address>();
     }
 
     public void Die()
@@ -87,5 +89,5 @@ internal sealed class Leader(int number, SimulatedSilo silo, CoordinatorActor st
     public int Moves { get; set; }
 
     /// <summary>Where its messages go: its newest Restore's.</summary>
-    public Placement? Route { get; set; }
+    public Router<Address> Router { get; set; } = Core.Protocol.Router.Nowhere<Address>();
 }

@@ -35,11 +35,11 @@ public sealed class FirstTurnTests
         var plan = Tables.Plan(Runs.Uneven(batch: 1, epochs: 1), Granularity.Layer, "first-turn");
         var silo = cluster.Silos[0].SiloAddress.ToParsableString();
         // No run has a ninth layer here: its Restore fails, and is logged in the turn.
-        var shard = cluster.Client.GetGrain<IShardGrain>(ActorKeys.Slice(plan.Run, new ShardRange(9, 0, 0, 0), silo));
+        var shard = cluster.Client.ShardOn(plan.Run, new ShardRange(9, 0, 0, 0), silo);
         var key = new MessageKey(plan.Fingerprint, 1, 1, Phase.Forward, 0, ActorId.Coordinator, default);
         var onSilo = cluster.GetSiloServiceProvider(cluster.Silos[0].SiloAddress).GetRequiredService<IGrainFactory>();
-        turn.Meanwhile = () => onSilo.GetGrain<IShardGrain>(shard.GetPrimaryKeyString()).Advance(new Advance(key));
-        shard.Restore(new Restore(key, plan, Placement.Of(plan, [silo]), null));
+        turn.Meanwhile = () => onSilo.GetGrain<IActorGrain>(shard.GetGrainId()).Control(new Advance(key));
+        shard.Control(new Restore(key, plan, Placement.Of(plan, [silo]), null));
         Assert.True(
             await turn.WasSent.WaitAsync(Bound, TestContext.Current.CancellationToken),
             $"nothing could be sent to a shard for {Bound.TotalSeconds / 2} s of its first turn"

@@ -130,7 +130,7 @@ public sealed class RowsOnSilosTests : IAsyncLifetime
         Assert.All(readings, read => Assert.Equal(1, read.Value));
         Assert.All(Catalogs(), catalog => Assert.InRange(catalog.Count, 0, 1));
         foreach (var (plan, placement) in plans.Zip(placements))
-            Silos.Client.GetGrain<IExchangeGrain>(ActorKeys.Exchange(plan.Run, placement.CoordinatorSilo)).Release();
+            Silos.Client.ExchangeOn(plan.Run, placement.CoordinatorSilo).Release();
         Assert.True(
             await Reliability.Faults.ComesAbout(AreCollected, TimeSpan.FromSeconds(30)),
             "rows that no run needs were still held after 30 s"

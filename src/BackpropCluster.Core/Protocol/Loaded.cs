@@ -9,8 +9,8 @@ public abstract record Loaded;
 /// <param name="Rows">The run's rows; <see langword="null"/> where no part of the silo needs them.</param>
 public sealed record LoadedState(SavedModel? Model, Dataset? Rows) : Loaded;
 
-/// <summary>The checkpoint was whole when the coordinator chose it, and is not now. Asked again, the store finds the one
-/// before.</summary>
+/// <summary>The checkpoint was whole when the coordinator chose it, and is not now. Asked again, the store finds the
+/// one before.</summary>
 public sealed record CheckpointUnreadable : Loaded;
 
 /// <summary>This silo cannot bring the rows; others may.</summary>

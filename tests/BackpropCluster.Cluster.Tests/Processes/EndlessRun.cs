@@ -107,12 +107,8 @@ internal sealed class EndlessRun : IAsyncDisposable
         foreach (var shard in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.ShardsOf(layer)))
         {
             var silo = last.Placement!.SiloOf(plan.OrdinalOf(ActorId.Shard(shard.Layer, shard.Index)));
-            var name = string.Create(
-                CultureInfo.InvariantCulture,
-                $"{plan.Run}/layer-{shard.Layer}/units-{shard.First}-{shard.Last}/{shard.Index}/{silo}"
-            );
             shards[shard] =
-                await Answer(() => grains.GetGrain<IShardGrain>(name).Read(key, 0, shard.Units))
+                await Answer(() => grains.ShardOn(plan.Run, shard, silo).Read(key, 0, shard.Units))
                 ?? throw new InvalidOperationException($"{shard} does not have version {last.CommittedSteps}");
         }
 

@@ -24,14 +24,14 @@ public sealed class OrleansSpansTests : IDisposable
             s =>
                 IsOrleans(s)
                 && s.Kind == TraceSpanKind.Server
-                && s.Name.StartsWith("IExchangeGrain/", StringComparison.Ordinal)
+                && s.Name.StartsWith("IActorGrain/Control", StringComparison.Ordinal)
         );
         Assert.Contains(
             receiver.Spans,
             s =>
                 IsOrleans(s)
                 && s.Kind == TraceSpanKind.Server
-                && s.Name.StartsWith("IShardGrain/", StringComparison.Ordinal)
+                && s.Name.StartsWith("IActorGrain/Backward", StringComparison.Ordinal)
         );
         // What the run's own file tells is told to the collector too, the same.
         WholeTrace.CheckSame(run.Spans, receiver.Spans.Where(s => !IsOrleans(s)));
