@@ -332,7 +332,10 @@ public sealed class DeterministicSimulator
             return;
         }
 
+        var before = store.Newest;
         store.Receive(message, routes);
+        if (store.Newest is { } made && made != before)
+            rules.Counts(made);
         if (message is AcquireLeadership)
             rules.Led(envelope.From.Place, store.Given!);
         else if (message is CommitCheckpoint && store.Newest is { } newest && newest.Version == message.Key.Step)

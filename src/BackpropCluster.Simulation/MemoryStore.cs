@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using BackpropCluster.Core.Protocol;
 
@@ -108,7 +107,7 @@ public class MemoryStore(int keep = 0)
                     )
                 );
                 break;
-            case CommitCheckpoint move when head.Accepts(move.Key.Term):
+            case CommitCheckpoint move when Accepts(head, move.Key.Term):
                 MoveHead(move);
                 outbox.Send(Recipients.Coordinator, new CheckpointCommitted(move.Key with { From = ActorId.Store }));
                 break;
@@ -167,12 +166,13 @@ public class MemoryStore(int keep = 0)
         return true;
     }
 
-    /// <summary>The checkpoint that a new leader begins with: the newest that can be loaded.</summary>
-    protected virtual CheckpointId? Choose(RunPlan plan) => head.Checkpoints.LastOrDefault(id => CanOpen(plan, id));
-
     /// <summary>The term in which blocks are known to be whole. Apart for the mutant that never looks again to be
     /// planted.</summary>
     protected virtual int TermOfBlocks(int by) => by;
+
+    /// <summary>Whether a coordinator of a term may make a checkpoint count.</summary>
+    /// <remarks>Apart for the mutant that fences nobody.</remarks>
+    protected virtual bool Accepts(RunManifest manifest, int term) => manifest.Accepts(term);
 
     private bool HasBlock(int block) =>
         Enumerable.Range(0, Copies).Any(copy => tornBlocks.TryGetValue((block, copy), out var isTorn) && !isTorn);
@@ -180,25 +180,15 @@ public class MemoryStore(int keep = 0)
     private void TakeLead(AcquireLeadership lead, IOutbox outbox)
     {
         head = head.Granted(lead.Key.Term);
-        var id = Choose(lead.Plan);
-        ImmutableArray<string> broken =
-        [
-            .. Checkpoints
-                .Where(c => c.Version > (id?.Version ?? 0))
-                .Select(c =>
-                    string.Create(CultureInfo.InvariantCulture, $"the checkpoint of step {c.Version} is broken")
-                ),
-        ];
-        Given = new LeadershipGranted(
-            lead.Key with
-            {
-                Term = head.Term,
-                From = ActorId.Store,
-            },
-            id,
-            id is null ? null : written[id],
-            broken
-        );
+        var search = new CheckpointSearch(head);
+        while (search.Next is { } id)
+            if (CanOpen(lead.Plan, id))
+                search.Take(written[id]);
+            else
+                search.Skip(
+                    string.Create(CultureInfo.InvariantCulture, $"the checkpoint of step {id.Version} is broken")
+                );
+        Given = search.Answer(lead.Key);
         outbox.Send(Recipients.Coordinator, Given);
     }
 

@@ -165,6 +165,15 @@ internal sealed class SafetyInvariants(RunPlan plan, MemoryStore store, Golden? 
             );
     }
 
+    /// <summary>A checkpoint counts from now on: it is of the term that leads.</summary>
+    public void Counts(CheckpointId id)
+    {
+        if (id.Term != store.Term)
+            throw new InvariantViolationException(
+                $"a checkpoint of term {id.Term} counts though term {store.Term} leads"
+            );
+    }
+
     /// <summary>What counts as saved is whole, and is the run's own state.</summary>
     public void HeadMoved(CheckpointId id)
     {

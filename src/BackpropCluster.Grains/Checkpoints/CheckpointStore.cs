@@ -20,38 +20,31 @@ public sealed class CheckpointStore(SealedRecords records)
     private readonly ConcurrentDictionary<string, KnownBlocks> knownBlocks = new();
 
     /// <summary>Raises the run's term and finds its newest whole checkpoint.</summary>
-    /// <param name="plan">The run.</param>
-    /// <param name="term">The highest term known to the caller.</param>
+    /// <param name="lead">The request, with the highest term known to its sender.</param>
     /// <exception cref="RunTakenException">The id belongs to a run of another run file.</exception>
-    public async Task<(
-        int Term,
-        CheckpointId? Id,
-        Checkpoint? Checkpoint,
-        ImmutableArray<string> Warnings
-    )> AcquireLeadership(RunPlan plan, int term)
+    public async Task<LeadershipGranted> AcquireLeadership(AcquireLeadership lead)
     {
+        var plan = lead.Plan;
         var slots = await ReadManifest(plan.Run);
         var head = slots.Head ?? RunManifest.New(plan.Fingerprint);
         if (head.Fingerprint != plan.Fingerprint)
             throw new RunTakenException(plan.Run);
-        head = head.Granted(term);
+        head = head.Granted(lead.Key.Term);
         await WriteManifest(plan.Run, slots, head);
-        var warnings = slots.Warnings.ToBuilder();
-        foreach (var id in head.Checkpoints.Reverse())
-        {
+        var search = new CheckpointSearch(head, slots.Warnings);
+        while (search.Next is { } id)
             try
             {
-                var checkpoint = await ReadCheckpoint(plan.Run, id, warnings);
+                var checkpoint = await ReadCheckpoint(plan.Run, id, search.Warn);
                 await Load(plan, id);
-                return (head.Term, id, checkpoint, warnings.ToImmutable());
+                search.Take(checkpoint);
             }
             catch (BrokenCheckpointException e)
             {
-                warnings.Add(e.Message);
+                search.Skip(e.Message);
             }
-        }
 
-        return (head.Term, null, null, warnings.ToImmutable());
+        return search.Answer(lead.Key);
     }
 
     /// <summary>Writes the part of one shard.</summary>
@@ -96,9 +89,9 @@ public sealed class CheckpointStore(SealedRecords records)
     /// <summary>What a checkpoint says of itself.</summary>
     /// <param name="run">Its run.</param>
     /// <param name="id">Which checkpoint.</param>
-    /// <param name="warnings">Where to say which records are damaged though another one has the same.</param>
+    /// <param name="warn">Is told which records are damaged though another one has the same.</param>
     /// <exception cref="BrokenCheckpointException">It is missing or damaged.</exception>
-    public async Task<Checkpoint> ReadCheckpoint(string run, CheckpointId id, ICollection<string>? warnings = null)
+    public async Task<Checkpoint> ReadCheckpoint(string run, CheckpointId id, Action<string>? warn = null)
     {
         var (checkpoint, blocks) = await ReadRecord<StoredCheckpoint>(
             CheckpointName(run, id.Version, id.Term),
@@ -107,7 +100,7 @@ public sealed class CheckpointStore(SealedRecords records)
         );
         var scores = new List<MetricsBlock>();
         for (var block = 0; block < blocks.Length; block++)
-            scores.Add(await ReadBlock(run, block, blocks[block], id, warnings ?? []));
+            scores.Add(await ReadBlock(run, block, blocks[block], id, warn));
         checkpoint = MetricsBlock.Join(scores, checkpoint);
         return checkpoint.Version == id.Version
             ? checkpoint
@@ -170,7 +163,7 @@ public sealed class CheckpointStore(SealedRecords records)
         int block,
         string sha256,
         CheckpointId id,
-        ICollection<string> warnings
+        Action<string>? warn
     )
     {
         MetricsBlock? whole = null;
@@ -191,9 +184,7 @@ public sealed class CheckpointStore(SealedRecords records)
             throw broken!;
         if (broken is null)
             return whole;
-        var warning = $"{broken.Fact}; its copy counts, and the next checkpoint writes it again";
-        if (!warnings.Contains(warning))
-            warnings.Add(warning);
+        warn?.Invoke($"{broken.Fact}; its copy counts, and the next checkpoint writes it again");
         return whole;
     }
 

@@ -49,7 +49,7 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
                 Recipients.Coordinator,
                 message switch
                 {
-                    AcquireLeadership lead => await Lead(known, plan, lead),
+                    AcquireLeadership lead => await known.AcquireLeadership(lead),
                     SaveShard save => await Save(known, plan, save),
                     CommitCheckpoint move => await MoveHead(known, plan, move),
                     _ => throw new InvariantViolationException($"the store takes no {message.GetType().Name}"),
@@ -72,12 +72,6 @@ internal sealed class StoreShell(CheckpointStore? store) : IDisposable
         {
             outbox.Send(Recipients.Coordinator, new StoreFailed(key, StoreFault.Refused, e.Message.TrimEnd('.')));
         }
-    }
-
-    private static async Task<Message> Lead(CheckpointStore known, RunPlan plan, AcquireLeadership lead)
-    {
-        var (term, id, checkpoint, warnings) = await known.AcquireLeadership(lead.Plan, lead.Key.Term);
-        return new LeadershipGranted(lead.Key with { Term = term, From = ActorId.Store }, id, checkpoint, warnings);
     }
 
     private async Task<Message> Save(CheckpointStore known, RunPlan plan, SaveShard save)

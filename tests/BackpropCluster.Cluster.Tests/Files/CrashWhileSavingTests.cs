@@ -54,7 +54,7 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
         Assert.Equal(Math.Min(write + 1, WritesOfASave), crashing.Writes);
 
         var store = runs.Store(new FolderStorage(folder));
-        var (_, id, checkpoint, warnings) = await store.AcquireLeadership(runs.Plan, 0);
+        var (_, id, checkpoint, warnings) = await store.Lead(runs.Plan);
         Assert.True(warnings.IsEmpty, $"{where}: {string.Join("; ", warnings)}");
         var truth = runs.Known.Single(k => k.Key.Version == 6).Value;
         var isNew = id!.Version == NewVersion;
@@ -63,7 +63,7 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
         Assert.Equal(isNew ? NewVersion : 6, checkpoint!.Losses.Length);
 
         await Save(new FolderStorage(folder));
-        Assert.Equal(NewVersion, (await store.AcquireLeadership(runs.Plan, 0)).Id!.Version);
+        Assert.Equal(NewVersion, (await store.Lead(runs.Plan)).Id!.Version);
         return isNew;
     }
 
@@ -85,7 +85,7 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
                 await Save(store);
                 Assert.Equal(
                     NewVersion,
-                    (await runs.Store(new FolderStorage(folder.FullName)).AcquireLeadership(runs.Plan, 0)).Id!.Version
+                    (await runs.Store(new FolderStorage(folder.FullName)).Lead(runs.Plan)).Id!.Version
                 );
             }
             finally
@@ -100,7 +100,7 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
     // The newest checkpoint's parts, once more as those of two steps later.
     private async Task Save(CheckpointStore store)
     {
-        var (term, _, checkpoint, _) = await store.AcquireLeadership(runs.Plan, 0);
+        var (term, _, checkpoint, _) = await store.Lead(runs.Plan);
         var digests = ImmutableArray.CreateBuilder<string>();
         foreach (var part in await runs.Actors(runs.Known.Keys.Single(k => k.Version == 6), NewVersion, term))
             digests.Add(await store.Save(runs.Plan.Run, part));

@@ -82,7 +82,7 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
         var files = runs.Files.RemoveRange(runs.Files.Keys.Where(IsManifest));
         Assert.Equal(
             (1, null, null),
-            await runs.Store(new InMemoryGrainStorage(files)).AcquireLeadership(runs.Plan, 0) is var led
+            await runs.Store(new InMemoryGrainStorage(files)).Lead(runs.Plan) is var led
                 ? (led.Term, led.Id, led.Checkpoint)
                 : default
         );
@@ -171,9 +171,7 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
         var files = runs.Files.SetItems(
             runs.Files.Keys.Where(IsManifest).Select(n => KeyValuePair.Create(n, runs.Files[OfOther(n)]))
         );
-        await Assert.ThrowsAsync<RunTakenException>(() =>
-            runs.Store(new InMemoryGrainStorage(files)).AcquireLeadership(runs.Plan, 0)
-        );
+        await Assert.ThrowsAsync<RunTakenException>(() => runs.Store(new InMemoryGrainStorage(files)).Lead(runs.Plan));
     }
 
     /// <summary>Scores that are damaged with their copy break every checkpoint that names them. The very store that
@@ -185,23 +183,23 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
         var shelf = new InMemoryGrainStorage(runs.Files);
         var store = runs.Store(shelf);
         await runs.SaveLonger(store);
-        var saved = (await store.AcquireLeadership(runs.Plan, 0)).Id!;
+        var saved = (await store.Lead(runs.Plan)).Id!;
         shelf.Flip($"{runs.Plan.Run}/checkpoints/scores-0");
         if (copyToo)
             shelf.Flip($"{runs.Plan.Run}/checkpoints/scores-0-copy");
 
-        var (_, id, _, warnings) = await store.AcquireLeadership(runs.Plan, 0);
+        var (_, id, _, warnings) = await store.Lead(runs.Plan);
         Assert.Equal(copyToo ? 6 : saved.Version, id!.Version);
         Assert.Contains(warnings, w => w.Contains("scores-0", StringComparison.Ordinal));
         await SaveAgain(store, saved.Version);
-        var (_, mended, _, none) = await store.AcquireLeadership(runs.Plan, 0);
+        var (_, mended, _, none) = await store.Lead(runs.Plan);
         Assert.Equal((saved.Version, 0), (mended!.Version, none.Length));
     }
 
     // As a run that goes on from where it can: to the version that was saved before, with the scores that it had.
     private async Task SaveAgain(CheckpointStore store, int version)
     {
-        var (term, id, _, _) = await store.AcquireLeadership(runs.Plan, 0);
+        var (term, id, _, _) = await store.Lead(runs.Plan);
         var digests = ImmutableArray.CreateBuilder<string>();
         foreach (var part in await runs.Actors(runs.Known.Keys.Single(k => k.Version == 6), version, term))
             digests.Add(await store.Save(runs.Plan.Run, part));
@@ -327,7 +325,7 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
     private async Task<(CheckpointId? Id, ImmutableArray<string> Warnings)> Load(IGrainStorage storage, string where)
     {
         var store = runs.Store(storage);
-        var (_, id, checkpoint, warnings) = await store.AcquireLeadership(runs.Plan, 0);
+        var (_, id, checkpoint, warnings) = await store.Lead(runs.Plan);
         if (id is null)
             return (null, warnings);
         Assert.True(runs.Known.TryGetValue(id, out var truth), $"{where}: {id} was never saved");

@@ -16,8 +16,8 @@ public sealed class FencingTests(SavedRuns runs) : IClassFixture<SavedRuns>, IDi
     public async Task ACoordinatorOfAnEarlierTermMovesNoHead()
     {
         var store = runs.Store(Restored());
-        var (earlier, id, checkpoint, _) = await store.AcquireLeadership(runs.Plan, 0);
-        var (later, _, _, _) = await store.AcquireLeadership(runs.Plan, 0);
+        var (earlier, id, checkpoint, _) = await store.Lead(runs.Plan);
+        var (later, _, _, _) = await store.Lead(runs.Plan);
         Assert.Equal(earlier + 1, later);
         var before = await store.List(runs.Plan.Run);
 
@@ -61,7 +61,7 @@ public sealed class FencingTests(SavedRuns runs) : IClassFixture<SavedRuns>, IDi
                     {
                         try
                         {
-                            return (await runs.Store(storage).AcquireLeadership(runs.Plan, 0)).Term;
+                            return (await runs.Store(storage).Lead(runs.Plan)).Term;
                         }
                         catch (InconsistentStateException)
                         {

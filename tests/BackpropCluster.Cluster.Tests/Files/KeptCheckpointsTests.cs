@@ -18,7 +18,7 @@ public sealed class KeptCheckpointsTests(SavedRuns runs) : IClassFixture<SavedRu
     {
         var plan = runs.Plan with { Checkpoints = new CheckpointRule(2, TimeSpan.Zero, Keep: 2) };
         var store = runs.Store(new FolderStorage(folder.FullName));
-        var (term, _, _, _) = await store.AcquireLeadership(plan, 0);
+        var (term, _, _, _) = await store.Lead(plan);
         for (var version = 2; version <= 20; version += 2)
             await Save(store, plan, version, term, best: 6);
 
@@ -39,7 +39,7 @@ public sealed class KeptCheckpointsTests(SavedRuns runs) : IClassFixture<SavedRu
     public async Task WithoutALimitAllAreKept()
     {
         var store = runs.Store(new FolderStorage(folder.FullName));
-        var (term, _, _, _) = await store.AcquireLeadership(runs.Plan, 0);
+        var (term, _, _, _) = await store.Lead(runs.Plan);
         for (var version = 2; version <= 10; version += 2)
             await Save(store, runs.Plan, version, term, best: 6);
         Assert.Equal([2, 4, 6, 8, 10], (await store.List(runs.Plan.Run))!.Value.Ids.Select(id => id.Version));
@@ -51,7 +51,7 @@ public sealed class KeptCheckpointsTests(SavedRuns runs) : IClassFixture<SavedRu
     {
         var plan = runs.Plan with { Checkpoints = new CheckpointRule(2, TimeSpan.Zero, Keep: 1) };
         var store = runs.Store(new FolderStorage(folder.FullName));
-        var (term, _, _, _) = await store.AcquireLeadership(plan, 0);
+        var (term, _, _, _) = await store.Lead(plan);
         foreach (var version in (int[])[2, 4])
             await Save(store, plan, version, term, best: 0);
         // Held by somebody: the folder's lock of one part of what is to be deleted now.

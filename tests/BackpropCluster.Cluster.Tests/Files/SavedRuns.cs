@@ -137,7 +137,7 @@ public sealed class SavedRuns : IAsyncLifetime
 
     internal async Task SaveLonger(CheckpointStore store)
     {
-        var (term, id, checkpoint, _) = await store.AcquireLeadership(Plan, 0);
+        var (term, id, checkpoint, _) = await store.Lead(Plan);
         var version = checkpoint!.Version + Block + 4;
         var digests = ImmutableArray.CreateBuilder<string>();
         foreach (var part in await Actors(id!, version, term))

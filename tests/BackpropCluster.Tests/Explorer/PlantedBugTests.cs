@@ -27,6 +27,7 @@ public class PlantedBugTests
         ["update before commit"] = WithShards(id => new ShardThatUpdatesBeforeTheCommit(id)),
         ["applied twice"] = WithShards(id => new ShardThatUpdatesTwice(id)),
         ["stale checkpoint chosen"] = Machines.Product with { Store = _ => new StoreThatChoosesAStaleCheckpoint() },
+        ["checkpoint of an earlier term accepted"] = Machines.Product with { Store = _ => new StoreThatFencesNobody() },
         ["position not saved"] = With(id => id.Kind == ActorRole.Source ? new SourceThatForgetsItsPosition() : null),
         ["randomness drawn, not addressed"] = With(id =>
             id.Kind == ActorRole.Source ? new SourceThatDrawsItsOrder() : null

@@ -6,8 +6,14 @@ namespace BackpropCluster.Tests.Explorer;
 /// <summary>Stale checkpoint chosen: the one before the newest.</summary>
 internal sealed class StoreThatChoosesAStaleCheckpoint : MemoryStore
 {
-    protected override CheckpointId? Choose(RunPlan plan) =>
-        Checkpoints.Count >= 2 && CanOpen(plan, Checkpoints[^2]) ? Checkpoints[^2] : base.Choose(plan);
+    public override bool CanOpen(RunPlan plan, CheckpointId id) =>
+        base.CanOpen(plan, id) && (Checkpoints.Count < 2 || id != Checkpoints[^1]);
+}
+
+/// <summary>A checkpoint of an earlier term counts: two who lead make two histories.</summary>
+internal sealed class StoreThatFencesNobody : MemoryStore
+{
+    protected override bool Accepts(RunManifest manifest, int term) => true;
 }
 
 /// <summary>Part file counted as whole: what was torn is read as if it were all there.</summary>
