@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
+using System.Runtime.InteropServices;
 using BackpropCluster.Core.Learning.Vectors;
 
 namespace BackpropCluster.Core.Data;
@@ -32,42 +32,60 @@ public sealed class RowSet
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void CopyInputs(ReadOnlySpan<int> rows, Span<double> values)
     {
-        // Eight rows by eight features at a time: one line of the cache is then written by eight rows while it is at
-        // hand.
-        const int Tile = 8;
-        for (var top = 0; top < rows.Length; top += Tile)
-        for (var left = 0; left < Features; left += Tile)
-            CopyTile(rows, top, Math.Min(Tile, rows.Length - top), left, Math.Min(Tile, Features - left), values);
+        // By reference below, without bounds checks.
+        ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, Features * rows.Length);
+        foreach (var row in rows)
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)Count);
+        var top = 0;
+        for (; top + 8 <= rows.Length; top += 8)
+            CopyEight(rows, top, values);
+        for (; top < rows.Length; top++)
+        for (var f = 0; f < Features; f++)
+            values[f * rows.Length + top] = inputs[rows[top] * Features + f];
     }
 
+    // A line of the cache holds eight numbers: it is then written while it is at hand, and by whole registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void CopyTile(ReadOnlySpan<int> rows, int top, int height, int left, int width, Span<double> values)
+    private void CopyEight(ReadOnlySpan<int> rows, int top, Span<double> values)
     {
-        var r = top;
-        for (; r + 2 <= top + height; r += 2)
+        ref var to = ref values[top];
+        ref double r0 = ref First(rows[top]),
+            r1 = ref First(rows[top + 1]),
+            r2 = ref First(rows[top + 2]),
+            r3 = ref First(rows[top + 3]),
+            r4 = ref First(rows[top + 4]),
+            r5 = ref First(rows[top + 5]),
+            r6 = ref First(rows[top + 6]),
+            r7 = ref First(rows[top + 7]);
+        nint f = 0;
+        for (; f + 4 <= Features; f += 4)
         {
-            var first = inputs.AsSpan(rows[r] * Features + left, width);
-            var second = inputs.AsSpan(rows[r + 1] * Features + left, width);
-            var f = 0;
-            for (; f + 2 <= width; f += 2)
-            {
-                // Two rows of two features are one exchange of halves between registers.
-                var (x, y) = (Vector128.Create<double>(first[f..]), Vector128.Create<double>(second[f..]));
-                Pairs.Lows(x, y).CopyTo(values[((left + f) * rows.Length + r)..]);
-                Pairs.Highs(x, y).CopyTo(values[((left + f + 1) * rows.Length + r)..]);
-            }
-
-            for (; f < width; f++)
-                (values[(left + f) * rows.Length + r], values[(left + f) * rows.Length + r + 1]) = (
-                    first[f],
-                    second[f]
-                );
+            ref var target = ref Unsafe.Add(ref to, f * rows.Length);
+            Turn.Four(
+                ref Unsafe.Add(ref r0, f),
+                ref Unsafe.Add(ref r1, f),
+                ref Unsafe.Add(ref r2, f),
+                ref Unsafe.Add(ref r3, f),
+                ref target,
+                rows.Length
+            );
+            Turn.Four(
+                ref Unsafe.Add(ref r4, f),
+                ref Unsafe.Add(ref r5, f),
+                ref Unsafe.Add(ref r6, f),
+                ref Unsafe.Add(ref r7, f),
+                ref Unsafe.Add(ref target, 4),
+                rows.Length
+            );
         }
 
-        for (; r < top + height; r++)
-        for (var f = left; f < left + width; f++)
-            values[f * rows.Length + r] = inputs[rows[r] * Features + f];
+        for (; f < Features; f++)
+        for (var r = 0; r < 8; r++)
+            Unsafe.Add(ref to, f * rows.Length + r) = Unsafe.Add(ref First(rows[top + r]), f);
     }
+
+    private ref double First(int row) =>
+        ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(inputs), (nint)row * Features);
 
     /// <summary>One value of one row.</summary>
     public double Input(int row, int feature) => inputs[row * Features + feature];

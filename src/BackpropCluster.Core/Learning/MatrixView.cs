@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 using BackpropCluster.Core.Learning.Vectors;
 
 namespace BackpropCluster.Core.Learning;
@@ -34,26 +33,30 @@ internal readonly ref struct MatrixView(ReadOnlySpan<double> values, int rowStri
         if (columns < width)
             panel[..(rows * width)].Clear();
         ref var target = ref MemoryMarshal.GetReference(panel);
-        var (r, inPairs) = (0, columns & ~1);
+        var (r, inFours) = (0, columns & ~3);
         // Row by row reads from as many streams as there are columns, which caches bear; column by column would write
-        // with a stride. Two rows of two columns are one exchange of halves between registers.
-        for (; rowStride == 1 && r + 2 <= rows; r += 2)
+        // with a stride. Four rows of four columns are turned in registers.
+        for (; rowStride == 1 && r + 4 <= rows; r += 4)
         {
             ref var source = ref At(row + r, column);
             ref var packed = ref Unsafe.Add(ref target, (nint)r * width);
-            for (nint c = 0; c < inPairs; c += 2)
+            for (nint c = 0; c < inFours; c += 4)
             {
-                var x = Vector128.LoadUnsafe(ref Unsafe.Add(ref source, c * columnStride));
-                var y = Vector128.LoadUnsafe(ref Unsafe.Add(ref source, (c + 1) * columnStride));
-                Pairs.Lows(x, y).StoreUnsafe(ref packed, (nuint)c);
-                Pairs.Highs(x, y).StoreUnsafe(ref packed, (nuint)(width + c));
+                ref var first = ref Unsafe.Add(ref source, c * columnStride);
+                ref var third = ref Unsafe.Add(ref first, (nint)2 * columnStride);
+                Turn.Four(
+                    ref first,
+                    ref Unsafe.Add(ref first, (nint)columnStride),
+                    ref third,
+                    ref Unsafe.Add(ref third, (nint)columnStride),
+                    ref Unsafe.Add(ref packed, c),
+                    width
+                );
             }
 
-            for (nint c = inPairs; c < columns; c++)
-                (Unsafe.Add(ref packed, c), Unsafe.Add(ref packed, width + c)) = (
-                    Unsafe.Add(ref source, c * columnStride),
-                    Unsafe.Add(ref source, c * columnStride + 1)
-                );
+            for (nint c = inFours; c < columns; c++)
+            for (nint below = 0; below < 4; below++)
+                Unsafe.Add(ref packed, below * width + c) = Unsafe.Add(ref source, c * columnStride + below);
         }
 
         for (; r < rows; r++)

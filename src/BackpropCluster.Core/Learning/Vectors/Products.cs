@@ -37,6 +37,7 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
         var space = workspace ??= new Workspace();
         // As many slabs as it takes, all about as deep: a last one of a few rows would load and store each sum for
         // little.
+        space.Starts.Clear();
         var slabs = Math.Max(1, (p.K + MaxDepth - 1) / MaxDepth);
         for (var slab = 0; slab < slabs; slab++)
         {
@@ -129,6 +130,8 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
     )
     {
         var height = Math.Min(L.TileRows, p.M - row);
+        if (!p.Start.IsEmpty)
+            p.Start.Slice(row, height).CopyTo(space.Starts);
         var a = new Factor
         {
             First = ref p.A.At(row, first),
@@ -208,14 +211,14 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
         }
 
         // A sum of nothing is what it starts from: a microbatch without rows adds zero to every gradient.
-        if (first == 0)
-            Begin<TVectors>(p.Start, row, height, ref c, strideC);
+        ref var start = ref first > 0 ? ref Unsafe.NullRef<double>() : ref space.Starts[0];
+        var (m, k) = (a.StrideM, a.StrideK);
         if (height == 1)
-            Tile<L, V, One, TVectors>.Run(ref a.First, 0, a.StrideK, ref b, strideB, ref c, strideC, depth);
+            Tile<L, V, One, TVectors>.Run(ref a.First, 0, k, ref b, strideB, ref c, strideC, depth, ref start);
         else if (height <= 4)
-            Tile<L, V, Four, TVectors>.Run(ref a.First, a.StrideM, a.StrideK, ref b, strideB, ref c, strideC, depth);
+            Tile<L, V, Four, TVectors>.Run(ref a.First, m, k, ref b, strideB, ref c, strideC, depth, ref start);
         else
-            Tile<L, V, Eight, TVectors>.Run(ref a.First, a.StrideM, a.StrideK, ref b, strideB, ref c, strideC, depth);
+            Tile<L, V, Eight, TVectors>.Run(ref a.First, m, k, ref b, strideB, ref c, strideC, depth, ref start);
         if (!p.W.IsEmpty && first + depth == p.K)
             Descend<TVectors>(p, space, row, height, column, width, isWhole, ref c, strideC);
         if (!isWhole)
@@ -259,19 +262,6 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
         space.Poison = poison;
     }
 
-    /// <summary>What the sums of some rows start from.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Begin<TVectors>(ReadOnlySpan<double> start, int row, int rows, ref double c, nint strideC)
-        where TVectors : struct, INumber
-    {
-        for (var r = 0; r < rows; r++)
-        {
-            var value = L.Create(start.IsEmpty ? 0 : start[row + r]);
-            for (var v = 0; v < TVectors.Value; v++)
-                L.Store(value, ref c, r * strideC + v * L.Count);
-        }
-    }
-
     /// <summary>Copies a block of C, or W, into rows of full width; the rest is zero.</summary>
     private static void Widen(
         ReadOnlySpan<double> c,
@@ -313,7 +303,7 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
         public Workspace()
         {
             // Pinned, or a collection could move it out of its alignment.
-            values = GC.AllocateArray<double>(8 + MaxDepth * (MaxColumns + 16) + 16 * PanelWidth, pinned: true);
+            values = GC.AllocateArray<double>(8 + MaxDepth * (MaxColumns + 16) + 16 * PanelWidth + 8, pinned: true);
             offset = (int)(-Marshal.UnsafeAddrOfPinnedArrayElement(values, 0) & 63) / sizeof(double);
         }
 
@@ -332,6 +322,9 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
         /// <summary>The weights of such a block.</summary>
         public Span<double> Weights =>
             values.AsSpan(offset + MaxDepth * (MaxColumns + 16) + 8 * PanelWidth, 8 * PanelWidth);
+
+        /// <summary>What the sums of one tile's rows start from.</summary>
+        public Span<double> Starts => values.AsSpan(offset + MaxDepth * (MaxColumns + 16) + 16 * PanelWidth, 8);
 
         /// <summary>NaN in some lane once a result was no finite number, else 0.</summary>
         public V Poison { get; set; }

@@ -30,6 +30,7 @@ internal static class Tile<L, V, TRows, TVectors>
     /// <param name="c">The block of C; its columns lie side by side.</param>
     /// <param name="strideC">Distance of C's rows.</param>
     /// <param name="k">How many.</param>
+    /// <param name="start">What the sums of each row start from, side by side; a null reference: from C.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(
         ref double a,
@@ -39,7 +40,8 @@ internal static class Tile<L, V, TRows, TVectors>
         nint strideB,
         ref double c,
         nint strideC,
-        int k
+        int k,
+        ref double start
     )
     {
         // csharpier-ignore
@@ -50,20 +52,21 @@ internal static class Tile<L, V, TRows, TVectors>
         c40 = c41 = c42 = c50 = c51 = c52 = c60 = c61 = c62 = c70 = c71 = c72 = default;
         ref var a4 = ref Unsafe.Add(ref a, 4 * strideM);
         ref var c4 = ref Unsafe.Add(ref c, 4 * strideC);
-        Load(ref c, ref c00, ref c01, ref c02);
+        var isBegun = Unsafe.IsNullRef(ref start);
+        Begin(isBegun, ref c, ref start, ref c00, ref c01, ref c02);
         if (TRows.Value >= 4)
         {
-            Load(ref Unsafe.Add(ref c, strideC), ref c10, ref c11, ref c12);
-            Load(ref Unsafe.Add(ref c, 2 * strideC), ref c20, ref c21, ref c22);
-            Load(ref Unsafe.Add(ref c, 3 * strideC), ref c30, ref c31, ref c32);
+            BeginNext(isBegun, ref c, strideC, ref start, 1, ref c10, ref c11, ref c12);
+            BeginNext(isBegun, ref c, strideC, ref start, 2, ref c20, ref c21, ref c22);
+            BeginNext(isBegun, ref c, strideC, ref start, 3, ref c30, ref c31, ref c32);
         }
 
         if (TRows.Value == 8)
         {
-            Load(ref c4, ref c40, ref c41, ref c42);
-            Load(ref Unsafe.Add(ref c4, strideC), ref c50, ref c51, ref c52);
-            Load(ref Unsafe.Add(ref c4, 2 * strideC), ref c60, ref c61, ref c62);
-            Load(ref Unsafe.Add(ref c4, 3 * strideC), ref c70, ref c71, ref c72);
+            BeginNext(isBegun, ref c, strideC, ref start, 4, ref c40, ref c41, ref c42);
+            BeginNext(isBegun, ref c, strideC, ref start, 5, ref c50, ref c51, ref c52);
+            BeginNext(isBegun, ref c, strideC, ref start, 6, ref c60, ref c61, ref c62);
+            BeginNext(isBegun, ref c, strideC, ref start, 7, ref c70, ref c71, ref c72);
         }
 
         for (; k > 0; k--)
@@ -102,13 +105,25 @@ internal static class Tile<L, V, TRows, TVectors>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Load(ref double c, ref V c0, ref V c1, ref V c2)
+    private static void BeginNext(
+        bool isBegun,
+        ref double c,
+        nint strideC,
+        ref double start,
+        nint row,
+        ref V c0,
+        ref V c1,
+        ref V c2
+    ) => Begin(isBegun, ref Unsafe.Add(ref c, row * strideC), ref Unsafe.Add(ref start, row), ref c0, ref c1, ref c2);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Begin(bool isBegun, ref double c, ref double start, ref V c0, ref V c1, ref V c2)
     {
-        c0 = L.Load(ref c, 0);
+        c0 = isBegun ? L.Load(ref c, 0) : L.Create(start);
         if (TVectors.Value > 1)
-            c1 = L.Load(ref c, L.Count);
+            c1 = isBegun ? L.Load(ref c, L.Count) : c0;
         if (TVectors.Value > 2)
-            c2 = L.Load(ref c, 2 * L.Count);
+            c2 = isBegun ? L.Load(ref c, 2 * L.Count) : c0;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
