@@ -1,8 +1,6 @@
 using System.Globalization;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
-using CsvHelper;
-using CsvHelper.Configuration;
 
 namespace BackpropCluster.Grains;
 
@@ -10,46 +8,25 @@ namespace BackpropCluster.Grains;
 /// columns that the run file names.</summary>
 /// <remarks>Strict: a row of another length, an empty field, NaN or a word where a number belongs ends the reading with
 /// its place, since a guess would train on rows that nobody has. Bounded: a field, a record
-/// (<see cref="BoundedRecords"/>), the values of a file, and what packed data unpack to
+/// (<see cref="CsvReader"/>), the values of a file, and what packed data unpack to
 /// (<see cref="BoundedGZipStream"/>). A plain file may otherwise be as large as memory allows.</remarks>
 public static class CsvTable
 {
     /// <summary>The most values that a file may hold: 2³⁰, eight GiB.</summary>
     public const long MaxValues = 1L << 30;
 
-    private const int MaxFieldCharacters = 1 << 16;
-
     /// <exception cref="DataException">The file is not what it should be; its place is file:line:column, from
     /// 1.</exception>
     public static Table Read(CsvFile csv, Stream stream)
     {
-        var configuration = new CsvConfiguration(CultureInfo.InvariantCulture)
-        {
-            HasHeaderRecord = false,
-            BadDataFound = null,
-            MissingFieldFound = null,
-            IgnoreBlankLines = true,
-            MaxFieldSize = MaxFieldCharacters,
-            TrimOptions = TrimOptions.Trim,
-        };
-        using var decoded = new StreamReader(Unpacked(csv.File, stream));
-        using var text = new BoundedRecords(csv.File, decoded);
-        using var parser = new CsvParser(text, configuration);
+        using var bytes = Unpacked(csv.File, stream);
         try
         {
-            return new Reading(csv, text, parser).ToTable();
+            return new Reading(csv, new CsvReader(csv.File, bytes)).ToTable();
         }
         catch (InvalidDataException e)
         {
             throw new DataException(csv.File, $"the gzip data are broken: {e.Message}", "Fetch the file again.");
-        }
-        catch (MaxFieldSizeException)
-        {
-            throw new DataException(
-                $"{csv.File}:{parser.RawRow}",
-                $"a field has more than {MaxFieldCharacters} characters",
-                "Look for a quote that is not closed."
-            );
         }
     }
 
@@ -62,34 +39,32 @@ public static class CsvTable
     }
 
     /// <summary>One file on its way into a table.</summary>
-    private sealed class Reading(CsvFile csv, BoundedRecords bounded, CsvParser parser)
+    private sealed class Reading(CsvFile csv, CsvReader reader)
     {
         private readonly List<double> inputs = [];
         private readonly List<double> targets = [];
 
         // Rows are many and classes few: each text is kept once, with the place where it stands first.
         private readonly List<int> classes = [];
-        private readonly List<(string Text, int Line, int Character)> texts = [];
+        private readonly List<(string Text, string Place)> texts = [];
         private readonly Dictionary<string, int> known = [];
         private bool[] isTarget = [];
-        private int firstLine = 1;
 
         public Table ToTable()
         {
-            var more = Next();
-            if (!more)
+            if (!reader.Read())
                 throw new DataException(csv.File, "holds no row", "Give a file with rows of numbers.");
-            var columns = parser.Count;
-            bounded.Columns = columns;
-            var target = TargetColumns(csv.Header ? parser.Record! : [], columns);
+            var columns = reader.Count;
+            var target = TargetColumns(
+                csv.Header ? [.. Enumerable.Range(0, columns).Select(reader.Text)] : [],
+                columns
+            );
             isTarget = new bool[columns];
             foreach (var column in target)
                 isTarget[column] = true;
             if (!isTarget.Contains(false))
                 throw new DataException(csv.File, "every column is a target", "Leave columns for the inputs.");
-            if (csv.Header)
-                more = Next();
-            for (; more; more = Next())
+            for (var more = !csv.Header || reader.Read(); more; more = reader.Read())
                 Take(columns, target);
             if (inputs.Count == 0)
                 throw new DataException(
@@ -103,36 +78,8 @@ public static class CsvTable
                 : Table.OfTargets(features, [.. inputs], target.Length, [.. targets]);
         }
 
-        private bool Next()
-        {
-            if (!parser.Read())
-                return false;
-            firstLine = parser.RawRow;
-            // Asking for the raw record costs more than parsing it.
-            if (!bounded.HasQuotes)
-                return true;
-            // It may begin with blank lines that were skipped; the line break at its end is its own, unless a quote
-            // holds it.
-            var raw = parser.RawRecord.AsSpan().TrimStart("\r\n");
-            var isOpen = raw.Count('"') % 2 == 1;
-            firstLine -= (isOpen ? raw : raw.TrimEnd("\r\n")).Count('\n');
-            if (isOpen)
-                throw new DataException(
-                    $"{csv.File}:{firstLine}",
-                    "a quote is not closed",
-                    "Close it, or double it inside of quotes."
-                );
-            return true;
-        }
-
         private void Take(int columns, int[] target)
         {
-            if (parser.Count != columns)
-                throw new DataException(
-                    $"{csv.File}:{firstLine}",
-                    $"got {parser.Count} fields, the first record has {columns}",
-                    "Give every row as many."
-                );
             for (var c = 0; c < columns; c++)
                 if (!isTarget[c])
                     inputs.Add(Number(c));
@@ -150,21 +97,21 @@ public static class CsvTable
 
         private double Number(int column)
         {
-            var text = parser[column];
-            if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value))
-                throw Wrong(column, $"got '{Shown(text)}', expected a number");
-            return double.IsFinite(value) ? value : throw Wrong(column, $"got {Shown(text)}, expected a finite number");
+            if (!double.TryParse(reader[column], NumberStyles.Float, CultureInfo.InvariantCulture, out var value))
+                throw Wrong(column, $"got '{Shown(reader.Text(column))}', expected a number");
+            return double.IsFinite(value)
+                ? value
+                : throw Wrong(column, $"got {Shown(reader.Text(column))}, expected a finite number");
         }
 
         private int ClassOf(int column)
         {
-            var text = parser[column];
+            var text = reader.Text(column);
             if (known.TryGetValue(text, out var index))
                 return index;
             if (text.Length == 0)
                 throw Wrong(column, "an empty field, expected a class");
-            var (line, character) = PlaceOf(column);
-            texts.Add((text, line, character));
+            texts.Add((text, reader.PlaceOf(column)));
             known.Add(text, known.Count);
             return known.Count - 1;
         }
@@ -179,7 +126,7 @@ public static class CsvTable
                 return high < 0
                     ? [.. classes.Select(c => numbers[c])]
                     : throw new DataException(
-                        $"{csv.File}:{texts[high].Line}:{texts[high].Character}",
+                        texts[high].Place,
                         $"class {numbers[high]}, and data.classes is {count}: classes are 0 to {count - 1}",
                         "Set data.classes, or correct the file."
                     );
@@ -201,7 +148,7 @@ public static class CsvTable
         {
             if (names.GroupBy(n => n).FirstOrDefault(g => g.Count() > 1) is { } twice)
                 throw new DataException(
-                    $"{csv.File}:{firstLine}",
+                    $"{csv.File}:{reader.Line}",
                     $"two columns are named '{Shown(twice.Key)}'",
                     "Name them apart."
                 );
@@ -218,7 +165,7 @@ public static class CsvTable
                     return column >= 0 && column < columns
                         ? column
                         : throw new DataException(
-                            $"{csv.File}:{firstLine}",
+                            $"{csv.File}:{reader.Line}",
                             $"there is no column '{Shown(wanted)}'; "
                                 + (
                                     names.Length > 0
@@ -231,29 +178,7 @@ public static class CsvTable
             ];
         }
 
-        private DataException Wrong(int column, string what)
-        {
-            var (line, character) = PlaceOf(column);
-            return new DataException($"{csv.File}:{line}:{character}", what, "Correct the file.");
-        }
-
-        // Where a field of the present record begins, counting lines and characters from 1.
-        private (int Line, int Character) PlaceOf(int column)
-        {
-            var (line, start, quoted) = (firstLine, 0, false);
-            var raw = parser.RawRecord.TrimStart('\r', '\n');
-            for (var i = 0; i < raw.Length && column > 0; i++)
-            {
-                if (raw[i] == '"')
-                    quoted = !quoted;
-                else if (raw[i] == '\n')
-                    (line, start) = (line + 1, i + 1);
-                else if (raw[i] == ',' && !quoted && --column == 0)
-                    return (line, i + 2 - start);
-            }
-
-            return (line, 1);
-        }
+        private DataException Wrong(int column, string what) => new(reader.PlaceOf(column), what, "Correct the file.");
 
         private static string Shown(string text) =>
             string.Concat(text.Take(80).Select(c => char.IsControl(c) ? '?' : c));
