@@ -13,7 +13,6 @@ internal static class TraceVerb
 
     private static readonly Dictionary<string, Action<Stream, IReadOnlyList<TraceSpan>>> Formats = new()
     {
-        ["jaeger-json"] = JaegerJson.Write,
         ["perfetto"] = PerfettoJson.Write,
         ["otlp-json"] = OtlpJson.Document,
     };
@@ -56,7 +55,7 @@ internal static class TraceVerb
         var (run, step, directory) = (Run(), Step("Only this step; all traces if not given."), Options.RunDirectory());
         var to = new Option<string>("--to")
         {
-            Description = "jaeger-json and otlp-json for Jaeger's search page, perfetto for ui.perfetto.dev.",
+            Description = "otlp-json for Jaeger's search page, perfetto for ui.perfetto.dev.",
             Required = true,
         };
         to.AcceptOnlyFromAmong([.. Formats.Keys]);
