@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Traces;
@@ -8,7 +9,6 @@ namespace BackpropCluster.Cli.Traces;
 internal static class OtlpJsonReader
 {
     private const int BufferBytes = 64 * 1024;
-    private static readonly JsonElement Nothing = JsonElement.Parse("[]");
 
     /// <summary>The spans of a file in the order of its lines, read as they are asked for. A process may be writing to
     /// it meanwhile.</summary>
@@ -32,19 +32,15 @@ internal static class OtlpJsonReader
             List<TraceSpan> spans = [];
             try
             {
-                using var request = JsonDocument.Parse(line);
-                if (OtlpJsonRules.Violations(request.RootElement) is [var violation, ..])
-                    throw Broken(path, string.Create(CultureInfo.InvariantCulture, $"{number}"), violation, number);
-                spans = SpansOf(request.RootElement);
+                spans = SpansOf(line);
+            }
+            catch (OtlpFormatException e)
+            {
+                throw Broken(path, $"{number}", e.Message, number);
             }
             catch (JsonException e)
             {
-                broken = Broken(
-                    path,
-                    string.Create(CultureInfo.InvariantCulture, $"{number}:{e.BytePositionInLine + 1}"),
-                    "the line is no JSON",
-                    number
-                );
+                broken = Broken(path, $"{number}:{e.BytePositionInLine + 1}", "the line is no JSON", number);
             }
 
             foreach (var span in spans)
@@ -53,107 +49,52 @@ internal static class OtlpJsonReader
 
         if (broken is not null)
             warn(
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{path}:{number}: the last line is not whole, as after a crash or while a run is writing it; "
-                        + $"it is left out, the lines before it are used."
-                )
+                $"{path}:{number}: the last line is not whole, as after a crash or while a run is writing it; it is "
+                    + $"left out, the lines before it are used."
             );
     }
 
     /// <summary>The spans of one request.</summary>
-    /// <param name="request">One without violations of <see cref="OtlpJsonRules"/>.</param>
-    public static List<TraceSpan> SpansOf(JsonElement request)
+    /// <exception cref="JsonException">It is no JSON.</exception>
+    /// <exception cref="OtlpFormatException">It is JSON, but no such request.</exception>
+    public static List<TraceSpan> SpansOf(ReadOnlyMemory<byte> request)
     {
-        var spans = new List<TraceSpan>();
-        foreach (var ofResource in Each(request, "resourceSpans"))
+        try
         {
-            var resource = ofResource.TryGetProperty("resource", out var r)
-                ? new TraceResource(AttributesOf(r))
-                : TraceResource.None;
-            foreach (var ofScope in Each(ofResource, "scopeSpans"))
-            {
-                var scope = ofScope.TryGetProperty("scope", out var s) ? s.GetProperty("name").GetString()! : "";
-                spans.AddRange(Each(ofScope, "spans").Select(span => SpanOf(span, resource, scope)));
-            }
+            return [.. JsonSerializer.Deserialize(request.Span, TraceJson.StrictRequest)!.Spans()];
         }
-
-        return spans;
-    }
-
-    private static TraceSpan SpanOf(JsonElement span, TraceResource resource, string scope)
-    {
-        var status = span.TryGetProperty("status", out var s) ? s : default;
-        return new TraceSpan
+        catch (JsonException e)
         {
-            TraceId = span.GetProperty("traceId").GetString()!,
-            SpanId = span.GetProperty("spanId").GetString()!,
-            ParentSpanId =
-                span.TryGetProperty("parentSpanId", out var parent) && !parent.ValueEquals("")
-                    ? parent.GetString()
-                    : null,
-            Name = span.GetProperty("name").GetString()!,
-            Kind = span.TryGetProperty("kind", out var kind)
-                ? (TraceSpanKind)kind.GetInt32()
-                : TraceSpanKind.Unspecified,
-            StartUnixNano = Time(span, "startTimeUnixNano"),
-            EndUnixNano = Time(span, "endTimeUnixNano"),
-            Attributes = AttributesOf(span),
-            Events =
-            [
-                .. Each(span, "events")
-                    .Select(e => new TraceEvent(
-                        Time(e, "timeUnixNano"),
-                        e.GetProperty("name").GetString()!,
-                        AttributesOf(e)
-                    )),
-            ],
-            Links =
-            [
-                .. Each(span, "links")
-                    .Select(l => new TraceLink(
-                        l.GetProperty("traceId").GetString()!,
-                        l.GetProperty("spanId").GetString()!,
-                        AttributesOf(l)
-                    )),
-            ],
-            Status =
-                status.ValueKind == JsonValueKind.Object && status.TryGetProperty("code", out var code)
-                    ? (TraceStatus)code.GetInt32()
-                    : TraceStatus.Unset,
-            StatusMessage =
-                status.ValueKind == JsonValueKind.Object && status.TryGetProperty("message", out var message)
-                    ? message.GetString()
-                    : null,
-            Resource = resource,
-            Scope = scope,
-        };
+            // Read once more, as what it is: the error shows what stands there, and a torn line comes out as such.
+            using var document = JsonDocument.Parse(request);
+            throw Explained(e, document.RootElement);
+        }
     }
 
-    private static IReadOnlyList<TraceAttribute> AttributesOf(JsonElement owner) =>
-        [
-            .. Each(owner, "attributes")
-                .Select(a => new TraceAttribute(a.GetProperty("key").GetString()!, ValueOf(a.GetProperty("value")))),
-        ];
-
-    private static TraceValue ValueOf(JsonElement value)
+    private static OtlpFormatException Explained(JsonException e, JsonElement request)
     {
-        var field = value.EnumerateObject().First();
-        return field.Name switch
-        {
-            "stringValue" => TraceValue.Of(field.Value.GetString()!),
-            "intValue" => TraceValue.Of(long.Parse(field.Value.GetString()!, CultureInfo.InvariantCulture)),
-            "doubleValue" => TraceValue.Of(PlainJson.TryReal(field.Value)!.Value),
-            "boolValue" => TraceValue.Of(field.Value.GetBoolean()),
-            _ => TraceValue.Of((IReadOnlyList<TraceValue>)[.. Each(field.Value, "values").Select(ValueOf)]),
-        };
+        var violation = e as OtlpViolation;
+        var path = $"{e.Path![1..]}.{violation?.At}".Trim('.');
+        var where = path.Length > 0 ? path : "the line";
+        // The serializer's own words for what its records demand: "… including: 'traceId', 'spanId'."
+        var missing = e.Message.Split("required properties including: ");
+        var what =
+            violation?.What
+            ?? (missing.Length > 1 ? $"has no {missing[1].Split('\'')[1]}" : null)
+            ?? $"got {Excerpt.Bare(At(request, path).GetRawText())}, expected {OtlpRules.ExpectedAt(path)}";
+        return new OtlpFormatException($"{where}: {what}");
     }
 
-    private static ulong Time(JsonElement owner, string name) =>
-        ulong.Parse(owner.GetProperty(name).GetString()!, CultureInfo.InvariantCulture);
-
-    private static JsonElement.ArrayEnumerator Each(JsonElement owner, string name) =>
-        (owner.TryGetProperty(name, out var list) ? list : Nothing).EnumerateArray();
+    /// <summary>What stands at a path like a[0].b, as far as there is something.</summary>
+    private static JsonElement At(JsonElement request, string path)
+    {
+        foreach (var step in path.Split(['.', '[', ']'], StringSplitOptions.RemoveEmptyEntries))
+            if (request.ValueKind == JsonValueKind.Object && request.TryGetProperty(step, out var field))
+                request = field;
+            else if (request.ValueKind == JsonValueKind.Array && int.Parse(step, CultureInfo.InvariantCulture) is var i)
+                request = request[i];
+        return request;
+    }
 
     // By bytes, since a torn line may end within a character.
     private static IEnumerable<byte[]> Lines(string path)
@@ -199,10 +140,10 @@ internal static class OtlpJsonReader
     private static CommandFailedException Broken(string path, string at, string what, int number) =>
         new(
             ExitCode.File,
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"{path}:{at}: {what}. Nothing was written; the file is as it was. Delete line {number} to use the "
-                    + $"others, or train anew."
-            )
+            $"{path}:{at}: {what}. Nothing was written; the file is as it was. Delete line {number} to use the others, "
+                + $"or train anew."
         );
 }
+
+/// <summary>A line of JSON that is no request of OTLP: where in it, what was got, and what was expected.</summary>
+internal sealed class OtlpFormatException(string message) : Exception(message);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Traces;
@@ -12,19 +13,21 @@ namespace BackpropCluster.Cli.Traces;
 internal static class PerfettoJson
 {
     private const decimal NanosecondsPerMicrosecond = 1000;
-    private const string Category = "backprop";
 
     public static void Write(Stream output, IReadOnlyList<TraceSpan> spans)
     {
         var zero = spans.Count == 0 ? 0 : spans.Min(s => s.StartUnixNano);
+        var start = new PerfettoStart(zero.ToString(CultureInfo.InvariantCulture));
+        JsonSerializer.Serialize(
+            output,
+            new PerfettoFile("ns", start, Events(spans, zero)),
+            TraceJson.Readable.PerfettoFile
+        );
+    }
+
+    private static IEnumerable<PerfettoEvent> Events(IReadOnlyList<TraceSpan> spans, ulong zero)
+    {
         var flows = Flows(spans);
-        using var json = new Utf8JsonWriter(output, OtlpJson.Compact);
-        json.WriteStartObject();
-        json.WriteString("displayTimeUnit"u8, "ns");
-        json.WriteStartObject("otherData"u8);
-        json.WriteString("startUnixNano"u8, zero.ToString(CultureInfo.InvariantCulture));
-        json.WriteEndObject();
-        json.WriteStartArray("traceEvents"u8);
         List<IGrouping<string, TraceRow>> silos =
         [
             .. spans
@@ -36,117 +39,111 @@ internal static class PerfettoJson
         // Viewers take a thread whose number is its process's for the main one, and some know only one thread of a
         // number: so all numbers differ.
         var firstThread = silos.Count + 1;
-        for (var i = 0; i < silos.Count; i++)
+        foreach (var (i, silo) in silos.Index())
         {
-            var assigned = Tracks.Assign(silos[i]);
+            var assigned = Tracks.Assign(silo);
             var tracks = assigned.Max(a => a.Track) + 1;
-            Name(json, "process_name", silos[i].Key, i + 1, firstThread);
+            yield return Named("process_name", silo.Key, i + 1, firstThread);
             for (var track = 0; track < tracks; track++)
-                Name(
-                    json,
-                    "thread_name",
-                    string.Create(CultureInfo.InvariantCulture, $"track {track + 1}"),
-                    i + 1,
-                    firstThread + track
-                );
+                yield return Named("thread_name", $"track {track + 1}", i + 1, firstThread + track);
             foreach (var (row, track) in assigned)
-                Slice(
-                    new Place(json, i + 1, firstThread + track, zero),
-                    row.Span,
-                    flows[(row.Span.TraceId, row.Span.SpanId)]
-                );
+            foreach (var e in EventsOf(row.Span, flows[(row.Span.TraceId, row.Span.SpanId)], zero))
+                yield return e with
+                {
+                    Pid = i + 1,
+                    Tid = firstThread + track,
+                };
             firstThread += tracks;
         }
-
-        json.WriteEndArray();
-        json.WriteEndObject();
     }
 
-    /// <summary>An arrow for each link between two spans that are both written, told to both of them.</summary>
-    private static ILookup<(string, string), Flow> Flows(IReadOnlyList<TraceSpan> spans)
+    /// <summary>An arrow for each link between two spans that are both written, told to both of them: s where it
+    /// starts, f where it finishes.</summary>
+    private static ILookup<(string, string), (int Id, string Phase)> Flows(IReadOnlyList<TraceSpan> spans)
     {
         var starts = spans.ToDictionary(s => (s.TraceId, s.SpanId), s => s.StartUnixNano);
-        var links = spans
+        return spans
             .SelectMany(s => s.Links.Select(l => (From: (l.TraceId, l.SpanId), To: (s.TraceId, s.SpanId))))
             // An arrow cannot point back in time.
-            .Where(l => starts.TryGetValue(l.From, out var start) && start <= starts[l.To]);
-        return links
+            .Where(l => starts.TryGetValue(l.From, out var start) && start <= starts[l.To])
             .Index()
             .SelectMany(l =>
-                new[]
-                {
-                    (Span: l.Item.From, Flow: new Flow(l.Index + 1, "s")),
-                    (Span: l.Item.To, Flow: new Flow(l.Index + 1, "f")),
-                }
+                new[] { (Span: l.Item.From, Flow: (l.Index + 1, "s")), (Span: l.Item.To, Flow: (l.Index + 1, "f")) }
             )
             .ToLookup(end => end.Span, end => end.Flow);
     }
 
-    private static void Name(Utf8JsonWriter json, string what, string name, int process, int thread)
-    {
-        json.WriteStartObject();
-        json.WriteString("name"u8, what);
-        json.WriteString("ph"u8, "M");
-        json.WriteNumber("pid"u8, process);
-        json.WriteNumber("tid"u8, thread);
-        json.WriteStartObject("args"u8);
-        json.WriteString("name"u8, name);
-        json.WriteEndObject();
-        json.WriteEndObject();
-    }
-
-    private static void Slice(Place place, TraceSpan span, IEnumerable<Flow> flows)
-    {
-        var json = place.Json;
-        place.Begin(span.Name, "X", span.StartUnixNano);
-        json.WriteNumber("dur"u8, span.DurationNano / NanosecondsPerMicrosecond);
-        json.WriteStartObject("args"u8);
-        json.WriteString("traceId"u8, span.TraceId);
-        json.WriteString("spanId"u8, span.SpanId);
-        foreach (var attribute in span.Attributes)
+    private static PerfettoEvent Named(string what, string name, int process, int thread) =>
+        new(what, null, "M")
         {
-            json.WritePropertyName(attribute.Key);
-            PlainJson.Value(json, attribute.Value);
-        }
+            Pid = process,
+            Tid = thread,
+            Args = [TraceAttribute.Of("name", name)],
+        };
 
-        json.WriteEndObject();
-        json.WriteEndObject();
+    private static IEnumerable<PerfettoEvent> EventsOf(
+        TraceSpan span,
+        IEnumerable<(int Id, string Phase)> flows,
+        ulong zero
+    )
+    {
+        yield return At(span.StartUnixNano, span.Name, "X") with
+        {
+            Dur = span.DurationNano / NanosecondsPerMicrosecond,
+            Args =
+            [
+                TraceAttribute.Of("traceId", span.TraceId),
+                TraceAttribute.Of("spanId", span.SpanId),
+                .. span.Attributes,
+            ],
+        };
         // Right after the slice: an end of an arrow belongs to the innermost slice that is open when it is read.
-        foreach (var flow in flows)
-        {
-            place.Begin("link", flow.Phase, span.StartUnixNano);
-            json.WriteNumber("id"u8, flow.Id);
-            if (flow.Phase == "f")
-                json.WriteString("bp"u8, "e");
-            json.WriteEndObject();
-        }
-
+        foreach (var (id, phase) in flows)
+            yield return At(span.StartUnixNano, "link", phase) with
+            {
+                Id = id,
+                Bp = phase == "f" ? "e" : null,
+            };
         foreach (var e in span.Events)
-        {
-            place.Begin(e.Name, "i", e.TimeUnixNano);
-            json.WriteString("s"u8, "t");
-            json.WritePropertyName("args"u8);
-            PlainJson.Object(json, e.Attributes);
-            json.WriteEndObject();
-        }
-    }
+            yield return At(e.TimeUnixNano, e.Name, "i") with
+            {
+                S = "t",
+                Args = e.Attributes,
+            };
 
-    /// <param name="Id">Of the arrow, at both of its ends.</param>
-    /// <param name="Phase">s where it starts, f where it finishes.</param>
-    private readonly record struct Flow(int Id, string Phase);
-
-    private readonly record struct Place(Utf8JsonWriter Json, int Process, int Thread, ulong Zero)
-    {
-        /// <summary>Begins an event; the caller ends it.</summary>
-        public void Begin(string name, string phase, ulong unixNano)
-        {
-            Json.WriteStartObject();
-            Json.WriteString("name"u8, name);
-            Json.WriteString("cat"u8, Category);
-            Json.WriteString("ph"u8, phase);
-            Json.WriteNumber("pid"u8, Process);
-            Json.WriteNumber("tid"u8, Thread);
-            Json.WriteNumber("ts"u8, (long)(unixNano - Zero) / NanosecondsPerMicrosecond);
-        }
+        PerfettoEvent At(ulong unixNano, string name, string phase) =>
+            new(name, "backprop", phase) { Ts = (long)(unixNano - zero) / NanosecondsPerMicrosecond };
     }
+}
+
+internal sealed record PerfettoFile(
+    string DisplayTimeUnit,
+    PerfettoStart OtherData,
+    IEnumerable<PerfettoEvent> TraceEvents
+);
+
+internal sealed record PerfettoStart(string StartUnixNano);
+
+/// <summary>One event, with the field names of the format; what an event's phase does not need is left out.</summary>
+/// <param name="Name">Of a slice or what happened, or which of the viewer's names is set.</param>
+/// <param name="Cat">A category, by which viewers filter.</param>
+/// <param name="Ph">The phase: M sets a name, X is a slice, s and f are the ends of an arrow, i is a moment.</param>
+internal sealed record PerfettoEvent(string Name, string? Cat, string Ph)
+{
+    public int Pid { get; init; }
+
+    public int Tid { get; init; }
+
+    public decimal? Ts { get; init; }
+
+    public decimal? Dur { get; init; }
+
+    public int? Id { get; init; }
+
+    public string? Bp { get; init; }
+
+    public string? S { get; init; }
+
+    [JsonConverter(typeof(PlainAttributes))]
+    public IReadOnlyList<TraceAttribute>? Args { get; init; }
 }

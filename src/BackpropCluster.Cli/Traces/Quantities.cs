@@ -34,22 +34,19 @@ internal static class Quantities
     /// <summary>A value on a line: nine decimals of a real number, as the tutorial prints them, and the first items of
     /// a list.</summary>
     public static string Value(TraceValue value) =>
-        value.Kind switch
+        value switch
         {
-            TraceValueKind.Text => RunFiles.Excerpt.Bare(value.Text),
-            TraceValueKind.Whole => value.Whole.ToString("N0", CultureInfo.InvariantCulture),
+            { Text: { } text } => RunFiles.Excerpt.Bare(text),
+            { Whole: { } whole } => whole.ToString("N0", CultureInfo.InvariantCulture),
             // Very small and very large ones with nine digits and an exponent: their decimals would all be zeros, or be
             // too many.
-            TraceValueKind.Real => value.Real.ToString(
-                Math.Abs(value.Real) is 0 or (>= 1e-4 and < 1e6) ? "0.#########" : "G9",
+            { Real: { } real } => real.ToString(
+                Math.Abs(real) is 0 or (>= 1e-4 and < 1e6) ? "0.#########" : "G9",
                 CultureInfo.InvariantCulture
             ),
-            TraceValueKind.Truth => value.Truth ? "true" : "false",
-            _ when value.Items.Count <= MaxItems => $"[{string.Join(", ", value.Items.Select(Value))}]",
-            _ => string.Create(
-                CultureInfo.InvariantCulture,
-                $"[{string.Join(", ", value.Items.Take(MaxItems).Select(Value))}, … {value.Items.Count:N0} values]"
-            ),
+            { Truth: { } truth } => truth ? "true" : "false",
+            { Items: { Count: <= MaxItems } items } => $"[{string.Join(", ", items.Select(Value))}]",
+            _ => $"[{string.Join(", ", value.Items!.Take(MaxItems).Select(Value))}, … {value.Items!.Count:N0} values]",
         };
 
     /// <summary>An attribute as "name value". The project's own lose their prefix, and nanoseconds get the unit that
@@ -59,10 +56,9 @@ internal static class Quantities
         if (!attribute.Key.StartsWith(TraceWords.Prefix, StringComparison.Ordinal))
             return $"{RunFiles.Excerpt.Bare(attribute.Key)} {Value(attribute.Value)}";
         var name = attribute.Key[TraceWords.Prefix.Length..];
-        var isWhole = attribute.Value.Kind == TraceValueKind.Whole;
-        if (isWhole && name.EndsWith("_ns", StringComparison.Ordinal))
-            return $"{Words(name[..^3])} {Time(attribute.Value.Whole)}";
-        if (isWhole && attribute.Key == TraceWords.Bytes)
+        if (attribute.Value.Whole is { } nanoseconds && name.EndsWith("_ns", StringComparison.Ordinal))
+            return $"{Words(name[..^3])} {Time(nanoseconds)}";
+        if (attribute.Value.Whole is not null && attribute.Key == TraceWords.Bytes)
             return $"{Value(attribute.Value)} bytes";
         return $"{Words(name)} {Value(attribute.Value)}";
     }

@@ -88,11 +88,7 @@ internal sealed class TraceFile
             ? ofStep
             : throw new CommandFailedException(
                 ExitCode.Usage,
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"step {step} of run {Run} was not recorded. Nothing was written. Recorded are steps "
-                        + $"{Listed(Steps)}."
-                )
+                $"step {step} of run {Run} was not recorded. Nothing was written. Recorded are steps {Listed(Steps)}."
             );
     }
 
@@ -114,12 +110,7 @@ internal sealed class TraceFile
         }
 
         if (repeated > 0)
-            warnings.Add(
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{path}: {repeated} spans stand in the file more than once; the first of each is used."
-                )
-            );
+            warnings.Add($"{path}: {repeated} spans stand in the file more than once; the first of each is used.");
         return spans;
     }
 
@@ -127,9 +118,7 @@ internal sealed class TraceFile
     public static string Listed(IReadOnlyList<long> steps)
     {
         var first = string.Join(", ", steps.Take(MaxStepsListed));
-        return steps.Count <= MaxStepsListed
-            ? first
-            : string.Create(CultureInfo.InvariantCulture, $"{first}, … {steps[^1]} ({steps.Count} in all)");
+        return steps.Count <= MaxStepsListed ? first : $"{first}, … {steps[^1]} ({steps.Count} in all)";
     }
 
     // By the trace, not by the folder: a run that goes on is the latest again.

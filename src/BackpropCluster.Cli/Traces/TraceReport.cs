@@ -1,91 +1,83 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Traces;
 
-/// <summary>What <c>trace show --json</c> prints.</summary>
-internal static class TraceReport
+/// <summary>What <c>trace show --json</c> prints: one object on one line.</summary>
+/// <remarks>Starts count from the trace's first span, in microseconds; every attribute and link is whole.</remarks>
+internal sealed record TraceReport(
+    string Run,
+    long Step,
+    IReadOnlyList<long> Steps,
+    IEnumerable<TraceReport.Trace> Traces,
+    IReadOnlyList<string> Warnings
+)
 {
     private const decimal NanosecondsPerMicrosecond = 1000;
 
-    /// <summary>One object on one line. Starts count from the trace's first span, in microseconds; every attribute and
-    /// link is whole.</summary>
     public static void Write(
         Stream output,
         TraceFile file,
         IReadOnlyList<RecordedTrace> traces,
         IReadOnlyList<TraceSpan> spans
-    )
+    ) =>
+        JsonSerializer.Serialize(
+            output,
+            new TraceReport(
+                file.Run,
+                traces[0].Step!.Value,
+                file.Steps,
+                traces.Select(t => Of(t, TraceTree.Of(spans.Where(s => s.TraceId == t.TraceId)))),
+                file.Warnings
+            ),
+            TraceJson.Readable.TraceReport
+        );
+
+    private static Trace Of(RecordedTrace trace, List<TraceRow> rows)
     {
-        using var json = new Utf8JsonWriter(output, OtlpJson.Compact);
-        json.WriteStartObject();
-        json.WriteString("run"u8, file.Run);
-        json.WriteNumber("step"u8, traces[0].Step!.Value);
-        json.WriteStartArray("steps"u8);
-        foreach (var step in file.Steps)
-            json.WriteNumberValue(step);
-        json.WriteEndArray();
-        json.WriteStartArray("traces"u8);
-        foreach (var trace in traces)
-            Trace(json, trace, TraceTree.Of(spans.Where(s => s.TraceId == trace.TraceId)));
-        json.WriteEndArray();
-        json.WriteStartArray("warnings"u8);
-        foreach (var warning in file.Warnings)
-            json.WriteStringValue(warning);
-        json.WriteEndArray();
-        json.WriteEndObject();
+        return new Trace(
+            trace.TraceId,
+            trace.Root is not null && !rows.Exists(r => r.IsOrphan),
+            rows.Select(row => new Span(
+                row.Span.Name,
+                row.Depth,
+                row.Span.SpanId,
+                row.Span.ParentSpanId,
+                SinceStart(row.Span.StartUnixNano),
+                row.Span.DurationNano / NanosecondsPerMicrosecond,
+                row.Span.Silo,
+                row.Span.Status.Code == TraceStatusCode.Error ? row.Span.Status.Message ?? "" : null,
+                row.Span.Attributes,
+                row.Span.Events.Select(e => new Event(e.Name, SinceStart(e.TimeUnixNano), e.Attributes)),
+                row.Span.Links.Select(l => new Link(l.TraceId, l.SpanId))
+            ))
+        );
+
+        decimal SinceStart(ulong unixNano) => (long)(unixNano - trace.StartUnixNano) / NanosecondsPerMicrosecond;
     }
 
-    private static void Trace(Utf8JsonWriter json, RecordedTrace trace, List<TraceRow> rows)
-    {
-        json.WriteStartObject();
-        json.WriteString("traceId"u8, trace.TraceId);
-        json.WriteBoolean("complete"u8, trace.Root is not null && !rows.Exists(r => r.IsOrphan));
-        json.WriteStartArray("spans"u8);
-        foreach (var row in rows)
-            Span(json, row, trace.StartUnixNano);
-        json.WriteEndArray();
-        json.WriteEndObject();
-    }
+    internal sealed record Trace(string TraceId, bool Complete, IEnumerable<Span> Spans);
 
-    private static void Span(Utf8JsonWriter json, TraceRow row, ulong zero)
-    {
-        var span = row.Span;
-        json.WriteStartObject();
-        json.WriteString("name"u8, span.Name);
-        json.WriteNumber("depth"u8, row.Depth);
-        json.WriteString("spanId"u8, span.SpanId);
-        if (span.ParentSpanId is not null)
-            json.WriteString("parentSpanId"u8, span.ParentSpanId);
-        json.WriteNumber("startMicroseconds"u8, (long)(span.StartUnixNano - zero) / NanosecondsPerMicrosecond);
-        json.WriteNumber("durationMicroseconds"u8, span.DurationNano / NanosecondsPerMicrosecond);
-        json.WriteString("silo"u8, span.Silo);
-        if (span.Status == TraceStatus.Error)
-            json.WriteString("error"u8, span.StatusMessage ?? "");
-        json.WritePropertyName("attributes"u8);
-        PlainJson.Object(json, span.Attributes);
-        json.WriteStartArray("events"u8);
-        foreach (var e in span.Events)
-        {
-            json.WriteStartObject();
-            json.WriteString("name"u8, e.Name);
-            json.WriteNumber("atMicroseconds"u8, (long)(e.TimeUnixNano - zero) / NanosecondsPerMicrosecond);
-            json.WritePropertyName("attributes"u8);
-            PlainJson.Object(json, e.Attributes);
-            json.WriteEndObject();
-        }
+    internal sealed record Span(
+        string Name,
+        int Depth,
+        string SpanId,
+        string? ParentSpanId,
+        decimal StartMicroseconds,
+        decimal DurationMicroseconds,
+        string Silo,
+        string? Error,
+        [property: JsonConverter(typeof(PlainAttributes))] IReadOnlyList<TraceAttribute> Attributes,
+        IEnumerable<Event> Events,
+        IEnumerable<Link> Links
+    );
 
-        json.WriteEndArray();
-        json.WriteStartArray("links"u8);
-        foreach (var link in span.Links)
-        {
-            json.WriteStartObject();
-            json.WriteString("traceId"u8, link.TraceId);
-            json.WriteString("spanId"u8, link.SpanId);
-            json.WriteEndObject();
-        }
+    internal sealed record Event(
+        string Name,
+        decimal AtMicroseconds,
+        [property: JsonConverter(typeof(PlainAttributes))] IReadOnlyList<TraceAttribute> Attributes
+    );
 
-        json.WriteEndArray();
-        json.WriteEndObject();
-    }
+    internal sealed record Link(string TraceId, string SpanId);
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Grains.Telemetry;
 
@@ -43,7 +42,7 @@ internal sealed class TraceText(TextWriter output, int columns)
             "  ",
             [
                 $"run {run}",
-                string.Create(CultureInfo.InvariantCulture, $"step {trace.Step}"),
+                $"step {trace.Step}",
                 epoch is { } e ? $"epoch {Quantities.Value(e)}" : "",
                 Counted(spans.Count, "span"),
                 Counted(silos, "silo"),
@@ -63,8 +62,7 @@ internal sealed class TraceText(TextWriter output, int columns)
             Row(row, layout);
     }
 
-    private static string Counted(int count, string what) =>
-        string.Create(CultureInfo.InvariantCulture, $"{count:N0} {what}{(count == 1 ? "" : "s")}");
+    private static string Counted(int count, string what) => $"{count:N0} {what}{(count == 1 ? "" : "s")}";
 
     private void Row(TraceRow row, Layout layout)
     {
@@ -109,8 +107,8 @@ internal sealed class TraceText(TextWriter output, int columns)
         [
             .. row.Span.Attributes.Where(a => !Untold.Contains(a.Key)).Select(Quantities.Attribute),
         ];
-        if (row.Span.Status == TraceStatus.Error)
-            details.Insert(0, $"ERROR{(row.Span.StatusMessage is { } why ? $": {Excerpt.Bare(why)}" : "")}");
+        if (row.Span.Status is { Code: TraceStatusCode.Error, Message: var message })
+            details.Insert(0, $"ERROR{(message is { } why ? $": {Excerpt.Bare(why)}" : "")}");
         if (row.IsOrphan)
             details.Add("(its parent was not recorded)");
         return details;

@@ -1,4 +1,3 @@
-using System.Globalization;
 using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Grains.Telemetry;
@@ -27,12 +26,9 @@ internal static class SpanNames
         };
         var (layer, shards) = (span.Part.Layer, plan.ShardsOf(span.Part.Layer));
         if (span.Count > shards.Length)
-            return string.Create(
-                CultureInfo.InvariantCulture,
-                $"{verb} layer {layer} ({shards.Length} shards in {plan.Spec.Data.Microbatches} microbatches)"
-            );
+            return $"{verb} layer {layer} ({shards.Length} shards in {plan.Spec.Data.Microbatches} microbatches)";
         if (span.Count > 1)
-            return string.Create(CultureInfo.InvariantCulture, $"{verb} layer {layer} ({span.Count} shards)");
+            return $"{verb} layer {layer} ({span.Count} shards)";
         if (plan.Granularity == Granularity.Neuron)
             return $"{verb} {Neuron(plan, layer, span.FirstUnit)}";
         return shards.Length == 1 ? $"{verb} layer {layer}" : $"{verb} layer {layer} units {Units(span)}";
@@ -44,19 +40,16 @@ internal static class SpanNames
         {
             ActorRole.Shard when plan.Granularity == Granularity.Neuron => Neuron(plan, part.Layer, part.Index),
             ActorRole.Shard => part.ToString(),
-            ActorRole.Exchange => string.Create(
-                CultureInfo.InvariantCulture,
-                $"silo {part.Index + 1} of the placement"
-            ),
+            ActorRole.Exchange => $"silo {part.Index + 1} of the placement",
             _ => part.ToString(),
         };
 
     /// <summary>h1, h2 of the only hidden layer, as the tutorial says; h2.1 where there are several; o1, o2 of the
     /// last.</summary>
     public static string Neuron(RunPlan plan, int layer, int unit) =>
-        layer == plan.Depth ? string.Create(CultureInfo.InvariantCulture, $"o{unit + 1}")
-        : plan.Depth == 2 ? string.Create(CultureInfo.InvariantCulture, $"h{unit + 1}")
-        : string.Create(CultureInfo.InvariantCulture, $"h{layer}.{unit + 1}");
+        layer == plan.Depth ? $"o{unit + 1}"
+        : plan.Depth == 2 ? $"h{unit + 1}"
+        : $"h{layer}.{unit + 1}";
 
     public static IEnumerable<TraceAttribute> Attributes(RunPlan plan, ShardSpan span, string silo)
     {
@@ -92,8 +85,7 @@ internal static class SpanNames
             yield return Numbers("backprop.delta", span.Delta);
     }
 
-    private static string Units(ShardSpan span) =>
-        string.Create(CultureInfo.InvariantCulture, $"{span.FirstUnit}-{span.FirstUnit + span.Units - 1}");
+    private static string Units(ShardSpan span) => $"{span.FirstUnit}-{span.FirstUnit + span.Units - 1}";
 
     private static TraceAttribute Numbers(string key, IReadOnlyList<double> numbers) =>
         numbers.Count == 1

@@ -127,13 +127,13 @@ internal static class Spans
     }
 
     private static object Boxed(TraceValue value) =>
-        value.Kind switch
+        value switch
         {
-            TraceValueKind.Text => value.Text,
-            TraceValueKind.Whole => value.Whole,
-            TraceValueKind.Real => value.Real,
-            TraceValueKind.Truth => value.Truth,
-            _ => value.Items.Select(i => i.Kind == TraceValueKind.Real ? i.Real : i.Whole).ToArray(),
+            { Text: { } text } => text,
+            { Whole: { } whole } => whole,
+            { Real: { } real } => real,
+            { Truth: { } truth } => truth,
+            _ => value.Items!.Select(i => i.Real ?? i.Whole ?? 0).ToArray(),
         };
 }
 

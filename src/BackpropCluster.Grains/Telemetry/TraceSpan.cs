@@ -1,53 +1,74 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text.Json.Serialization;
 
 namespace BackpropCluster.Grains.Telemetry;
 
 /// <summary>One span of a recorded trace, with the names and units of OpenTelemetry.</summary>
 /// <remarks>Ids are lowercase hexadecimal: 32 digits for a trace, 16 for a span. Times are nanoseconds since 1970-01-01
-/// UTC.</remarks>
+/// UTC. A list that is absent in JSON is empty.</remarks>
 public sealed record TraceSpan
 {
     public required string TraceId { get; init; }
 
     public required string SpanId { get; init; }
 
-    /// <summary><see langword="null"/> for a root.</summary>
-    public string? ParentSpanId { get; init; }
+    /// <summary><see langword="null"/> for a root, whose parent may also be an empty string in JSON.</summary>
+    public string? ParentSpanId
+    {
+        get;
+        init => field = value is "" ? null : value;
+    }
 
     public required string Name { get; init; }
 
     public TraceSpanKind Kind { get; init; } = TraceSpanKind.Internal;
 
+    [JsonPropertyName("startTimeUnixNano"), JsonConverter(typeof(DecimalString<ulong>))]
     public required ulong StartUnixNano { get; init; }
 
     /// <summary>Never before the start.</summary>
+    [JsonPropertyName("endTimeUnixNano"), JsonConverter(typeof(DecimalString<ulong>))]
     public required ulong EndUnixNano { get; init; }
 
     /// <summary>In the order in which they were recorded; no key twice.</summary>
-    public IReadOnlyList<TraceAttribute> Attributes { get; init; } = [];
+    public IReadOnlyList<TraceAttribute> Attributes
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
 
-    public IReadOnlyList<TraceEvent> Events { get; init; } = [];
+    public IReadOnlyList<TraceEvent> Events
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
 
-    public IReadOnlyList<TraceLink> Links { get; init; } = [];
+    public IReadOnlyList<TraceLink> Links
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
 
     public TraceStatus Status { get; init; }
 
-    /// <summary>Why the status is what it is.</summary>
-    public string? StatusMessage { get; init; }
-
     /// <summary>Whose span it is. Set by the reader; the writer is given the resource of a whole line.</summary>
+    [JsonIgnore]
     public TraceResource Resource { get; init; } = TraceResource.None;
 
     /// <summary>Name of the instrumentation scope.</summary>
+    [JsonIgnore]
     public string Scope { get; init; } = "BackpropCluster";
 
+    [JsonIgnore]
     public long DurationNano => (long)(EndUnixNano - StartUnixNano);
 
     /// <summary>Where it happened: the span's own word for it, else its resource's instance.</summary>
-    public string Silo => Find(TraceWords.Silo) is { Kind: TraceValueKind.Text } silo ? silo.Text : Resource.Instance;
+    [JsonIgnore]
+    public string Silo => Find(TraceWords.Silo)?.Text ?? Resource.Instance;
 
     /// <summary>The training step that it belongs to.</summary>
-    public long? Step => Find(TraceWords.Step) is { Kind: TraceValueKind.Whole } step ? step.Whole : null;
+    [JsonIgnore]
+    public long? Step => Find(TraceWords.Step)?.Whole;
 
     /// <summary>An attribute's value, or <see langword="null"/>.</summary>
     public TraceValue? Find(string key)
@@ -60,6 +81,7 @@ public sealed record TraceSpan
 }
 
 [SuppressMessage("Naming", "CA1711", Justification = "OpenTelemetry's own word.")]
+[method: JsonConstructor] // or the serializer takes the one without parameters, and misses neither of them
 public readonly record struct TraceAttribute(string Key, TraceValue Value)
 {
     public static TraceAttribute Of(string key, string value) => new(key, TraceValue.Of(value));
@@ -70,42 +92,50 @@ public readonly record struct TraceAttribute(string Key, TraceValue Value)
 }
 
 /// <summary>Something that happened at one moment within a span.</summary>
-public sealed record TraceEvent(ulong TimeUnixNano, string Name, IReadOnlyList<TraceAttribute> Attributes);
+public sealed record TraceEvent(
+    [property: JsonConverter(typeof(DecimalString<ulong>))] ulong TimeUnixNano,
+    string Name,
+    IReadOnlyList<TraceAttribute>? Attributes = null
+)
+{
+    public IReadOnlyList<TraceAttribute> Attributes { get; } = Attributes ?? [];
+}
 
 /// <summary>Another span that this one came of without being its child: the forward span of a backward one.</summary>
-public sealed record TraceLink(string TraceId, string SpanId, IReadOnlyList<TraceAttribute> Attributes);
+public sealed record TraceLink(string TraceId, string SpanId, IReadOnlyList<TraceAttribute>? Attributes = null)
+{
+    public IReadOnlyList<TraceAttribute> Attributes { get; } = Attributes ?? [];
+}
+
+/// <summary>How a span ended, and why.</summary>
+public readonly record struct TraceStatus(string? Message = null, TraceStatusCode Code = TraceStatusCode.Unset);
 
 /// <summary>Who recorded spans: one silo of one process.</summary>
-public sealed class TraceResource(IReadOnlyList<TraceAttribute> attributes) : IEquatable<TraceResource>
+public sealed record TraceResource(IReadOnlyList<TraceAttribute>? Attributes = null)
 {
     private const string ServiceKey = "service.name";
     private const string InstanceKey = "service.instance.id";
 
-    public static TraceResource None { get; } = new([]);
+    public static TraceResource None { get; } = new();
 
-    public IReadOnlyList<TraceAttribute> Attributes { get; } = attributes;
+    public IReadOnlyList<TraceAttribute> Attributes { get; } = Attributes ?? [];
 
-    public string Service { get; } = TextOf(attributes, ServiceKey) ?? "backprop";
+    [JsonIgnore]
+    public string Service { get; } = TextOf(Attributes, ServiceKey) ?? "backprop";
 
     /// <summary>The silo's name.</summary>
-    public string Instance { get; } = TextOf(attributes, InstanceKey) ?? "";
+    [JsonIgnore]
+    public string Instance { get; } = TextOf(Attributes, InstanceKey) ?? "";
 
     public static TraceResource OfSilo(string silo) =>
         new([TraceAttribute.Of(ServiceKey, "backprop"), TraceAttribute.Of(InstanceKey, silo)]);
 
-    /// <summary>Attributes other than the service's name.</summary>
-    public IEnumerable<TraceAttribute> Others => Attributes.Where(a => a.Key != ServiceKey);
-
     public bool Equals(TraceResource? other) => other is not null && Attributes.SequenceEqual(other.Attributes);
-
-    public override bool Equals(object? obj) => Equals(obj as TraceResource);
 
     public override int GetHashCode() => HashCode.Combine(Attributes.Count, Instance);
 
-    private static string? TextOf(IReadOnlyList<TraceAttribute> attributes, string key) =>
-        attributes.FirstOrDefault(a => a.Key == key) is { Key: not null, Value.Kind: TraceValueKind.Text } found
-            ? found.Value.Text
-            : null;
+    private static string? TextOf(IReadOnlyList<TraceAttribute>? attributes, string key) =>
+        attributes?.FirstOrDefault(a => a.Key == key).Value.Text;
 }
 
 /// <summary>OpenTelemetry's numbers, which are not those of <see cref="System.Diagnostics.ActivityKind"/>: there
@@ -122,7 +152,7 @@ public enum TraceSpanKind
 
 /// <summary>OpenTelemetry's numbers, which are also those of
 /// <see cref="System.Diagnostics.ActivityStatusCode"/>.</summary>
-public enum TraceStatus
+public enum TraceStatusCode
 {
     Unset = 0,
     Ok = 1,

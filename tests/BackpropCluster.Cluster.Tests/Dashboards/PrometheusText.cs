@@ -36,12 +36,12 @@ internal static class PrometheusText
 
     private static string Escaped(TraceValue value)
     {
-        var text = value.Kind switch
+        var text = value switch
         {
-            TraceValueKind.Truth => value.Truth ? "true" : "false",
-            TraceValueKind.Whole => value.Whole.ToString(CultureInfo.InvariantCulture),
-            TraceValueKind.Real => Shown(value.Real),
-            _ => value.Text,
+            { Truth: { } truth } => truth ? "true" : "false",
+            { Whole: { } whole } => whole.ToString(CultureInfo.InvariantCulture),
+            { Real: { } real } => Shown(real),
+            _ => value.Text ?? "",
         };
         return text.Replace("\\", "\\\\", StringComparison.Ordinal)
             .Replace("\"", "\\\"", StringComparison.Ordinal)

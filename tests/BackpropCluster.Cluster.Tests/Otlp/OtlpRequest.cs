@@ -42,8 +42,10 @@ internal static class OtlpRequest
             Attributes = Attributes(span, 9),
             Events = [.. span.Each(11).Select(e => new TraceEvent(e.OneOf(1).Bits, e.OneOf(2).Text, Attributes(e, 3)))],
             Links = [.. span.Each(13).Select(l => new TraceLink(l.OneOf(1).Hex, l.OneOf(2).Hex, Attributes(l, 4)))],
-            Status = (TraceStatus)span.One(15).Message.One(3).Bits,
-            StatusMessage = span.One(15).Message.One(2) is { Bytes.IsEmpty: false } message ? message.Text : null,
+            Status = new(
+                span.One(15).Message.One(2) is { Bytes.IsEmpty: false } message ? message.Text : null,
+                (TraceStatusCode)span.One(15).Message.One(3).Bits
+            ),
             Resource = resource,
             Scope = scope,
         };

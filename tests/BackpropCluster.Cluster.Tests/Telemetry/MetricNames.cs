@@ -48,7 +48,10 @@ internal static class MetricNames
             Assert.All(point.Labels, label => Assert.Contains(label.Value.Text, allowed[label.Key]));
         }
 
-        Assert.DoesNotContain(points, p => p.Labels.Any(l => l.Value.Text.Contains(run, StringComparison.Ordinal)));
+        Assert.DoesNotContain(
+            points,
+            p => p.Labels.Any(l => l.Value.Text?.Contains(run, StringComparison.Ordinal) == true)
+        );
     }
 
     /// <summary>Every documented value of a label has arrived.</summary>

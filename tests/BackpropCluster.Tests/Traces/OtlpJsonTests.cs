@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using BackpropCluster.Cli.Traces;
@@ -41,8 +42,7 @@ public sealed class OtlpJsonTests
         ],
         Events = [new TraceEvent(1_795_424_400_000_000_200, "last input", [TraceAttribute.Of("from", "h2")])],
         Links = [new TraceLink("0af7651916cd43dd8448eb211c80319c", "53995c3f42cd8ad8", [])],
-        Status = TraceStatus.Error,
-        StatusMessage = "not a number",
+        Status = new("not a number", TraceStatusCode.Error),
         Resource = TraceResource.OfSilo("silo-2"),
     };
 
@@ -114,8 +114,7 @@ public sealed class OtlpJsonTests
                         StartUnixNano = start,
                         EndUnixNano = start + duration,
                         Kind = (TraceSpanKind)kind,
-                        Status = (TraceStatus)status,
-                        StatusMessage = status == 2 ? text : null,
+                        Status = new(status == 2 ? text : null, (TraceStatusCode)status),
                         ParentSpanId = kind == 0 ? null : Spoken.ParentSpanId,
                         Attributes = own,
                         Events = [new TraceEvent(start, "e", others), new TraceEvent(start, "f", [])],
@@ -140,7 +139,6 @@ public sealed class OtlpJsonTests
                     ];
                     var line = Text(spans, span.Resource);
                     Assert.Equal(line.Length - 1, line.IndexOf('\n', StringComparison.Ordinal));
-                    Assert.Empty(OtlpJsonRules.Violations(JsonElement.Parse(line)));
                     var read = Read(line);
                     Assert.Equal(spans.Length, read.Count);
                     for (var i = 0; i < spans.Length; i++)
@@ -154,12 +152,10 @@ public sealed class OtlpJsonTests
     {
         using var output = new MemoryStream();
         OtlpJson.Document(output, TutorialTrace.Spans);
-        var document = JsonElement.Parse(output.ToArray());
-        Assert.Empty(OtlpJsonRules.Violations(document));
-        Assert.Equal(3, document.GetProperty("resourceSpans").GetArrayLength());
+        Assert.Equal(3, JsonElement.Parse(output.ToArray()).GetProperty("resourceSpans").GetArrayLength());
         Assert.Equal(
             TutorialTrace.Spans.OrderBy(s => s.SpanId).Select(s => (s.SpanId, s.Resource.Instance)),
-            OtlpJsonReader.SpansOf(document).OrderBy(s => s.SpanId).Select(s => (s.SpanId, s.Resource.Instance))
+            OtlpJsonReader.SpansOf(output.ToArray()).OrderBy(s => s.SpanId).Select(s => (s.SpanId, s.Resource.Instance))
         );
     }
 
@@ -167,7 +163,7 @@ public sealed class OtlpJsonTests
     public void TheTutorialsTraceViolatesNoRule()
     {
         foreach (var line in TutorialTrace.Lines.TrimEnd('\n').Split('\n'))
-            Assert.Empty(OtlpJsonRules.Violations(JsonElement.Parse(line)));
+            Assert.NotEmpty(Read(line));
     }
 
     [Theory]
@@ -267,12 +263,32 @@ public sealed class OtlpJsonTests
     [InlineData("\"spans\":[", "\"spans\":[7,", "spans[0]: got 7", "expected an object")]
     [InlineData("\"scope\":{\"name\":\"BackpropCluster\"}", "\"scope\":{}", "scopeSpans[0].scope", "has no name")]
     [InlineData("\"resourceSpans\"", "\"resource_spans\"", "the line", "has no resourceSpans")]
+    [InlineData("\"spans\":[", "\"spans\":[null,", "spans[0]: got null", "expected an object")]
+    [InlineData("\"links\":[", "\"links\":[null,", "links[0]: got null", "expected an object")]
+    [InlineData("{\"boolValue\":true}", "{}", "attributes[4].value: got {}", "an object of one field")]
+    [InlineData("{\"boolValue\":true}", "{\"bytesValue\":\"\"}", "attributes[4].value: got {", "one field")]
+    [InlineData("\"key\":\"yes\"", "\"key\":null", "attributes[4].key: got null", "not empty")]
+    [InlineData("\"key\":\"yes\",", "", "attributes[4]", "has no key")]
+    [InlineData("\"key\":\"yes\"", "\"key\":\"yes\",\"key\":7", "attributes[4].key: got 7", "not empty")]
+    [InlineData("\"value\":{\"boolValue\":true}", "\"v\":7", "attributes[4]", "has no value")]
+    [InlineData("\"timeUnixNano\":\"1795424400000000200\",", "", "events[0]", "has no timeUnixNano")]
+    [InlineData(
+        "\"timeUnixNano\":\"1795424400000000200\"",
+        "\"timeUnixNano\":\"0\"",
+        "events[0].timeUnixNano",
+        "since"
+    )]
+    [InlineData("\"name\":\"last input\"", "\"name\":\"\"", "events[0].name", "not empty")]
+    [InlineData(",\"spanId\":\"53995c3f42cd8ad8\"", "", "links[0]", "has no spanId")]
+    [InlineData("\"message\":\"not a number\"", "\"message\":7", "status.message: got 7", "a string")]
+    [InlineData("{\"intValue\":\"7\"}", "{}", "value.arrayValue.values[0]: got {}", "expected")]
+    [InlineData("\"events\":[", "\"events\":7,\"e\":[", "spans[0].events: got 7", "an array")]
     public void AViolationIsNamedByItsPath(string whole, string broken, string path, string expected)
     {
         Assert.Contains(whole, OneLine, StringComparison.Ordinal);
-        var violation = Assert.Single(
-            OtlpJsonRules.Violations(JsonElement.Parse(OneLine.Replace(whole, broken, StringComparison.Ordinal)))
-        );
+        var violation = Assert
+            .Throws<OtlpFormatException>(() => Read(OneLine.Replace(whole, broken, StringComparison.Ordinal)))
+            .Message;
         Assert.Contains(path, violation, StringComparison.Ordinal);
         Assert.Contains(expected, violation, StringComparison.Ordinal);
     }
@@ -293,18 +309,25 @@ public sealed class OtlpJsonTests
             )
         );
 
+    /// <summary>A list that is not there is an empty one.</summary>
+    [Theory]
+    [InlineData("""{"resourceSpans":[]}""")]
+    [InlineData("""{"resourceSpans":[{}]}""")]
+    [InlineData("""{"resourceSpans":[{"scopeSpans":[{}]}]}""")]
+    [InlineData("""{"resourceSpans":[{"resource":{},"scopeSpans":[{"spans":[]}]}]}""")]
+    public void ARequestMayHoldNoSpan(string request) => Assert.Empty(Read(request));
+
     private static string OneLine =>
         Sample.Replace("\r", "", StringComparison.Ordinal).Replace("\n", "", StringComparison.Ordinal);
 
-    private static string Text(IEnumerable<TraceSpan> spans, TraceResource resource) =>
-        Encoding.UTF8.GetString(OtlpJson.Line(spans, resource).Span);
-
-    private static List<TraceSpan> Read(string line)
+    private static string Text(IEnumerable<TraceSpan> spans, TraceResource resource)
     {
-        var request = JsonElement.Parse(line);
-        Assert.Empty(OtlpJsonRules.Violations(request));
-        return OtlpJsonReader.SpansOf(request);
+        var line = new ArrayBufferWriter<byte>();
+        OtlpJson.WriteLine(line, spans, resource);
+        return Encoding.UTF8.GetString(line.WrittenSpan);
     }
+
+    private static List<TraceSpan> Read(string line) => OtlpJsonReader.SpansOf(Encoding.UTF8.GetBytes(line));
 
     private static void AssertSame(TraceSpan expected, TraceSpan actual)
     {

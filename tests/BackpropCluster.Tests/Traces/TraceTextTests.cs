@@ -114,7 +114,7 @@ public sealed class TraceTextTests
     public void AFailedSpanSaysSoFirst() =>
         Assert.Contains(
             "ERROR: no number  rows 1",
-            Show([TutorialTrace.Root with { Status = TraceStatus.Error, StatusMessage = "no number" }], 120),
+            Show([TutorialTrace.Root with { Status = new("no number", TraceStatusCode.Error) }], 120),
             StringComparison.Ordinal
         );
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using BackpropCluster.Cli.Traces;
@@ -93,12 +94,12 @@ internal static class TutorialTrace
 
     public static string LinesOf(IEnumerable<TraceSpan> spans)
     {
-        var lines = new StringBuilder();
+        var lines = new ArrayBufferWriter<byte>();
         foreach (
             var silo in spans.GroupBy(s => s.Resource).OrderByDescending(s => s.Key.Instance, StringComparer.Ordinal)
         )
-            lines.Append(Encoding.UTF8.GetString(OtlpJson.Line(silo.Reverse(), silo.Key).Span));
-        return lines.ToString();
+            OtlpJson.WriteLine(lines, silo.Reverse(), silo.Key);
+        return Encoding.UTF8.GetString(lines.WrittenSpan);
     }
 
     public static string Id(int number) =>
