@@ -14,7 +14,7 @@ internal sealed record ScalarNode(Place Place, string Text) : Node(Place)
 
 internal sealed record ListNode(Place Place, List<Node> Items) : Node(Place)
 {
-    public override string Kind => "a list";
+    public override string Kind => Items.Count == 0 ? "an empty list" : "a list";
 }
 
 internal sealed record MapNode(Place Place, List<Entry> Entries) : Node(Place)

@@ -49,5 +49,12 @@ internal sealed record RunFile(RunSpec Spec, ClusterSpec Cluster, Table Table)
     /// <param name="folder">Where the text will lie: the paths in it are relative to that, so that it can be moved
     /// together with its files. Without it they are whole.</param>
     public string ToYaml(string? folder = null) =>
-        RunFileWriter.Write(this, file => folder is null ? file : Path.GetRelativePath(folder, file));
+        string.Concat(
+            RunFileKeys
+                .Root.Lines(
+                    new RunKeys(Spec, Cluster),
+                    file => folder is null ? file : Path.GetRelativePath(folder, file)
+                )
+                .Select(line => $"{line}\n")
+        );
 }

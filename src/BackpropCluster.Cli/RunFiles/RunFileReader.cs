@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using BackpropCluster.Core;
@@ -6,22 +5,74 @@ using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
+using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.RunFiles;
 
-/// <summary>From the keys of a run file to a run: each key once, with its default and its bounds.</summary>
+/// <summary>From the keys of a run file to a run: the keys one by one, and then whether they fit each other and the
+/// rows.</summary>
 internal static partial class RunFileReader
 {
-    private const int MaxUnits = 1_000_000;
     private const long MaxParameters = 100_000_000;
-    private const int KeptCheckpoints = 3;
-    private static readonly TimeSpan LongestDeadline = TimeSpan.FromMinutes(10);
-    private static readonly TimeSpan LongestInterval = TimeSpan.FromDays(1);
+
+    // A neuron's numbers are told where somebody could read them; copying those of a wide model would be the step's
+    // largest cost.
+    private const int AutoNeurons = 500;
+    private const int AutoRows = 8;
+
+    private static readonly ClusterSpec StandardCluster = new(
+        Silos: 1,
+        Granularity.Layer,
+        PlacementRule.Spread,
+        StepDeadline: TimeSpan.FromSeconds(10),
+        GiveUpAfter: TimeSpan.FromMinutes(5),
+        new CheckpointRule(0, TimeSpan.FromSeconds(30), Keep: 3),
+        LogEvery: 0
+    );
 
     public static RunFile Read(string path, MapNode root)
     {
-        // Before the keys: a later version's file has some that are unknown here, and they are not what is wrong with
-        // it.
+        RefuseLaterVersions(root);
+        var read = new RunKeys(Standard(path), StandardCluster);
+        RunFileKeys.Root.TryRead(root, new Where(path, ""), ref read);
+        var (spec, cluster) = read;
+        var file = new Section(root);
+        CheckFiles(file.Group("data"), spec.Data);
+        // Most of what can be wrong with the keys shows only in the rows.
+        var table = DataFiles.Read(spec.Data);
+        CheckRows(file.Group("data"), spec.Data, table);
+        spec = spec with { Model = Fitted(file.Group("model"), spec.Model, table) };
+        CheckTraining(file.Group("training"), spec, table);
+        CheckOptimizer(file.Group("optimizer"), spec.Optimizer);
+        CheckGranularity(file.Group("cluster"), cluster.Granularity.Units, spec.Model);
+        return new RunFile(spec with { Trace = Trace(file.Group("trace"), spec, cluster, table) }, cluster, table);
+    }
+
+    // What a file has to say is null until it is read.
+    private static RunSpec Standard(string path) =>
+        new()
+        {
+            Name = NameOf(path),
+            Seed = 1,
+            Data = null!,
+            Model = null!,
+            Optimizer = null!,
+            Training = new() { Epochs = 0 },
+            Trace = new(First: 3, Every: 50, Words.AutoDetail),
+        };
+
+    // From the file's own name, with what a name may not hold replaced: a default must not be able to fail.
+    private static string NameOf(string path)
+    {
+        var stem = NotInNames()
+            .Replace(Path.GetFileNameWithoutExtension(path).ToLowerInvariant(), "-")
+            .TrimStart('-', '.', '_');
+        return stem.Length == 0 ? "run" : stem[..Math.Min(stem.Length, 64)];
+    }
+
+    // Before the keys: a later version's file has some that are unknown here, and they are not what is wrong with it.
+    private static void RefuseLaterVersions(MapNode root)
+    {
         if (
             root.Find("version")?.Value is ScalarNode { Text: var version, Place: var place }
             && int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var later)
@@ -32,83 +83,68 @@ internal static partial class RunFileReader
                 place,
                 "Use a later program, or write the file for version 1."
             );
-        var file = new Section(
-            root,
-            "",
-            "version",
-            "name",
-            "seed",
-            "data",
-            "model",
-            "optimizer",
-            "training",
-            "cluster",
-            "trace"
-        );
-        file.Whole("version", null, 1, 1);
-        var data = DataKeys.Read(file, path, out var table);
-        var model = Model(file.Group("model", "layers", "loss"), table, path);
-        var training = Training(
-            file.Group("training", "epochs", "update", "checkpoint_every", "keep_checkpoints", "log_every", "stop"),
-            data,
-            table
-        );
-        var cluster = Cluster(
-            file.Group("cluster", "silos", "granularity", "placement", "step_deadline", "give_up_after"),
-            file.Group("training", "epochs", "update", "checkpoint_every", "keep_checkpoints", "log_every", "stop"),
-            model
-        );
-        var spec = new RunSpec
-        {
-            Name = Name(file, path),
-            Seed = file.Seed("seed", 1),
-            Data = data,
-            Model = model,
-            Optimizer = OptimizerKeys.Read(file),
-            Training = training,
-            Trace = TraceKeys.Read(file, model, (data.Batch ?? table.Rows) / data.Microbatches, cluster.Granularity),
-        };
-        return new RunFile(spec, cluster, table);
     }
 
-    private static string Name(Section file, string path)
+    private static void CheckFiles(Section data, DataSpec spec)
     {
-        if (file.Text("name") is { } name)
-            return NamePattern().IsMatch(name)
-                ? name
-                : throw file.Wrong(
-                    "name",
-                    $"got {Excerpt.Of(name)}, expected small letters, digits, '.', '_' and '-', at most 64, a "
-                        + $"letter or digit first",
-                    "Choose another name."
-                );
-        // From the file's own name, with what a name may not hold replaced: a default must not be able to fail.
-        var stem = NotInNames()
-            .Replace(Path.GetFileNameWithoutExtension(path).ToLowerInvariant(), "-")
-            .TrimStart('-', '.', '_');
-        return stem.Length == 0 ? "run" : stem[..Math.Min(stem.Length, 64)];
+        if (spec.Idx is { } idx && (idx.TestImages is null) != (idx.TestLabels is null))
+            throw data.Wrong("test_images", "test_images and test_labels belong together", "Give both or none.");
+        if (spec.Idx?.TestImages is not null && data.Has("test"))
+            throw data.Wrong("test", "a share is given beside test_images", "Give one of them.");
+        if (spec.Csv?.TargetColumns is not { } targets)
+            return;
+        if (targets.Distinct().Count() < targets.Length)
+            throw data.Wrong("target", "names a column twice", "Name each once.");
+        if (spec.Csv.Classes is not null && targets.Length > 1)
+            throw data.Wrong(
+                "classes",
+                $"one column holds the class, but {targets.Length} targets are named",
+                "Name one target, or leave classes out."
+            );
     }
 
-    private static ModelSpec Model(Section model, Table table, string path)
+    private static void CheckRows(Section data, DataSpec spec, Table table)
     {
-        var list = model.List("layers");
-        if (list.Items.Count == 0)
-            throw model.Wrong("layers", "got no layer, expected at least one", "Add the output layer.");
-        var layers = ImmutableArray.CreateBuilder<LayerSpec>();
+        var training = table.Rows - table.HeldOut(spec.Test);
+        if (training < 1)
+            throw data.Wrong(
+                "test",
+                $"{spec.Test.ToString(CultureInfo.InvariantCulture)} of {table.Rows} rows leaves none for training",
+                "Hold out fewer rows."
+            );
+        if (spec.Batch > training)
+            throw data.Wrong(
+                "batch",
+                $"got {spec.Batch} rows, but only {training} are for training",
+                $"Use at most {training}, or all."
+            );
+        if (spec.Microbatches > (spec.Batch ?? training))
+            throw data.Wrong(
+                "microbatches",
+                $"got {spec.Microbatches} parts of {spec.Batch ?? training} rows",
+                "Use at most one part a row."
+            );
+    }
+
+    private static ModelSpec Fitted(Section model, ModelSpec spec, Table table)
+    {
         var parameters = 0L;
-        using var given = new InitKeys(path);
-        foreach (var (item, index) in list.Items.Select((item, index) => (item, index)))
+        using var given = new GivenFiles();
+        var layers = spec.Layers.ToBuilder();
+        foreach (var (index, layer) in spec.Layers.Index())
         {
-            if (item is not MapNode map)
-                throw new RunFileException(
-                    $"model.layers[{index}]: got {item.Kind}, expected keys such as units and activation",
-                    item.Place,
-                    "Write { units: 10, activation: logistic }."
+            var section = model.Item("layers", index);
+            var inputs = spec.InputsOf(index + 1, table.Features);
+            if (layer.Init == WeightInit.Mazur && (index > 1 || inputs != 2 || layer.Units != 2))
+                throw section.Wrong(
+                    "init",
+                    $"mazur is for the tutorial's two layers of 2 inputs and 2 units, this is layer {index + 1} with "
+                        + $"{inputs} inputs and {layer.Units} units",
+                    "Choose another init."
                 );
-            var section = new Section(map, $"model.layers[{index}].", "units", "activation", "init", "train_bias");
-            var layer = Layer(section, index == 0 ? table.Features : layers[index - 1].Units, index, given);
-            layers.Add(layer);
-            parameters += layer.Units * ((index == 0 ? table.Features : layers[index - 1].Units) + 1L);
+            if (layer.Given is { File: var file })
+                layers[index] = layer with { Given = given.Read(file, index, layer.Units, inputs) };
+            parameters += layer.Units * (inputs + 1L);
             if (parameters > MaxParameters)
                 throw section.Wrong(
                     "units",
@@ -116,172 +152,116 @@ internal static partial class RunFileReader
                         + $"parameters",
                     "Use fewer units."
                 );
-            if (index == list.Items.Count - 1)
-                CheckOutputs(section, layer.Units, index, table);
         }
 
-        var loss = model.Choice("loss", (LossKind?)null, Words.Losses);
-        if (loss == LossKind.CrossEntropy && (table.Classes is null || layers[^1].Units < 2))
+        CheckOutputs(model, spec, table);
+        return spec with { Layers = layers.ToImmutable() };
+    }
+
+    private static void CheckOutputs(Section model, ModelSpec spec, Table table)
+    {
+        var (last, units) = (spec.Layers.Length, spec.Layers[^1].Units);
+        var (has, wanted) = table.Classes is null
+            ? ($"{table.TargetColumns} target columns", table.TargetColumns)
+            : ($"{table.ClassCount} classes", table.ClassCount);
+        if (!table.Accepts(units))
+            throw new RunFileException(
+                $"layer {last} has {units} outputs but the data has {has}",
+                model.Item("layers", last - 1).PlaceOf("units"),
+                $"Set model.layers[{last - 1}].units to {wanted}."
+            );
+        if (spec.Loss == LossKind.CrossEntropy && (table.Classes is null || units < 2))
             throw model.Wrong(
                 "loss",
-                $"cross_entropy needs one output for each class; the data has {Classes(table)} and the last layer "
-                    + $"{layers[^1].Units} units",
+                $"cross_entropy needs one output for each class; the data has {has} and the last layer {units} units",
                 "Use half_squared_error, or one unit a class."
             );
-        return new ModelSpec { Layers = layers.ToImmutable(), Loss = loss };
     }
 
-    private static LayerSpec Layer(Section section, int inputs, int index, InitKeys given)
+    private static void CheckTraining(Section training, RunSpec spec, Table table)
     {
-        var layer = new LayerSpec
-        {
-            Units = section.Whole("units", null, 1, MaxUnits),
-            Activation = section.Choice("activation", (Activation?)null, Words.Activations),
-            Init = section.IsGroup("init")
-                ? WeightInit.GlorotUniform
-                : section.Choice("init", WeightInit.GlorotUniform, Words.Inits),
-            TrainBias = section.Flag("train_bias", true),
-        };
-        if (section.IsGroup("init"))
-            return layer with { Given = given.Read(section.Group("init", "file"), index, layer.Units, inputs) };
-        if (layer.Init == WeightInit.Mazur && (index > 1 || inputs != 2 || layer.Units != 2))
-            throw section.Wrong(
-                "init",
-                $"mazur is for the tutorial's two layers of 2 inputs and 2 units, this is layer {index + 1} with "
-                    + $"{inputs} inputs and {layer.Units} units",
-                "Choose another init."
-            );
-        return layer;
-    }
-
-    private static void CheckOutputs(Section section, int units, int index, Table table)
-    {
-        if (table.Accepts(units))
-            return;
-        var wanted = table.Classes is null ? table.TargetColumns : table.ClassCount;
-        throw new RunFileException(
-            $"layer {index + 1} has {units} outputs but the data has {Classes(table)}",
-            section.PlaceOf("units"),
-            $"Set model.layers[{index}].units to {wanted}."
-        );
-    }
-
-    private static string Classes(Table table) =>
-        table.Classes is null ? $"{table.TargetColumns} target columns" : $"{table.ClassCount} classes";
-
-    private static TrainingSpec Training(Section training, DataSpec data, Table table)
-    {
-        var epochs = training.Whole("epochs", null, 1, int.MaxValue);
-        var rows = table.Rows - table.HeldOut(data.Test);
-        if ((double)epochs * rows / (data.Batch ?? rows) > int.MaxValue / 2)
+        var (epochs, update, stop) = (spec.Training.Epochs, spec.Training.Update, spec.Training.Stop);
+        var heldOut = table.HeldOut(spec.Data.Test);
+        var rows = table.Rows - heldOut;
+        if ((double)epochs * rows / (spec.Data.Batch ?? rows) > int.MaxValue / 2)
             throw training.Wrong(
                 "epochs",
                 $"{epochs} epochs are more steps than can be counted",
                 "Use fewer epochs or larger batches."
             );
-        var update = training.Choice("update", UpdateOrder.AfterBackward, Words.Updates);
-        if (update == UpdateOrder.DuringBackward && data.Microbatches > 1)
+        if (update == UpdateOrder.DuringBackward && spec.Data.Microbatches > 1)
             throw training.Wrong(
                 "update",
-                $"during-backward updates in the middle of a backward pass, which {data.Microbatches} microbatches "
-                    + $"would each do apart",
+                $"during-backward updates in the middle of a backward pass, which {spec.Data.Microbatches} "
+                    + $"microbatches would each do apart",
                 "Set data.microbatches to 1, or use after-backward."
             );
-        return new TrainingSpec
-        {
-            Epochs = epochs,
-            Update = update,
-            Stop = training.Has("stop") ? Stop(training, data, table) : null,
-        };
-    }
-
-    private static StopRule Stop(Section training, DataSpec data, Table table)
-    {
-        var stop = training.Group("stop", "metric", "at");
-        var metric = stop.Choice("metric", (StopMetric?)null, Words.StopMetrics);
-        if (table.HeldOut(data.Test) == 0)
+        if (stop is null)
+            return;
+        if (heldOut == 0)
             throw training.Wrong(
                 "stop",
                 "looks at test rows, and no row is held out",
                 "Set data.test, for example to 0.2."
             );
-        if (metric == StopMetric.TestAccuracy && table.Classes is null)
-            throw stop.Wrong("metric", "test_accuracy needs classes, the data has real targets", "Use test_loss.");
-        return new StopRule(
-            metric,
-            stop.Number(
+        if (stop.Metric == StopMetric.TestLoss)
+            return;
+        var keys = training.Group("stop");
+        if (table.Classes is null)
+            throw keys.Wrong("metric", "test_accuracy needs classes, the data has real targets", "Use test_loss.");
+        if (stop.At > 1)
+            throw keys.Wrong(
                 "at",
-                null,
-                metric == StopMetric.TestAccuracy ? "a share from 0 to 1" : "a finite number from 0",
-                at => at >= 0 && (metric == StopMetric.TestLoss || at <= 1)
-            )
-        );
+                $"got '{stop.At.ToString(CultureInfo.InvariantCulture)}', expected a share from 0 to 1",
+                "Correct training.stop.at."
+            );
     }
 
-    private static ClusterSpec Cluster(Section cluster, Section training, ModelSpec model)
+    private static void CheckOptimizer(Section optimizer, OptimizerSpec spec)
     {
-        var granularity =
-            cluster.Scalar(
-                "granularity",
-                true,
-                "neuron, layer or a number of units from 1",
-                text => Granularity.TryParse(text, out var value) ? value : (Granularity?)null
-            ) ?? Granularity.Layer;
+        if (spec.Nesterov && (spec.Momentum == 0 || spec.Dampening != 0))
+            throw optimizer.Wrong(
+                "nesterov",
+                "needs a momentum above 0 and no dampening",
+                "Set optimizer.momentum, for example to 0.9."
+            );
+    }
+
+    private static void CheckGranularity(Section cluster, int units, ModelSpec model)
+    {
         var widest = model.Layers.Max(layer => layer.Units);
         // Asked of the text: the largest number there is stands for layer inside, and would pass for it here.
-        if (cluster.Text("granularity") is not (null or "layer") && granularity.Units > widest)
+        if (cluster.Text("granularity") is not (null or "layer") && units > widest)
             throw cluster.Wrong(
                 "granularity",
-                $"{granularity.Units} units fit no layer: the widest has {widest}",
+                $"{units} units fit no layer: the widest has {widest}",
                 $"Use at most {widest}, or layer."
             );
-        return new ClusterSpec(
-            cluster.Whole("silos", 1, 1, 64),
-            granularity,
-            cluster.Choice("placement", PlacementRule.Spread, Words.Placements),
-            cluster.Duration("step_deadline", TimeSpan.FromSeconds(10), LongestDeadline),
-            cluster.Duration("give_up_after", TimeSpan.FromMinutes(5), LongestInterval),
-            Checkpoints(training),
-            training.Whole("log_every", 0, 0, int.MaxValue)
-        );
     }
 
-    // A bare number counts steps, a quantity measures time.
-    private static CheckpointRule Checkpoints(Section training)
+    private static TraceSpec Trace(Section keys, RunSpec spec, ClusterSpec cluster, Table table)
     {
-        var keep =
-            training.Scalar(
-                "keep_checkpoints",
-                true,
-                "all or a number from 1",
-                text =>
-                    text == "all" ? 0
-                    : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n > 0 ? n
-                    : (int?)null
-            ) ?? KeptCheckpoints;
-        return
-            int.TryParse(
-                training.Text("checkpoint_every"),
-                NumberStyles.None,
-                CultureInfo.InvariantCulture,
-                out var steps
-            )
-            && steps > 0
-            ? new CheckpointRule(steps, TimeSpan.Zero, keep)
-            : new CheckpointRule(
-                0,
-                training.Duration(
-                    "checkpoint_every",
-                    TimeSpan.FromSeconds(30),
-                    LongestInterval,
-                    "a number of steps from 1, or "
-                ),
-                keep
+        var (trace, model) = (spec.Trace, spec.Model);
+        var fewest = Math.Max(20, RollUp.Fewest(model.Layers.Length));
+        if (keys.Has("max_spans") && trace.MaxSpans < fewest)
+            throw keys.Wrong(
+                "max_spans",
+                $"got '{trace.MaxSpans}', expected at least {fewest} for {model.Layers.Length} layers",
+                "Correct trace.max_spans."
             );
+        var isReadable =
+            cluster.Granularity == Granularity.Neuron
+            && model.Layers.Sum(l => l.Units) <= AutoNeurons
+            && (spec.Data.Batch ?? table.Rows) / spec.Data.Microbatches <= AutoRows;
+        return trace with
+        {
+            Detail =
+                trace.Detail != Words.AutoDetail ? trace.Detail
+                : isReadable ? TraceDetail.Numbers
+                : TraceDetail.Times,
+            MaxSpans = Math.Max(trace.MaxSpans, fewest),
+        };
     }
-
-    [GeneratedRegex(@"^[a-z0-9][a-z0-9._-]{0,63}\z")]
-    private static partial Regex NamePattern();
 
     [GeneratedRegex("[^a-z0-9._-]+")]
     private static partial Regex NotInNames();

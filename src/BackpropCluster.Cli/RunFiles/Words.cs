@@ -72,6 +72,12 @@ internal static class Words
         ("by-shard", PlacementRule.ByShard),
     ];
 
+    /// <summary>What stands for the automatic choice until the reader has made it.</summary>
+    public const TraceDetail AutoDetail = (TraceDetail)byte.MaxValue;
+
+    public static (string, TraceDetail)[] Details { get; } =
+    [("auto", AutoDetail), ("times", TraceDetail.Times), ("numbers", TraceDetail.Numbers)];
+
     /// <summary>The word for a value.</summary>
     public static string Of<T>((string Word, T Value)[] words, T value)
         where T : struct => Array.Find(words, w => w.Value.Equals(value)).Word;

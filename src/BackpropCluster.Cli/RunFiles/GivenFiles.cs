@@ -9,20 +9,19 @@ namespace BackpropCluster.Cli.RunFiles;
 
 /// <summary>A layer's <c>init: {file: x.safetensors}</c>: parameters to begin with, from that file's weight and bias of
 /// the same layer.</summary>
-internal sealed class InitKeys(string runFile) : IDisposable
+internal sealed class GivenFiles : IDisposable
 {
     // Several layers mostly come from one file. It stays open: values are looked for where its header says, so both
     // must be one file's.
     private readonly Dictionary<string, (FileStream File, IReadOnlyList<TensorPlace> Places)> read = [];
 
-    /// <param name="init">The keys.</param>
+    /// <param name="path">The file.</param>
     /// <param name="layer">From 0, as in the tensors' names.</param>
     /// <param name="units">Of the layer.</param>
     /// <param name="inputs">Of the layer.</param>
     /// <exception cref="DataException">The file is unsound, or its tensors do not fit.</exception>
-    public GivenParameters Read(Section init, int layer, int units, int inputs)
+    public GivenParameters Read(string path, int layer, int units, int inputs)
     {
-        var path = init.Path("file", runFile);
         if (!read.TryGetValue(path, out var source))
             read.Add(path, source = DataFiles.Reading(path, () => Open(path)));
         var (file, places) = source;
