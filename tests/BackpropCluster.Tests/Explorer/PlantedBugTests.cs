@@ -27,6 +27,9 @@ public class PlantedBugTests
         ["update before commit"] = WithShards(id => new ShardThatUpdatesBeforeTheCommit(id)),
         ["applied twice"] = WithShards(id => new ShardThatUpdatesTwice(id)),
         ["stale checkpoint chosen"] = Machines.Product with { Store = _ => new StoreThatChoosesAStaleCheckpoint() },
+        ["forwarded before the last sender"] = WithExchanges(silo => new ExchangeThatForwardsEarly(silo)),
+        ["last sender of a bundle lost"] = WithExchanges(silo => new ExchangeThatLosesTheLastOfABundle(silo)),
+        ["routed by an old placement"] = WithExchanges(silo => new ExchangeThatRoutesByAnOldPlacement(silo)),
         ["checkpoint of an earlier term accepted"] = Machines.Product with { Store = _ => new StoreThatFencesNobody() },
         ["position not saved"] = With(id => id.Kind == ActorRole.Source ? new SourceThatForgetsItsPosition() : null),
         ["randomness drawn, not addressed"] = With(id =>
@@ -65,6 +68,9 @@ public class PlantedBugTests
 
     private static Machines WithShards(Func<ActorId, Actor> create) =>
         With(id => id.Kind == ActorRole.Shard ? create(id) : null);
+
+    private static Machines WithExchanges(Func<string, Actor> create) =>
+        With(id => id.Kind == ActorRole.Exchange ? create($"silo-{id.Index + 1}") : null);
 
     private static Machines With(Func<ActorId, Actor?> create) =>
         Machines.Product with
