@@ -166,8 +166,8 @@ public class MemoryStore(int keep = 0)
         return true;
     }
 
-    /// <summary>The term in which blocks are known to be whole. Apart for the mutant that never looks again to be
-    /// planted.</summary>
+    /// <summary>The term in which blocks are known to be whole. Apart for the mutant that never looks
+    /// again.</summary>
     protected virtual int TermOfBlocks(int by) => by;
 
     /// <summary>Whether a coordinator of a term may make a checkpoint count.</summary>

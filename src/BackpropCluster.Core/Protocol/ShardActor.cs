@@ -4,8 +4,7 @@ namespace BackpropCluster.Core.Protocol;
 
 /// <summary>Some consecutive units of one layer. It never waits inside a call: it stores, computes when complete,
 /// sends, returns.</summary>
-/// <remarks>Parts are not sealed: tests plant bugs in classes derived from them, which the fault explorer must
-/// catch.</remarks>
+/// <remarks>Actors are not sealed: tests derive mutants from them, which the fault explorer must catch.</remarks>
 /// <param name="id">Which shard.</param>
 /// <param name="workers">Who computes large products; <see langword="null"/> for the caller alone.</param>
 public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
@@ -95,11 +94,11 @@ public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
         }
     }
 
-    /// <summary>z of all rows. Apart for the bug "sum by arrival" to be planted.</summary>
+    /// <summary>z of all rows. Apart for the mutant "sum by arrival".</summary>
     protected virtual void PreActivations(DenseShard own, InputBuffer inputs, MessageKey key, double[] z) =>
         own.PreActivations(inputs.Values, inputs.Rows, z);
 
-    /// <summary>The prepared update takes effect. Apart for the bug "applied twice" to be planted.</summary>
+    /// <summary>The prepared update takes effect. Apart for the mutant "applied twice".</summary>
     protected virtual void Commit(DenseShard own) => own.Commit();
 
     /// <summary>All gradients of the step are in, and the update is prepared for the commit.</summary>

@@ -20,8 +20,8 @@ internal abstract class ExchangeOfOtherWords(string silo) : Exchange(silo)
     }
 }
 
-/// <summary>Forwards before its last sender: with the first array of a layer its receivers get what the layer was a step
-/// ago.</summary>
+/// <summary>Forwards before its last sender: with the first array of a layer its receivers get what the layer was a
+/// step ago.</summary>
 internal sealed class ExchangeThatForwardsEarly(string silo) : ExchangeOfOtherWords(silo)
 {
     private readonly Dictionary<(int Layer, int Microbatch), Payload> before = [];

@@ -6,13 +6,13 @@ using BackpropCluster.Simulation.Exploration;
 
 namespace BackpropCluster.Tests.Explorer;
 
-/// <summary>The explorer can fail: each of these bugs, planted in machines of the tests and never in the product's, is
+/// <summary>The explorer can fail: each of these mutants, in machines of the tests and never in the product's, is
 /// caught.</summary>
-public class PlantedBugTests
+public class MutantTests
 {
     private const int Seeds = 1000;
 
-    private static readonly Dictionary<string, Machines> bugs = new()
+    private static readonly Dictionary<string, Machines> mutants = new()
     {
         ["no term check"] = With(id =>
             id.Kind switch
@@ -39,19 +39,19 @@ public class PlantedBugTests
         ["part file counted as whole"] = Machines.Product with { Store = _ => new StoreThatCountsEveryPartAsWhole() },
     };
 
-    public static TheoryData<string> Bugs() => new(bugs.Keys);
+    public static TheoryData<string> Mutants() => new(mutants.Keys);
 
-    [Theory, MemberData(nameof(Bugs))]
-    public void IsCaught(string bug)
+    [Theory, MemberData(nameof(Mutants))]
+    public void IsCaught(string mutant)
     {
-        var explorer = new BackpropCluster.Simulation.Exploration.Explorer(ReferenceTrainer.Train, bugs[bug]);
+        var explorer = new BackpropCluster.Simulation.Exploration.Explorer(ReferenceTrainer.Train, mutants[mutant]);
         Counterexample? finding = null;
         ulong seed = 0;
         while (finding is null && seed < Seeds)
             finding = explorer.Explore(seed++, new Tally());
-        Assert.True(finding is not null, $"'{bug}' is not caught within {Seeds} seeds");
+        Assert.True(finding is not null, $"'{mutant}' is not caught within {Seeds} seeds");
         TestContext.Current.TestOutputHelper!.WriteLine(
-            $"'{bug}' is caught by seed {seed - 1}, {finding.Faults.Length} faults:\n{finding}"
+            $"'{mutant}' is caught by seed {seed - 1}, {finding.Faults.Length} faults:\n{finding}"
         );
 
         // The short list replays by itself, also from its print, and with the product's own machines it ends well.
