@@ -4,7 +4,7 @@ using BackpropCluster.Grains;
 using Orleans.Hosting;
 using Orleans.TestingHost;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>Answers to a coordinator go to its silo; the cluster's directory is not asked.</summary>
 public sealed class AnswersTests

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>The program as a user runs it: a child process in an empty folder.</summary>
 internal sealed class Backprop : IDisposable

@@ -9,7 +9,7 @@ using Orleans.Configuration;
 using Orleans.Runtime;
 using Orleans.TestingHost;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>What three silos do that one cannot.</summary>
 public sealed class ThreeSilosTests(ThreeSilos silos) : IClassFixture<ThreeSilos>

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.TestingHost;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>A grain can be sent to while its first turn runs.</summary>
 /// <remarks>Otherwise an actor and its exchange wait for each other for ever.</remarks>

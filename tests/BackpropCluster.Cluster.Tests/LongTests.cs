@@ -1,4 +1,4 @@
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>Promises that take longer, or that need the machine for themselves: run by BACKPROP_LONG_TESTS=1 and in
 /// CI.</summary>

@@ -4,7 +4,7 @@ using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>PyTorch's trajectories, trained through real grains: every parameter at every mark.</summary>
 public abstract class OptimizersOnGrains(Silos silos)

@@ -8,7 +8,7 @@ using Orleans.Runtime;
 using Orleans.Runtime.Placement;
 using Orleans.TestingHost;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>A coordinator on a silo that can hold no part of its run, here since it is of another version, leads as
 /// well as any other.</summary>

@@ -3,7 +3,7 @@ using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>Runs that are stopped and go on in another cut and on another cluster, which shares nothing with the first
 /// but the store.</summary>

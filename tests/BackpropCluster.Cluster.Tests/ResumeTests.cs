@@ -2,12 +2,12 @@ using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using BackpropCluster.Cli;
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
-using BackpropCluster.Tests.Processes;
 using Orleans.Hosting;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>A run that was ended in the middle, by a signal, a kill or a damaged file, goes on to the same
 /// bits.</summary>

@@ -7,7 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Orleans.Runtime;
 using Orleans.TestingHost;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>Silos of which some cannot bring the rows: others train, and where none can, the run says which silo lacks
 /// which file.</summary>

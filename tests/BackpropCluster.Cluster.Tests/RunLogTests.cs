@@ -3,7 +3,7 @@ using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>Who watches a run hears of each step once and in order, however many coordinators tell of it.</summary>
 public class RunLogTests

@@ -1,7 +1,7 @@
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>A run's result tells what all of its coordinators counted.</summary>
 public class RunTotalsTests

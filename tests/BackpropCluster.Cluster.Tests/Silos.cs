@@ -5,7 +5,7 @@ using BackpropCluster.Grains;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.TestingHost;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>Real silos with Orleans' own test host, wired as the product wires them; each test class shares one
 /// cluster.</summary>

@@ -1,6 +1,6 @@
-using BackpropCluster.Tests.Processes;
+using BackpropCluster.ClusterTests.Processes;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>A result that nobody takes is a user's affair: a sentence, an exit code of its own, and all that was done
 /// stays done.</summary>

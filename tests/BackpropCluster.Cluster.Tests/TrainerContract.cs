@@ -3,7 +3,7 @@ using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>What every trainer promises, whatever carries its messages.</summary>
 public abstract class TrainerContract

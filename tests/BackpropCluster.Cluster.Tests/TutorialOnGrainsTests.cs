@@ -2,7 +2,7 @@ using BackpropCluster.Cli.Learn;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Protocol;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>Every figure that the tutorial prints, told by real grains under the rule that makes it.</summary>
 public abstract class TutorialOnGrains(Silos silos)

@@ -12,7 +12,7 @@ using Orleans.Serialization.Serializers;
 using Orleans.Serialization.Session;
 using Orleans.Serialization.WireProtocol;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>What goes over the wire comes back as it was, and bytes that lie are refused before anything is
 /// allocated.</summary>

@@ -1,12 +1,12 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using BackpropCluster.Cli;
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
-using BackpropCluster.Tests.Processes;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace BackpropCluster.Tests.Dashboards;
+namespace BackpropCluster.ClusterTests.Dashboards;
 
 /// <summary>What silos publish and measure while they train: everything that the dashboards ask for.</summary>
 public sealed class EmittedMetricsTests(TrainedSilos silos) : IClassFixture<TrainedSilos>

@@ -1,9 +1,9 @@
+using BackpropCluster.ClusterTests.Otlp;
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
-using BackpropCluster.Tests.Otlp;
-using BackpropCluster.Tests.Processes;
 
-namespace BackpropCluster.Tests.Dashboards;
+namespace BackpropCluster.ClusterTests.Dashboards;
 
 /// <summary>What a person sees after a bad day: a silo process was killed, its run went on from the checkpoint, another
 /// silo came.</summary>

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
-using BackpropCluster.Tests.Processes;
+using BackpropCluster.ClusterTests.Processes;
 
-namespace BackpropCluster.Tests.Dashboards;
+namespace BackpropCluster.ClusterTests.Dashboards;
 
 /// <summary>Debian's Prometheus on loopback, with a folder of its own, which scrapes one address each second.</summary>
 internal sealed class PrometheusServer : IAsyncDisposable

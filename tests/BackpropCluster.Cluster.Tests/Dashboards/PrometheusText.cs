@@ -1,8 +1,8 @@
 using System.Globalization;
+using BackpropCluster.ClusterTests.Otlp;
 using BackpropCluster.Grains.Telemetry;
-using BackpropCluster.Tests.Otlp;
 
-namespace BackpropCluster.Tests.Dashboards;
+namespace BackpropCluster.ClusterTests.Dashboards;
 
 /// <summary>Data points as Prometheus 3 would store them, in the text format that older ones scrape.</summary>
 internal static class PrometheusText

@@ -1,7 +1,7 @@
 using System.Globalization;
-using BackpropCluster.Tests.Processes;
+using BackpropCluster.ClusterTests.Processes;
 
-namespace BackpropCluster.Tests.Deploy;
+namespace BackpropCluster.ClusterTests.Deploy;
 
 /// <summary>One container of a deployment: a place on the fabric, and in it the command of its file, as closed as the
 /// file says.</summary>

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using BackpropCluster.Tests.Processes;
+using BackpropCluster.ClusterTests.Processes;
 
-namespace BackpropCluster.Tests.Deploy;
+namespace BackpropCluster.ClusterTests.Deploy;
 
 /// <summary>A network that nobody else is on: a network namespace for each container, each with a cable to a bridge in
 /// one more. The machine's own network is not touched.</summary>

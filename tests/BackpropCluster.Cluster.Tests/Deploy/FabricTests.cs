@@ -1,8 +1,8 @@
 using System.Security.Cryptography;
 using System.Text.Json;
-using BackpropCluster.Tests.Processes;
+using BackpropCluster.ClusterTests.Processes;
 
-namespace BackpropCluster.Tests.Deploy;
+namespace BackpropCluster.ClusterTests.Deploy;
 
 /// <summary>The deployment's files, run: their own commands, users, environments, volumes and health checks, in
 /// sandboxes in the place of containers.</summary>

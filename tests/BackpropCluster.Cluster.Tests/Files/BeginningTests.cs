@@ -1,7 +1,7 @@
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Grains;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>A run that could not begin is begun by whoever asks next.</summary>
 public sealed class BeginningTests : IDisposable

@@ -3,7 +3,7 @@ using BackpropCluster.Core.Learning;
 using BackpropCluster.Grains.Checkpoints;
 using Orleans.Storage;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>A process dies between any two file operations of a save: the checkpoint before counts, or the new one,
 /// whole.</summary>

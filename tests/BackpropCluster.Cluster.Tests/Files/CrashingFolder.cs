@@ -2,7 +2,7 @@ using BackpropCluster.Grains.Checkpoints;
 using Orleans.Runtime;
 using Orleans.Storage;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>How far a write came when its process died, in the order of the folder's file operations.</summary>
 public enum CrashPoint

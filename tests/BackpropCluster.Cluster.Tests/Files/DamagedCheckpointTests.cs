@@ -1,12 +1,12 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
-using BackpropCluster.Tests.Processes;
 using Orleans.Storage;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>A checkpoint is whole or absent: whatever becomes of its files, a run goes on from numbers that it had, and
 /// says what is broken.</summary>

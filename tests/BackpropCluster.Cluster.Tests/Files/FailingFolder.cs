@@ -2,7 +2,7 @@ using BackpropCluster.Grains.Checkpoints;
 using Orleans.Runtime;
 using Orleans.Storage;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>A folder whose disk is full for some writes, or that does not answer.</summary>
 /// <param name="folder">The folder.</param>

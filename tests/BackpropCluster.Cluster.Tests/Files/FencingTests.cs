@@ -2,7 +2,7 @@ using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
 using Orleans.Storage;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>Of two coordinators of a run the one with the lower term saves nothing any more, and of two that write at
 /// the same moment one does.</summary>

@@ -3,7 +3,7 @@ using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>The disk is full, or the folder gone, in the middle of training: the run goes on and says so, and ends
 /// after three attempts in a row.</summary>

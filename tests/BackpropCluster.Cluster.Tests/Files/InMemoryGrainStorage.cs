@@ -3,7 +3,7 @@ using BackpropCluster.Grains.Checkpoints;
 using Orleans.Runtime;
 using Orleans.Storage;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>Grain storage in memory, made of a folder's files: what a folder would hold, to be damaged many thousand
 /// times.</summary>

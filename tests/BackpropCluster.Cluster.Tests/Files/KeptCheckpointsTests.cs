@@ -3,7 +3,7 @@ using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>A folder keeps the newest checkpoints and the best one, and nothing that no head names grows in
 /// it.</summary>

@@ -1,7 +1,7 @@
 using System.Diagnostics;
-using BackpropCluster.Tests.Processes;
+using BackpropCluster.ClusterTests.Processes;
 
-namespace BackpropCluster.Tests.Files;
+namespace BackpropCluster.ClusterTests.Files;
 
 /// <summary>Paths that lead to something else than a file: each is one clear error, at once, and a signal ends whatever
 /// waits.</summary>

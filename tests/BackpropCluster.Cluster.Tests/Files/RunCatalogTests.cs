@@ -1,12 +1,12 @@
 using System.Collections.Immutable;
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
-using BackpropCluster.Tests.Processes;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Storage;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>The runs of a cluster: an id belongs to one of them, and the index of all can be made anew from their own
 /// records.</summary>

@@ -10,7 +10,7 @@ using Orleans.Serialization;
 using Orleans.Storage;
 using Orleans.TestingHost;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>Two small runs of one shape, 2-4-1, that one real silo has trained and saved at steps 2, 4 and 6, and the
 /// files that it left.</summary>

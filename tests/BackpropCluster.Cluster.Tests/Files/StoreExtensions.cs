@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 internal static class StoreExtensions
 {

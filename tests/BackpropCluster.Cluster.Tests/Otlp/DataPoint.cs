@@ -1,7 +1,7 @@
+using BackpropCluster.ClusterTests.Dashboards;
 using BackpropCluster.Grains.Telemetry;
-using BackpropCluster.Tests.Dashboards;
 
-namespace BackpropCluster.Tests.Otlp;
+namespace BackpropCluster.ClusterTests.Otlp;
 
 /// <summary>One data point of a metric as it was exported.</summary>
 /// <param name="Name">The metric's.</param>

@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using BackpropCluster.ClusterTests.Dashboards;
 using BackpropCluster.Grains.Clustering;
 using BackpropCluster.Grains.Telemetry;
-using BackpropCluster.Tests.Dashboards;
 using Google.Protobuf;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -12,7 +12,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-namespace BackpropCluster.Tests.Otlp;
+namespace BackpropCluster.ClusterTests.Otlp;
 
 /// <summary>How a collector treats what it is sent.</summary>
 internal enum Collector

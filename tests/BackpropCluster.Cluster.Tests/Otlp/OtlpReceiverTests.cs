@@ -6,7 +6,7 @@ using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using Xunit.Sdk;
 
-namespace BackpropCluster.Tests.Otlp;
+namespace BackpropCluster.ClusterTests.Otlp;
 
 /// <summary>The tests' own collector, and stand-in for Prometheus 3, reads what the real exporter sends.</summary>
 public sealed class OtlpReceiverTests

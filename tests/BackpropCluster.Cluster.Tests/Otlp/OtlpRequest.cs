@@ -1,7 +1,7 @@
+using BackpropCluster.ClusterTests.Dashboards;
 using BackpropCluster.Grains.Telemetry;
-using BackpropCluster.Tests.Dashboards;
 
-namespace BackpropCluster.Tests.Otlp;
+namespace BackpropCluster.ClusterTests.Otlp;
 
 /// <summary>Reads requests of the OpenTelemetry protocol by the field numbers of opentelemetry-proto 1 (trace.proto,
 /// metrics.proto, common.proto).</summary>

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Google.Protobuf;
 
-namespace BackpropCluster.Tests.Otlp;
+namespace BackpropCluster.ClusterTests.Otlp;
 
 /// <summary>A protobuf message as it stands on the wire, without a schema:
 /// https://protobuf.dev/programming-guides/encoding/</summary>

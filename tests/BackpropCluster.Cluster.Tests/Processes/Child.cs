@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>A process that a test has started: all that it says is kept, and it does not outlive the test.</summary>
 internal sealed class Child : IAsyncDisposable
@@ -51,7 +51,7 @@ internal sealed class Child : IAsyncDisposable
 
     /// <summary>The program, as a user runs it.</summary>
     public static Child Backprop(string folder, params IEnumerable<string> arguments) =>
-        Start("dotnet", folder, [Tests.Backprop.Program, .. arguments]);
+        Start("dotnet", folder, [ClusterTests.Backprop.Program, .. arguments]);
 
     /// <summary>Waits until the process says something.</summary>
     /// <returns>The first line that does.</returns>

@@ -5,7 +5,7 @@ using BackpropCluster.Cli;
 using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Grains;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>A run belongs to the cluster: clients come and go, ask and cancel.</summary>
 [Collection(SharedCluster.Name)]

@@ -2,7 +2,7 @@ using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using StackExchange.Redis;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>What a cluster's run has saved can be had from anywhere, without its data, its folder or the store's
 /// address.</summary>

@@ -4,7 +4,7 @@ using BackpropCluster.Cli;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>What can be wrong with a cluster is one clear error, at once, and nothing is left behind.</summary>
 [Collection(SharedCluster.Name)]

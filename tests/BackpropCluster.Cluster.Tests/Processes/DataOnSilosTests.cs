@@ -1,7 +1,7 @@
 using BackpropCluster.Cli;
 using BackpropCluster.Grains;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>A silo reads the rows for itself; one that would read others takes no part, and is named.</summary>
 [Collection(SharedCluster.Name)]

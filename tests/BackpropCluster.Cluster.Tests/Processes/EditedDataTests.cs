@@ -1,10 +1,10 @@
 using System.Diagnostics;
 using BackpropCluster.Cli;
+using BackpropCluster.ClusterTests.Reliability;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
-using BackpropCluster.Tests.Reliability;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>A data file that is edited while silos live: each run is trained on the rows that its plan names, or ends
 /// and says who has not got them.</summary>

@@ -6,7 +6,7 @@ using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 using Orleans.Runtime;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>A run that lasts until its test has seen enough, however fast this machine is. What it has become by then
 /// must be what one loop in one process makes of as many steps.</summary>

@@ -1,6 +1,6 @@
 using System.Net;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>Asks a silo's <c>--http-port</c>.</summary>
 internal static class Health

@@ -1,6 +1,6 @@
 using System.Net;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>What a silo says of its health: it lives from its start to its end, and is ready while it is a member that
 /// takes part.</summary>

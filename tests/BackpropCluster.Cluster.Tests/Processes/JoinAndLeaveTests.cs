@@ -1,4 +1,4 @@
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>Silos that come and go in the middle of a run cost a move at a step boundary: no step is computed twice, no
 /// bit changes.</summary>

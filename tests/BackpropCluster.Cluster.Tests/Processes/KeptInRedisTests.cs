@@ -1,4 +1,4 @@
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>What a run drops is gone from Redis too.</summary>
 public sealed class KeptInRedisTests : IDisposable

@@ -3,7 +3,7 @@ using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>What is longer than a message by default: 112 MB of parameters in one part, activations of as much, a
 /// history of many pages.</summary>

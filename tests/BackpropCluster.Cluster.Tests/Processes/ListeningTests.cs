@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>Closed by default: a silo listens on loopback alone, and tells over HTTP how it is.</summary>
 [Collection(SharedCluster.Name)]

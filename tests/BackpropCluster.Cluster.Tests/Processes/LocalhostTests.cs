@@ -1,7 +1,7 @@
 using BackpropCluster.Cli;
 using BackpropCluster.Grains.Clustering;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>Silos on one machine need no store: the first keeps the members, their folder the runs.</summary>
 public sealed class LocalhostTests : IDisposable

@@ -1,8 +1,8 @@
 using BackpropCluster.Cli;
+using BackpropCluster.ClusterTests.Reliability;
 using BackpropCluster.Grains.Clustering;
-using BackpropCluster.Tests.Reliability;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>Clients and silos that lose what they talk to: they go on when it is back, or end with one
 /// sentence.</summary>

@@ -6,7 +6,7 @@ using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>A neuron a grain, for twenty thousand of them.</summary>
 [Trait("length", "long")]

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>How a command ends that a user can do something about.</summary>
 internal static class Mistake

@@ -1,6 +1,6 @@
 using BackpropCluster.Cli.RunFiles;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>Three silo processes end every run as one loop in one process does, however it is cut and placed.</summary>
 [Collection(SharedCluster.Name)]

@@ -4,7 +4,7 @@ using System.Text;
 using BackpropCluster.Cli;
 using Microsoft.AspNetCore.Http;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary><c>silo --orleans-dashboard</c>: there when it is asked for, and beyond loopback only for those who have
 /// the token.</summary>

@@ -4,7 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>Stands between silos and their Redis: lets a write through, keeps what is answered to it and cuts the
 /// connection, so that whoever wrote cannot know whether it did.</summary>

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>Debian's redis-server on loopback, with a folder and a password of its own.</summary>
 internal sealed class RedisServer : IAsyncDisposable

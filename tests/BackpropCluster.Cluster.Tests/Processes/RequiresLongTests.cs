@@ -1,4 +1,4 @@
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>Promises that take longer: run by BACKPROP_LONG_TESTS=1 and in CI.</summary>
 internal static class RequiresLongTests

@@ -3,7 +3,7 @@ using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>A cluster whose silos are all killed goes on with its runs when silos are there again.</summary>
 public sealed class RestartTests : IDisposable

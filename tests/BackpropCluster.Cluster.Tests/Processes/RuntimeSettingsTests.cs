@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace BackpropCluster.Tests;
+namespace BackpropCluster.ClusterTests;
 
 /// <summary>Instruction sets, tiers, collectors and processors are the machine's affair, not the result's: one hash
 /// under every setting.</summary>

@@ -1,7 +1,7 @@
 using BackpropCluster.Grains.Clustering;
 using Orleans.Runtime;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>Three silo processes and their Redis, started once for all tests that leave three silos behind.</summary>
 public sealed class SharedCluster : IAsyncLifetime

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using BackpropCluster.Tests.Reliability;
+using BackpropCluster.ClusterTests.Reliability;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>A signal may come at any moment of a start: the command ends as one that was interrupted, and leaves
 /// nothing.</summary>

@@ -1,4 +1,4 @@
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>A silo as a process of its own: <c>backprop silo</c>.</summary>
 internal sealed class SiloProcess : IAsyncDisposable

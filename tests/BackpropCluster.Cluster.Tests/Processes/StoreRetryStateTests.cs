@@ -1,4 +1,4 @@
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>A cluster with a Redis of its own, which goes and comes back; and what of it may be read
 /// afterwards.</summary>

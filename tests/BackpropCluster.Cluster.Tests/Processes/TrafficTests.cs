@@ -2,7 +2,7 @@ using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>An array crosses to a silo once, whoever reads it there; and every message is counted once.</summary>
 [Collection(SharedCluster.Name)]

@@ -1,4 +1,4 @@
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>Two runs of one cluster do not meet: each ends in the bits of one that is alone, also when a silo of both
 /// dies.</summary>

@@ -1,7 +1,7 @@
 using System.Globalization;
 using BackpropCluster.Grains;
 
-namespace BackpropCluster.Tests.Processes;
+namespace BackpropCluster.ClusterTests.Processes;
 
 /// <summary>A run as its client is told of it, across coordinators.</summary>
 internal sealed class Watched

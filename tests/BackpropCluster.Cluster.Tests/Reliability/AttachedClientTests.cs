@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using BackpropCluster.Cli;
-using BackpropCluster.Tests.Processes;
+using BackpropCluster.ClusterTests.Processes;
 
-namespace BackpropCluster.Tests.Reliability;
+namespace BackpropCluster.ClusterTests.Reliability;
 
 /// <summary>A client stays with its run while random silos are killed and started again.</summary>
 /// <remarks>BACKPROP_ATTACHED_SECONDS says how long silos are killed, 300 where the whole promise is asked for;

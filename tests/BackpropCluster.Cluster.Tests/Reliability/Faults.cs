@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
-using BackpropCluster.Tests.Processes;
+using BackpropCluster.ClusterTests.Processes;
 
-namespace BackpropCluster.Tests.Reliability;
+namespace BackpropCluster.ClusterTests.Reliability;
 
 /// <summary>Holds faults for a time and tells what they cost.</summary>
 internal static class Faults

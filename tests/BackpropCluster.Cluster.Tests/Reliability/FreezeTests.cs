@@ -1,7 +1,7 @@
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Grains;
-using BackpropCluster.Tests.Processes;
 
-namespace BackpropCluster.Tests.Reliability;
+namespace BackpropCluster.ClusterTests.Reliability;
 
 /// <summary>A silo that is stopped by SIGSTOP in the middle of a run and wakes up ten seconds later, with all that it
 /// believed then.</summary>

@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
-using BackpropCluster.Tests.Processes;
+using BackpropCluster.ClusterTests.Processes;
 
-namespace BackpropCluster.Tests.Reliability;
+namespace BackpropCluster.ClusterTests.Reliability;
 
 /// <summary>Silo processes that die by SIGKILL at random moments of a run and are started again.</summary>
 [Collection(SerialTests.Name), Trait("length", "long")]

@@ -1,7 +1,7 @@
 using System.Net;
-using BackpropCluster.Tests.Processes;
+using BackpropCluster.ClusterTests.Processes;
 
-namespace BackpropCluster.Tests.Reliability;
+namespace BackpropCluster.ClusterTests.Reliability;
 
 /// <summary>A Redis that has lost what it held has lost its list of members too: no client finds a silo that is in
 /// none.</summary>

@@ -1,10 +1,10 @@
 using System.Globalization;
 using BackpropCluster.Cli;
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Grains;
-using BackpropCluster.Tests.Processes;
 using Orleans.Runtime;
 
-namespace BackpropCluster.Tests.Reliability;
+namespace BackpropCluster.ClusterTests.Reliability;
 
 /// <summary>Runs of ten different run files, one after the other, on one cluster.</summary>
 /// <remarks>What the last leaves behind is what the tenth left.</remarks>

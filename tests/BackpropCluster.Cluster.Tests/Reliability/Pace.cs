@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace BackpropCluster.Tests.Reliability;
+namespace BackpropCluster.ClusterTests.Reliability;
 
 /// <summary>The longest time that a run committed no new step; as its client saw it.</summary>
 internal sealed class Pace : IAsyncDisposable

@@ -1,10 +1,10 @@
 using BackpropCluster.Cli;
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
-using BackpropCluster.Tests.Processes;
 
-namespace BackpropCluster.Tests.Reliability;
+namespace BackpropCluster.ClusterTests.Reliability;
 
 /// <summary>Three silos that live long, runs one after the other, a data file that is edited, deleted and put back at
 /// random moments, and silos that die: a run ends in the hash of the rows that it was planned with, or says which silo

@@ -3,7 +3,7 @@ using Orleans.Runtime;
 using Orleans.Storage;
 using StackExchange.Redis;
 
-namespace BackpropCluster.Tests.Reliability;
+namespace BackpropCluster.ClusterTests.Reliability;
 
 /// <summary>Reads what the silos keep in Redis without being one: <c>{service}/state/{grain}/{state}</c>, in the field
 /// <c>data</c>.</summary>

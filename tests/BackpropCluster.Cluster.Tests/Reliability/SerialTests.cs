@@ -1,4 +1,4 @@
-namespace BackpropCluster.Tests.Reliability;
+namespace BackpropCluster.ClusterTests.Reliability;
 
 /// <summary>Tests that break a cluster, one after the other and beside no other: what they bound is time.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]

@@ -1,10 +1,10 @@
 using System.Diagnostics;
 using BackpropCluster.Cli;
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
-using BackpropCluster.Tests.Processes;
 
-namespace BackpropCluster.Tests.Reliability;
+namespace BackpropCluster.ClusterTests.Reliability;
 
 /// <summary>The store goes away for twenty seconds in the middle of a run that saves often.</summary>
 [Collection(SerialTests.Name), Trait("length", "long")]

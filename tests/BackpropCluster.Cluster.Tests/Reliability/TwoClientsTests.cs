@@ -1,12 +1,12 @@
 using BackpropCluster.Cli;
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
 using BackpropCluster.Grains.Clustering;
-using BackpropCluster.Tests.Processes;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Serialization;
 
-namespace BackpropCluster.Tests.Reliability;
+namespace BackpropCluster.ClusterTests.Reliability;
 
 /// <summary>Two clients that start one run at the same moment.</summary>
 [Collection(SerialTests.Name), Trait("length", "long")]

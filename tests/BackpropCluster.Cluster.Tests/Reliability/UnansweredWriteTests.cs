@@ -1,7 +1,7 @@
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Grains.Clustering;
-using BackpropCluster.Tests.Processes;
 
-namespace BackpropCluster.Tests.Reliability;
+namespace BackpropCluster.ClusterTests.Reliability;
 
 /// <summary>A fault of its own: the store has written, and its answer never comes. Whoever asked cannot know, and asks
 /// again.</summary>

@@ -8,7 +8,7 @@ using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Telemetry;
 
-namespace BackpropCluster.Tests.Telemetry;
+namespace BackpropCluster.ClusterTests.Telemetry;
 
 /// <summary>A silo that is lost, or joins, makes the next step be traced, with what happened as its first child. Each
 /// test has a cluster of its own.</summary>

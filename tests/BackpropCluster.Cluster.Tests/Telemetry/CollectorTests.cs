@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
-using BackpropCluster.Tests.Otlp;
-using BackpropCluster.Tests.Processes;
+using BackpropCluster.ClusterTests.Otlp;
+using BackpropCluster.ClusterTests.Processes;
 
-namespace BackpropCluster.Tests.Telemetry;
+namespace BackpropCluster.ClusterTests.Telemetry;
 
 /// <summary>A collector that does not do its part harms nobody.</summary>
 public sealed class CollectorTests : IDisposable

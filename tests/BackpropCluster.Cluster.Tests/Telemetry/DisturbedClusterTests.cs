@@ -1,8 +1,8 @@
 using System.Text.RegularExpressions;
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Grains.Telemetry;
-using BackpropCluster.Tests.Processes;
 
-namespace BackpropCluster.Tests.Telemetry;
+namespace BackpropCluster.ClusterTests.Telemetry;
 
 /// <summary>What a collector and the silos' logs tell of a run that a silo joins and another one is killed
 /// in.</summary>

@@ -1,7 +1,7 @@
+using BackpropCluster.ClusterTests.Otlp;
 using BackpropCluster.Grains.Telemetry;
-using BackpropCluster.Tests.Otlp;
 
-namespace BackpropCluster.Tests.Telemetry;
+namespace BackpropCluster.ClusterTests.Telemetry;
 
 /// <summary>What a collector gets of a run that evaluates, is saved and crosses between silos.</summary>
 public sealed class MetricTests : IDisposable

@@ -1,7 +1,7 @@
+using BackpropCluster.ClusterTests.Otlp;
 using BackpropCluster.Grains.Telemetry;
-using BackpropCluster.Tests.Otlp;
 
-namespace BackpropCluster.Tests.Telemetry;
+namespace BackpropCluster.ClusterTests.Telemetry;
 
 /// <summary>Orleans' own spans: on demand, below the roots of traced steps, and nowhere else.</summary>
 public sealed class OrleansSpansTests : IDisposable

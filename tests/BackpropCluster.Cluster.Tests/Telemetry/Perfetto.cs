@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace BackpropCluster.Tests.Telemetry;
+namespace BackpropCluster.ClusterTests.Telemetry;
 
 /// <summary>The Trace Event Format: slices of one thread may nest, but not overlap in part.</summary>
 internal static class Perfetto

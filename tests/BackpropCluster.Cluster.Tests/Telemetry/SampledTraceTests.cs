@@ -1,8 +1,8 @@
+using BackpropCluster.ClusterTests.Otlp;
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Grains.Telemetry;
-using BackpropCluster.Tests.Otlp;
-using BackpropCluster.Tests.Processes;
 
-namespace BackpropCluster.Tests.Telemetry;
+namespace BackpropCluster.ClusterTests.Telemetry;
 
 /// <summary>Which steps are recorded, and how much of a wide model.</summary>
 public sealed class SampledTraceTests : IDisposable

@@ -1,8 +1,8 @@
 using System.Text.RegularExpressions;
+using BackpropCluster.ClusterTests.Otlp;
 using BackpropCluster.Grains.Telemetry;
-using BackpropCluster.Tests.Otlp;
 
-namespace BackpropCluster.Tests.Telemetry;
+namespace BackpropCluster.ClusterTests.Telemetry;
 
 /// <summary>A step that three silo processes compute is one tree, and each silo says what it did.</summary>
 public sealed partial class ThreeProcessTraceTests(TracedCluster cluster) : IClassFixture<TracedCluster>

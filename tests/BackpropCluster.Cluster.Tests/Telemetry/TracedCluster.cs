@@ -1,8 +1,8 @@
+using BackpropCluster.ClusterTests.Otlp;
+using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Grains.Telemetry;
-using BackpropCluster.Tests.Otlp;
-using BackpropCluster.Tests.Processes;
 
-namespace BackpropCluster.Tests.Telemetry;
+namespace BackpropCluster.ClusterTests.Telemetry;
 
 /// <summary>Three silo processes that send to one collector, and the tutorial trained on them once.</summary>
 public sealed class TracedCluster : IAsyncLifetime

@@ -2,7 +2,7 @@ using System.Text.Json;
 using BackpropCluster.Cli.Traces;
 using BackpropCluster.Grains.Telemetry;
 
-namespace BackpropCluster.Tests.Telemetry;
+namespace BackpropCluster.ClusterTests.Telemetry;
 
 /// <summary>A run that a child process has trained, and what it left in its folder.</summary>
 internal sealed class TracedRun(string directory, JsonElement result)

@@ -1,8 +1,8 @@
 using System.Text.Json;
+using BackpropCluster.ClusterTests.Otlp;
 using BackpropCluster.Grains.Telemetry;
-using BackpropCluster.Tests.Otlp;
 
-namespace BackpropCluster.Tests.Telemetry;
+namespace BackpropCluster.ClusterTests.Telemetry;
 
 /// <summary>The tutorial, trained once with neuron grains and an eye on its first step.</summary>
 public sealed class TutorialRun : IAsyncLifetime
