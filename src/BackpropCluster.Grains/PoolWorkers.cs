@@ -20,7 +20,7 @@ internal sealed class PoolWorkers(int cores) : IWorkers
     public void Run(int pieces, Action<int> work)
     {
         var job = new Job(this, pieces, work);
-        for (var helper = 1; helper < pieces; helper++)
+        for (var helper = 1; helper < Math.Min(pieces, cores); helper++)
         {
             Interlocked.Increment(ref lent);
             ThreadPool.UnsafeQueueUserWorkItem(job, preferLocal: false);

@@ -94,6 +94,17 @@ public sealed class RowSet
     /// output serves two classes.</summary>
     public ReadOnlySpan<double> Target(int row) => targets.AsSpan(row * outputs, outputs);
 
+    /// <summary>The targets of some rows into an array of outputs × rows.</summary>
+    public void CopyTargets(ReadOnlySpan<int> rows, Span<double> values)
+    {
+        for (var r = 0; r < rows.Length; r++)
+        {
+            var target = Target(rows[r]);
+            for (var o = 0; o < target.Length; o++)
+                values[o * rows.Length + r] = target[o];
+        }
+    }
+
     internal static RowSet Select(Table table, ReadOnlySpan<int> rows, int outputs)
     {
         var inputs = new double[rows.Length * table.Features];

@@ -124,8 +124,7 @@ public sealed class DenseShard
     // the layer above ∂W[o,i] = Σᵣ δ[o,r]·x[i,r]              ∂b[o] = Σᵣ δ[o,r]                   ∂V[o,h] = Σᵣ
     // δ[o,r]·y[h,r]
 
-    // A large product is cut into ranges of this shard's units, one for each free core: whole rows of z, S and ∂W, so
-    // no sum is cut.
+    // A large product is cut into blocks of whole sums, which free cores take one after the other.
 
     /// <summary>z of <paramref name="rows"/> rows: units × rows.</summary>
     /// <param name="x">Inputs × rows.</param>
@@ -133,62 +132,53 @@ public sealed class DenseShard
     /// <param name="z">Where to.</param>
     public void PreActivations(double[] x, int rows, double[] z)
     {
-        var pieces = Pieces((long)Units * Inputs * rows);
-        if (pieces == 1)
-            Compute(0, Units, x, rows, z);
+        var grid = Grid((long)Units * Inputs * rows, rows);
+        if (grid.Blocks == 1)
+            Compute(grid[0], x, rows, z);
         else
-            Cut(this, pieces, x, rows, z);
+            Cut(this, grid, x, rows, z);
 
         // Apart: a lambda's captured arguments would be allocated for every neuron too.
-        static void Cut(DenseShard own, int pieces, double[] x, int rows, double[] z) =>
-            own.workers.Run(
-                pieces,
-                piece => own.Compute(own.Border(piece, pieces), own.Border(piece + 1, pieces), x, rows, z)
-            );
+        static void Cut(DenseShard own, BlockGrid grid, double[] x, int rows, double[] z) =>
+            own.workers.Run(grid.Blocks, block => own.Compute(grid[block], x, rows, z));
     }
 
-    private void Compute(int from, int to, double[] x, int rows, double[] z) =>
+    private void Compute(Block block, double[] x, int rows, double[] z) =>
         Kernels.Current.Product(
-            Weights.Values.AsSpan(from * Inputs, (to - from) * Inputs),
+            Weights.Values.AsSpan(block.Of(Inputs)),
             Inputs,
             1,
             x,
-            Biases.Values.AsSpan(from, to - from),
-            z.AsSpan(from * rows, (to - from) * rows),
-            to - from,
+            Biases.Values.AsSpan(block.Of(1)),
+            z.AsSpan(block.Of(rows)),
+            block.Units,
             Inputs,
-            rows
+            rows,
+            block.Columns
         );
 
-    private int Pieces(long multiplyAdds) =>
+    private BlockGrid Grid(long multiplyAdds, int columns) =>
         multiplyAdds < 2 * PieceMultiplyAdds
-            ? 1
-            : (int)Math.Clamp(Math.Min(workers.Free, multiplyAdds / PieceMultiplyAdds), 1, Units);
-
-    // Borders between tiles of eight units, where there are so many: a tile that is cut costs as much as a whole one.
-    private int Border(int piece, int pieces)
-    {
-        var border = (int)((long)Units * piece / pieces);
-        return piece == pieces || Units < 16 * pieces ? border : border & ~7;
-    }
+            ? BlockGrid.Whole(Units, columns)
+            : BlockGrid.Cut(Units, columns, workers.Free, multiplyAdds / PieceMultiplyAdds);
 
     /// <summary>y = φ(z), in place.</summary>
     public void Activate(double[] nets)
     {
         // An exponential takes about as long as thirty multiply-adds.
-        var pieces = layer.Activation is Activation.Logistic or Activation.Tanh ? Pieces(32L * nets.Length) : 1;
-        if (pieces == 1)
+        var cost = layer.Activation is Activation.Logistic or Activation.Tanh ? 32 : 1;
+        var grid = Grid(cost * (long)nets.Length, columns: 1);
+        if (grid.Blocks == 1)
             layer.Activation.Apply(nets, nets);
         else
-            Cut(this, pieces, nets);
+            Cut(this, grid, nets);
 
-        static void Cut(DenseShard own, int pieces, double[] nets) =>
+        static void Cut(DenseShard own, BlockGrid grid, double[] nets) =>
             own.workers.Run(
-                pieces,
-                piece =>
+                grid.Blocks,
+                block =>
                 {
-                    var rows = nets.Length / own.Units;
-                    var part = nets.AsSpan((own.Border(piece, pieces) * rows)..(own.Border(piece + 1, pieces) * rows));
+                    var part = nets.AsSpan(grid[block].Of(nets.Length / own.Units));
                     own.Activation.Apply(part, part);
                 }
             );
@@ -210,30 +200,28 @@ public sealed class DenseShard
             return;
         }
 
-        var pieces = Pieces((long)UnitsAbove * Units * rows);
-        if (pieces == 1)
-            Slopes(0, Units, above, rows, s);
+        var grid = Grid((long)UnitsAbove * Units * rows, rows);
+        if (grid.Blocks == 1)
+            Slopes(grid[0], above, rows, s);
         else
-            Cut(this, pieces, above, rows, s);
+            Cut(this, grid, above, rows, s);
 
-        static void Cut(DenseShard own, int pieces, double[] above, int rows, double[] s) =>
-            own.workers.Run(
-                pieces,
-                piece => own.Slopes(own.Border(piece, pieces), own.Border(piece + 1, pieces), above, rows, s)
-            );
+        static void Cut(DenseShard own, BlockGrid grid, double[] above, int rows, double[] s) =>
+            own.workers.Run(grid.Blocks, block => own.Slopes(grid[block], above, rows, s));
     }
 
-    private void Slopes(int from, int to, double[] above, int rows, double[] s) =>
+    private void Slopes(Block block, double[] above, int rows, double[] s) =>
         Kernels.Current.Product(
-            Outgoing.Pending.AsSpan(from),
+            Outgoing.Pending.AsSpan(block.From),
             1,
             Units,
             above,
             [],
-            s.AsSpan(from * rows, (to - from) * rows),
-            to - from,
+            s.AsSpan(block.Of(rows)),
+            block.Units,
             UnitsAbove,
-            rows
+            rows,
+            block.Columns
         );
 
     /// <summary>∂W of some rows: units × inputs.</summary>
@@ -269,42 +257,39 @@ public sealed class DenseShard
 
     private bool Descend(double[] x, double[] delta, int rows, double[] next, double? rate)
     {
-        var pieces = Pieces((long)Units * Inputs * rows);
-        return pieces == 1
-            ? Descend(0, Units, x, delta, rows, next, rate)
-            : Cut(this, pieces, x, delta, rows, next, rate);
+        var grid = Grid((long)Units * Inputs * rows, Inputs);
+        return grid.Blocks == 1
+            ? Descend(grid[0], x, delta, rows, next, rate)
+            : Cut(this, grid, x, delta, rows, next, rate);
 
-        static bool Cut(DenseShard own, int pieces, double[] x, double[] delta, int rows, double[] next, double? rate)
+        static bool Cut(
+            DenseShard own,
+            BlockGrid grid,
+            double[] x,
+            double[] delta,
+            int rows,
+            double[] next,
+            double? rate
+        )
         {
-            var finite = new bool[pieces];
-            own.workers.Run(
-                pieces,
-                piece =>
-                    finite[piece] = own.Descend(
-                        own.Border(piece, pieces),
-                        own.Border(piece + 1, pieces),
-                        x,
-                        delta,
-                        rows,
-                        next,
-                        rate
-                    )
-            );
+            var finite = new bool[grid.Blocks];
+            own.workers.Run(grid.Blocks, block => finite[block] = own.Descend(grid[block], x, delta, rows, next, rate));
             return Array.TrueForAll(finite, isFinite => isFinite);
         }
     }
 
     // Gradients; with a rate, which may be 0, what they make of the weights.
-    private bool Descend(int from, int to, double[] x, double[] delta, int rows, double[] next, double? rate) =>
+    private bool Descend(Block block, double[] x, double[] delta, int rows, double[] next, double? rate) =>
         Kernels.Current.ProductOfTransposed(
-            delta.AsSpan(from * rows, (to - from) * rows),
+            delta.AsSpan(block.Of(rows)),
             x,
-            next.AsSpan(from * Inputs, (to - from) * Inputs),
-            to - from,
+            next.AsSpan(block.Of(Inputs)),
+            block.Units,
             rows,
             Inputs,
-            rate is null ? [] : Weights.Values.AsSpan(from * Inputs, (to - from) * Inputs),
-            rate ?? 0
+            rate is null ? [] : Weights.Values.AsSpan(block.Of(Inputs)),
+            rate ?? 0,
+            block.Columns
         );
 
     /// <summary>∂b of some rows.</summary>

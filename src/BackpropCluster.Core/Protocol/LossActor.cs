@@ -11,6 +11,7 @@ public class LossActor() : Actor(ActorId.Loss)
     private BatchOrder? order;
     private InputBuffer[] training = [];
     private ReusableBuffer[] gradients = [];
+    private ReusableBuffer targets;
     private InputBuffer? evaluation;
     private BatchMetrics[] microbatches = [];
     private double[] rowLosses = [];
@@ -111,8 +112,9 @@ public class LossActor() : Actor(ActorId.Loss)
             return;
         var key = outputs.Key with { From = Id };
         var rows = EvaluationRows.Chunk(Plan, chunk);
-        var losses = new double[rows.Length];
-        var score = Compare(evaluation, EvaluationRows.Of(Plan, data!), rows, losses, [], rows.Length, key, outbox);
+        var (losses, gradient) = (new double[rows.Length], new double[evaluation.Values.Length]);
+        var set = EvaluationRows.Of(Plan, data!);
+        var score = Compare(evaluation, set, rows, losses, gradient, rows.Length, key, outbox);
 
         // A sum over rows until the last chunk: the size of the chunks must not show in the result.
         var loss = evaluated.Loss;
@@ -122,7 +124,7 @@ public class LossActor() : Actor(ActorId.Loss)
         Report(key, loss / evaluated.Rows, evaluated.Correct ?? 0, evaluated.Rows, outbox);
     }
 
-    /// <summary>Losses of some rows into <paramref name="losses"/> and, if wanted, ∂E/∂y (outputs × rows) into
+    /// <summary>Losses of some rows into <paramref name="losses"/> and ∂E/∂y (outputs × rows) into
     /// <paramref name="gradient"/>.</summary>
     private BatchMetrics Compare(
         InputBuffer outputs,
@@ -135,34 +137,13 @@ public class LossActor() : Actor(ActorId.Loss)
         IOutbox outbox
     )
     {
-        var (y, slope, correct) = (new double[outputs.TotalUnits], new double[outputs.TotalUnits], 0);
-        for (var r = 0; r < rows.Length; r++)
-        {
-            for (var o = 0; o < y.Length; o++)
-                y[o] = outputs.Values[o * rows.Length + r];
-            var target = set.Target(rows[r]);
-            losses[r] = Plan.Spec.Model.Loss.Value(y, target);
-            if (LossRules.IsCorrect(y, target))
-                correct++;
-            if (gradient.Length == 0)
-                continue;
-            Plan.Spec.Model.Loss.Gradient(y, target, batch, slope);
-            for (var o = 0; o < y.Length; o++)
-                gradient[o * rows.Length + r] = slope[o];
-        }
-
+        var wanted = targets.OfLength(gradient.Length);
+        set.CopyTargets(rows, wanted);
+        var y = outputs.Values;
+        var correct = Plan.Spec.Model.Loss.Compare(y, wanted, rows.Length, batch, losses, gradient);
         if (key.Trace.IsSampled)
             outbox.Observe(
-                new LossComputed(
-                    key,
-                    rows.Length,
-                    Snapshot(key, outputs.Values),
-                    Snapshot(
-                        key,
-                        [.. Enumerable.Range(0, y.Length).SelectMany(o => rows.Select(row => set.Target(row)[o]))]
-                    ),
-                    Snapshot(key, gradient)
-                )
+                new LossComputed(key, rows.Length, Snapshot(key, y), Snapshot(key, wanted), Snapshot(key, gradient))
             );
         return new BatchMetrics(0, correct, rows.Length);
     }

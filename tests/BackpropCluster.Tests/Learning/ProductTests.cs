@@ -136,6 +136,40 @@ public class ProductTests
     public void TheProductWithATurnedFactorEqualsThePlainLoops() =>
         Gen.Select(Size, Size, Size).Sample((m, k, n) => MatchesTransposed(m, k, n), iter: 2000);
 
+    /// <summary>Several cores fill one result side by side, so what the others fill must stay as it is.</summary>
+    [Fact]
+    public void SomeColumnsEqualTheWholesAndTheOthersAreLeftAlone() =>
+        Gen.Select(Size, Size, Gen.Int[0, 60], Gen.Int[0, 60], Gen.Int[0, 60])
+            .Where((_, _, first, second, n) => first <= n && second <= n)
+            .Sample(
+                (m, k, first, second, n) =>
+                {
+                    var columns = Math.Min(first, second)..Math.Max(first, second);
+                    var (a, b, turned) = (Numbers(m * k, 1), Numbers(k * n, 2), Numbers(n * k, 3));
+                    var (w, whole, ofTurned) = (Numbers(m * n, 4), new double[m * n], new double[m * n]);
+                    Kernels.Current.Product(a, k, 1, b, [], whole, m, k, n);
+                    Kernels.Current.ProductOfTransposed(a, turned, ofTurned, m, k, n, w, -0.3);
+                    return AllEqual(
+                            Only(columns, whole, n),
+                            (kernels, c) => kernels.Product(a, k, 1, b, [], c, m, k, n, columns)
+                        )
+                        && (
+                            (n == 1 && m > 1)
+                            || AllEqual(
+                                Only(columns, ofTurned, n),
+                                (kernels, c) => kernels.ProductOfTransposed(a, turned, c, m, k, n, w, -0.3, columns)
+                            )
+                        );
+                },
+                iter: 2000
+            );
+
+    private static double[] Only(Range columns, double[] whole, int n)
+    {
+        var (from, count) = columns.GetOffsetAndLength(n);
+        return [.. whole.Select((x, i) => i % n >= from && i % n < from + count ? x : double.NaN)];
+    }
+
     private static bool MatchesTransposed(int m, int k, int n)
     {
         var (a, b) = (Numbers(m * k, 1), Numbers(n * k, 2));

@@ -60,16 +60,20 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
             p.A.Turned.Pack(first, depth, p.M - rest, rest, space.LastRows, rest <= 4 ? 4 : 8);
         // Of few rows each value of B is used so seldom that it is read where it stands.
         var inPlace = p.M < 4 && p.B.ColumnStride == 1;
-        for (int column = 0, end; column < p.N; column = end)
+        for (int column = p.From, end; column < p.To; column = end)
         {
-            for (end = column; end < p.N && end + PanelWidth <= column + MaxColumns; end += VectorsAt(p, end) * L.Count)
-                if (!inPlace || end + VectorsAt(p, end) * L.Count > p.N)
+            for (
+                end = column;
+                end < p.To && end + PanelWidth <= column + MaxColumns;
+                end += VectorsAt(p, end) * L.Count
+            )
+                if (!inPlace || end + VectorsAt(p, end) * L.Count > p.To)
                     Pack(
                         p.B,
                         first,
                         depth,
                         end,
-                        Math.Min(VectorsAt(p, end) * L.Count, p.N - end),
+                        Math.Min(VectorsAt(p, end) * L.Count, p.To - end),
                         VectorsAt(p, end),
                         space.Panels[((end - column) * depth)..]
                     );
@@ -82,7 +86,7 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
     /// other's latency.</summary>
     private static int VectorsAt(in Product p, int column)
     {
-        var left = (p.N - column + L.Count - 1) / L.Count;
+        var left = (p.To - column + L.Count - 1) / L.Count;
         return left == 4 ? 2 : Math.Min(left, 3);
     }
 
@@ -168,7 +172,7 @@ internal sealed partial class VectorKernels<L, V> : VectorKernels
         for (var at = column; at < end; )
         {
             var vectors = VectorsAt(p, at);
-            var width = Math.Min(vectors * L.Count, p.N - at);
+            var width = Math.Min(vectors * L.Count, p.To - at);
             var isInPlace = inPlace && width == vectors * L.Count;
             ref var b = ref isInPlace ? ref p.B.At(first, at) : ref space.Panels[(at - column) * depth];
             nint strideB = isInPlace ? p.B.RowStride : vectors * L.Count;

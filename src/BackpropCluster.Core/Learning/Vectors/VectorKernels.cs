@@ -24,6 +24,7 @@ public abstract class VectorKernels
     /// <param name="m">Rows of A and C.</param>
     /// <param name="k">Columns of A, rows of B.</param>
     /// <param name="n">Columns of B and C.</param>
+    /// <param name="columns">Those of C that are computed; all if not given. The others are left as they are.</param>
     public void Product(
         ReadOnlySpan<double> a,
         int strideM,
@@ -33,8 +34,19 @@ public abstract class VectorKernels
         Span<double> c,
         int m,
         int k,
-        int n
-    ) => _ = Product(new MatrixView(a, strideM, strideK), new MatrixView(b, n, 1), start, c, m, k, n);
+        int n,
+        Range? columns = null
+    ) =>
+        _ = Product(
+            new MatrixView(a, strideM, strideK),
+            new MatrixView(b, n, 1),
+            start,
+            c,
+            m,
+            k,
+            n,
+            columns ?? Range.All
+        );
 
     /// <summary>C = A·Bᵀ: A is m × k, B is n × k, both row-major. A gradient's sum over rows.</summary>
     public void ProductOfTransposed(
@@ -55,6 +67,7 @@ public abstract class VectorKernels
     /// <param name="n">Rows of B, columns of C.</param>
     /// <param name="w">m × n, row-major, another array than C; empty for C = A·Bᵀ.</param>
     /// <param name="rate">What the sums are multiplied by.</param>
+    /// <param name="columns">Those of C that are computed; all if not given. The others are left as they are.</param>
     /// <returns>Whether every result is a finite number; <see langword="true"/> without W.</returns>
     public bool ProductOfTransposed(
         ReadOnlySpan<double> a,
@@ -64,14 +77,15 @@ public abstract class VectorKernels
         int k,
         int n,
         ReadOnlySpan<double> w,
-        double rate
+        double rate,
+        Range? columns = null
     )
     {
         // A single column, a neuron's outgoing gradients, lies in memory as a single row does; as a row it fills the
         // lanes.
         if (n == 1 && m > 1)
-            return Product(new MatrixView(b, k, 1), new MatrixView(a, 1, k), [], c, 1, k, m, w, rate);
-        return Product(new MatrixView(a, k, 1), new MatrixView(b, 1, k), [], c, m, k, n, w, rate);
+            return Product(new MatrixView(b, k, 1), new MatrixView(a, 1, k), [], c, 1, k, m, Range.All, w, rate);
+        return Product(new MatrixView(a, k, 1), new MatrixView(b, 1, k), [], c, m, k, n, columns ?? Range.All, w, rate);
     }
 
     /// <summary>c[m] = Σₖ A[m,k], each sum in index order: A is m × k, row-major. A bias gradient's sum over
@@ -79,7 +93,7 @@ public abstract class VectorKernels
     /// <remarks>A product with a matrix of ones: 1·a + sum is rounded as a + sum is, and eight sums run side by
     /// side.</remarks>
     public void RowSums(ReadOnlySpan<double> a, Span<double> c, int m, int k) =>
-        _ = Product(new MatrixView([1.0], 0, 0), new MatrixView(a, 1, k), [], c, 1, k, m);
+        _ = Product(new MatrixView([1.0], 0, 0), new MatrixView(a, 1, k), [], c, 1, k, m, Range.All);
 
     /// <summary>y = φ(z), element by element; both may be one array.</summary>
     public abstract void Activate(Activation activation, ReadOnlySpan<double> z, Span<double> y);
@@ -115,10 +129,12 @@ public abstract class VectorKernels
         int m,
         int k,
         int n,
+        Range columns,
         ReadOnlySpan<double> w = default,
         double rate = 0
     )
     {
+        var (from, count) = columns.GetOffsetAndLength(n);
         // The kernels read and write by reference, without bounds checks: a wrong shape must stop here, or it would
         // read a stranger's memory.
         if (
@@ -144,6 +160,8 @@ public abstract class VectorKernels
                     M = m,
                     K = k,
                     N = n,
+                    From = from,
+                    To = from + count,
                     W = w,
                     Rate = rate,
                 }
@@ -166,6 +184,12 @@ internal readonly ref struct Product
     public required int M { get; init; }
     public required int K { get; init; }
     public required int N { get; init; }
+
+    /// <summary>The first column of C that is computed.</summary>
+    public required int From { get; init; }
+
+    /// <summary>The column after the last that is computed.</summary>
+    public required int To { get; init; }
 
     /// <summary>m × n: C becomes W + rate·C at last; empty leaves C as it is.</summary>
     public ReadOnlySpan<double> W { get; init; }
