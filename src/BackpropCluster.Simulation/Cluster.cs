@@ -17,23 +17,20 @@ internal sealed class Cluster
     private readonly RunPlan plan;
     private readonly Func<ActorId, Actor> create;
     private readonly InFlightMessages underWay;
-    private readonly bool hasExchanges;
     private readonly List<SimulatedSilo> silos = [];
     private readonly List<Leader> leaders = [];
 
     /// <param name="plan">The run.</param>
     /// <param name="create">Makes a part without state.</param>
-    /// <param name="exchanges">How many silos there are; 0 means one that needs no exchange.</param>
+    /// <param name="exchanges">How many silos there are.</param>
     /// <param name="underWay">Where notices go.</param>
     public Cluster(RunPlan plan, Func<ActorId, Actor> create, int exchanges, InFlightMessages underWay)
     {
-        (this.plan, this.create, this.underWay, hasExchanges) = (plan, create, underWay, exchanges > 0);
-        for (var silo = 0; silo < Math.Max(1, exchanges); silo++)
+        (this.plan, this.create, this.underWay) = (plan, create, underWay);
+        for (var silo = 0; silo < exchanges; silo++)
             silos.Add(new SimulatedSilo(silo, create));
         leaders.Add(NewLeader(silos[0]));
     }
-
-    public bool HasExchanges => hasExchanges;
 
     /// <summary>The coordinator that began to lead last.</summary>
     public Leader Newest => leaders[^1];
@@ -77,7 +74,7 @@ internal sealed class Cluster
     public bool TryObject(uint choice, bool objects)
     {
         SimulatedSilo[] others = [.. Living.Where(silo => silo.Objects != objects)];
-        if (!hasExchanges || others.Length == 0)
+        if (others.Length == 0)
             return false;
         others[choice % others.Length].Objects = objects;
         MembersChanged();
@@ -112,7 +109,7 @@ internal sealed class Cluster
 
     public bool TryJoin()
     {
-        if (!hasExchanges || Living.Count() >= MaxSilos)
+        if (Living.Count() >= MaxSilos)
             return false;
         silos.Add(new SimulatedSilo(silos.Count, create));
         MembersChanged();
@@ -122,7 +119,7 @@ internal sealed class Cluster
     public bool TryLeave(uint choice)
     {
         SimulatedSilo[] staying = [.. Living.Where(silo => !silo.IsLeaving)];
-        if (!hasExchanges || staying.Length < 2)
+        if (staying.Length < 2)
             return false;
         staying[choice % staying.Length].IsLeaving = true;
         return true;

@@ -19,7 +19,7 @@ public sealed class DeterministicSimulator
     private readonly InFlightMessages underWay = new();
     private readonly Cluster cluster;
     private readonly SafetyInvariants rules;
-    private readonly DirectRoutes routes;
+    private readonly Routes routes;
     private readonly FaultActions actions;
     private IFaults faults;
     private bool hasBegun;
@@ -31,8 +31,7 @@ public sealed class DeterministicSimulator
     /// <param name="disturbance">What is done to the messages.</param>
     /// <param name="seed">Names the history.</param>
     /// <param name="store">What an earlier run of the same plan left; empty where none is given.</param>
-    /// <param name="exchanges">Silos with an exchange each, which carries what their parts say; 0 carries every message
-    /// by itself.</param>
+    /// <param name="exchanges">Silos with an exchange each, which carries what their parts say.</param>
     public DeterministicSimulator(
         RunPlan plan,
         Dataset data,
@@ -40,7 +39,7 @@ public sealed class DeterministicSimulator
         Disturbance disturbance,
         ulong seed,
         MemoryStore? store = null,
-        int exchanges = 0
+        int exchanges = 1
     )
         : this(
             plan,
@@ -80,9 +79,7 @@ public sealed class DeterministicSimulator
         chance = new CounterRandom(seed, RandomPurpose.Simulation, 0);
         rules = new SafetyInvariants(plan, store, golden);
         cluster = new Cluster(plan, create, exchanges, underWay);
-        routes = cluster.HasExchanges
-            ? new ExchangeRoutes(plan, cluster, underWay, rules, Load)
-            : new DirectRoutes(plan, cluster, underWay, rules, Load);
+        routes = new Routes(plan, cluster, underWay, rules, Load);
         actions = new FaultActions(this, plan, cluster, underWay, store, rules);
     }
 
@@ -239,9 +236,7 @@ public sealed class DeterministicSimulator
         foreach (var range in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.ShardsOf(layer)))
         {
             var part = ActorId.Shard(range.Layer, range.Index);
-            var silo = cluster.HasExchanges
-                ? cluster.Find(state.Placement!.SiloOf(plan.OrdinalOf(part)))!
-                : cluster.Silos[0];
+            var silo = cluster.Find(state.Placement!.SiloOf(plan.OrdinalOf(part)))!;
             if (!silo.IsAlive)
                 return null;
             routes.Speaker = new(silo.Number, part);
@@ -314,8 +309,7 @@ public sealed class DeterministicSimulator
             rules.Heard(leader.Number, led);
         leader.State.Receive(envelope.Message!, routes);
         rules.LeaderMoved(leader);
-        if (cluster.HasExchanges)
-            cluster.SeeLeaversOff(leader, routes);
+        cluster.SeeLeaversOff(leader, routes);
     }
 
     /// <summary>A request to the store is a call, done once or not at all.</summary>
@@ -349,22 +343,8 @@ public sealed class DeterministicSimulator
             return;
         routes.Speaker = new(silo.Number, id);
         var part = silo.Part(id);
-        if (message is Restore restore)
-        {
-            if (part is Exchange exchange && exchange.Adopts(restore))
-                silo.Follow(
-                    restore,
-                    name => new(cluster.Find(name)!.Number, ActorId.Exchange(cluster.Find(name)!.Number))
-                );
-            if (!cluster.HasExchanges)
-                message = restore with { Loaded = Load(routes.Speaker, restore, rows: true) };
-            if (message is Restore { Loaded: CheckpointUnreadable } && !cluster.HasExchanges)
-            {
-                routes.Send(Recipients.Coordinator, new NeedRestore(restore.Key with { From = id }));
-                return;
-            }
-        }
-
+        if (message is Restore restore && part is Exchange exchange && exchange.Adopts(restore))
+            silo.Follow(restore, name => new(cluster.Find(name)!.Number, ActorId.Exchange(cluster.Find(name)!.Number)));
         var (term, version) = (part.Term, part.Version);
         part.Receive(message, routes);
         rules.PartMoved(part, term, version, message);

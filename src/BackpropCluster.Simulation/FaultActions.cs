@@ -136,7 +136,7 @@ internal sealed class FaultActions(
     {
         switch (fault.Kind)
         {
-            case FaultKind.CrashSilo when cluster.HasExchanges:
+            case FaultKind.CrashSilo:
                 SimulatedSilo[] living = [.. cluster.Living];
                 LoseSilo(living[fault.Choice % living.Length]);
                 break;

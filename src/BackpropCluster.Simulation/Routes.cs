@@ -2,9 +2,9 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Simulation;
 
-/// <summary>Takes what a machine says to where it goes. Message by message: everybody can be spoken to
-/// directly.</summary>
-internal class DirectRoutes(
+/// <summary>Takes what a machine says to where it goes: each silo's actors talk to their exchange, exchanges to each
+/// other and to the coordinator, as grains do.</summary>
+internal sealed class Routes(
     RunPlan plan,
     Cluster cluster,
     InFlightMessages underWay,
@@ -12,8 +12,6 @@ internal class DirectRoutes(
     Func<Address, Restore, bool, Loaded> load
 ) : IOutbox
 {
-    private readonly ActorId[] parts = [.. plan.Actors];
-
     /// <summary>Who is speaking: whoever a message was delivered to last.</summary>
     public Address Speaker { get; set; }
 
@@ -22,10 +20,6 @@ internal class DirectRoutes(
 
     /// <summary>What parts said of traced steps, in the order in which they computed.</summary>
     public List<Observation> Observations { get; } = [];
-
-    protected Cluster Cluster => cluster;
-
-    protected RunPlan Plan => plan;
 
     public void Send(Recipients to, Message message)
     {
@@ -52,48 +46,7 @@ internal class DirectRoutes(
             Observations.Add(observation);
     }
 
-    protected virtual void Route(Recipients to, Message message)
-    {
-        switch (to.Kind)
-        {
-            case RecipientKind.Coordinator:
-                Add(Address.Leader, message);
-                break;
-            case RecipientKind.Store:
-                Add(Address.Store, message);
-                break;
-            case RecipientKind.Source:
-                Add(new(0, ActorId.Source), message);
-                break;
-            case RecipientKind.Loss:
-                Add(new(0, ActorId.Loss), message);
-                break;
-            case RecipientKind.Layer:
-                foreach (var shard in plan.ShardsOf(to.Number))
-                    Add(new(0, ActorId.Shard(shard.Layer, shard.Index)), message);
-                break;
-            default:
-                foreach (var part in parts)
-                    Add(new(0, part), message);
-                break;
-        }
-    }
-
-    protected void Add(Address to, Message? message, Notice notice = Notice.None) =>
-        underWay.Add(new Envelope(Speaker, to, message, notice));
-}
-
-/// <summary>Each silo's parts talk to their exchange, exchanges to each other and to the coordinator, as grains
-/// do.</summary>
-internal sealed class ExchangeRoutes(
-    RunPlan plan,
-    Cluster cluster,
-    InFlightMessages underWay,
-    SafetyInvariants rules,
-    Func<Address, Restore, bool, Loaded> load
-) : DirectRoutes(plan, cluster, underWay, rules, load)
-{
-    protected override void Route(Recipients to, Message message)
+    private void Route(Recipients to, Message message)
     {
         if (to.Kind == RecipientKind.Store)
         {
@@ -121,10 +74,10 @@ internal sealed class ExchangeRoutes(
 
     private void FromCoordinator(Recipients to, Message message)
     {
-        var leader = Cluster.Leaders[Speaker.Place];
+        var leader = cluster.Leaders[Speaker.Place];
         if (message is Restore restore)
         {
-            var next = Router.OfCoordinator(Plan, restore.Placement, ExchangeOn);
+            var next = Router.OfCoordinator(plan, restore.Placement, ExchangeOn);
             foreach (var gone in leader.Router.Everyone.Except(next.Everyone))
                 Add(gone, null, Notice.Release);
             leader.Router = next;
@@ -139,11 +92,14 @@ internal sealed class ExchangeRoutes(
         if (to.Kind == RecipientKind.Coordinator)
             Add(Address.Leader, message);
         else
-            foreach (var receiver in Cluster.Silos[Speaker.Place].Router.ReceiversOf(to))
+            foreach (var receiver in cluster.Silos[Speaker.Place].Router.ReceiversOf(to))
                 Add(receiver, message);
     }
 
-    private Address ExchangeOn(string silo) => ExchangeOn(Cluster.Find(silo)!.Number);
+    private Address ExchangeOn(string silo) => ExchangeOn(cluster.Find(silo)!.Number);
 
     private static Address ExchangeOn(int silo) => new(silo, ActorId.Exchange(silo));
+
+    private void Add(Address to, Message? message, Notice notice = Notice.None) =>
+        underWay.Add(new Envelope(Speaker, to, message, notice));
 }

@@ -12,7 +12,7 @@ namespace BackpropCluster.Cli.Verbs;
 internal static class ExploreVerb
 {
     // Message by message, and through the exchanges of so many silos.
-    private static readonly int[] silosOfSingleFaults = [0, 2, 3];
+    private static readonly int[] silosOfSingleFaults = [1, 2, 3];
 
     public static Command Create()
     {

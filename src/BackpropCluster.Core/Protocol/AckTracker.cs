@@ -1,53 +1,33 @@
 namespace BackpropCluster.Core.Protocol;
 
-/// <summary>Who has answered and who has not. Each counts once, however often it answers.</summary>
+/// <summary>Who has answered and who has not, by number. Each counts once, however often it answers.</summary>
 internal sealed class AckTracker
 {
-    private readonly RunPlan plan;
-    private readonly bool[] expected;
+    private readonly bool[] awaited;
     private readonly bool[] answered;
     private readonly int count;
     private int missing;
 
-    /// <param name="plan">The run whose parts these are.</param>
-    /// <param name="parts">Those whose answers are awaited.</param>
-    public AckTracker(RunPlan plan, IEnumerable<ActorId> parts)
+    /// <param name="numbers">Those whose answers are awaited, each once.</param>
+    public AckTracker(IEnumerable<int> numbers)
     {
-        this.plan = plan;
-        expected = new bool[plan.ActorCount];
-        answered = new bool[plan.ActorCount];
-        foreach (var part in parts)
-        {
-            expected[plan.OrdinalOf(part)] = true;
-            count++;
-        }
-
-        missing = count;
+        int[] all = [.. numbers];
+        count = missing = all.Length;
+        (awaited, answered) = (new bool[all.DefaultIfEmpty(-1).Max() + 1], new bool[all.DefaultIfEmpty(-1).Max() + 1]);
+        foreach (var number in all)
+            awaited[number] = true;
     }
 
     public bool IsComplete => missing == 0;
 
     /// <summary>Ticks off an answer; false if it was known or is not awaited.</summary>
-    public bool Acknowledge(ActorId part)
+    public bool Acknowledge(int number)
     {
-        var ordinal = plan.OrdinalOf(part);
-        if (ordinal < 0 || !expected[ordinal] || answered[ordinal])
+        if (number < 0 || number >= awaited.Length || !awaited[number] || answered[number])
             return false;
-        answered[ordinal] = true;
+        answered[number] = true;
         missing--;
         return true;
-    }
-
-    /// <summary>Ticks off the answer of a part, or of all parts that an exchange speaks for; false if that was no
-    /// news.</summary>
-    public bool Acknowledge(ActorId from, Placement placement)
-    {
-        if (from.Kind != ActorRole.Exchange)
-            return Acknowledge(from);
-        var news = false;
-        foreach (var part in placement.ActorsOn(plan, from.Index))
-            news |= Acknowledge(part);
-        return news;
     }
 
     /// <summary>Awaits the answers of all again.</summary>

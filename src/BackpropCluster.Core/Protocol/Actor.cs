@@ -97,17 +97,11 @@ public abstract class Actor(ActorId id)
     protected void Fail(MessageKey key, FailureKind kind, string reason, IOutbox outbox) =>
         outbox.Send(Recipients.Coordinator, new Failure(key with { From = Id }, kind, reason));
 
-    /// <summary>Puts an array into its slot; true if that was news. A contradiction ends the run.</summary>
-    /// <remarks>From an exchange it is the array of the whole layer.</remarks>
+    /// <summary>Takes the array of a whole layer; true if that was news. A contradiction ends the run.</summary>
     protected bool Put(InputBuffer slots, MessageKey key, Payload payload, IOutbox outbox)
     {
         Invariants.OneStepPerSum(key, Term, Version);
-        return IsNews(
-            key.From.Kind == ActorRole.Exchange ? slots.PutAll(payload) : slots.Put(key.From.Index, payload),
-            key,
-            payload,
-            outbox
-        );
+        return IsNews(slots.PutAll(payload), key, payload, outbox);
     }
 
     /// <summary>Whether putting an array somewhere was news; a contradiction ends the run.</summary>

@@ -85,8 +85,9 @@ public sealed partial class CoordinatorActor
     private void Restore(IOutbox outbox)
     {
         (Status, report, progressed) = (RunStatus.Restoring, null, true);
-        restored.Reset();
         Placement = Placement.Of(plan, roster.Staying, moving ? null : Placement, roster.Own);
+        restored = new AckTracker(Placement.SilosThatHold(plan, _ => true));
+        ready = new AckTracker(Placement.SilosThatHold(plan, actor => actor.Kind == ActorRole.Shard));
         moving = false;
         if (plan.Spec.Trace != TraceSpec.None && Term > 1)
             disturbed = Step;

@@ -22,8 +22,8 @@ public sealed partial class CoordinatorActor
     private readonly MetricsHistory scores = new();
     private readonly List<string> warnings = [];
     private readonly Membership roster;
-    private readonly AckTracker restored;
-    private readonly AckTracker ready;
+    private AckTracker restored = new([]);
+    private AckTracker ready = new([]);
     private readonly SavedShards saved;
     private BatchMetrics? report;
     private int chunk;
@@ -63,8 +63,6 @@ public sealed partial class CoordinatorActor
         (this.plan, Term, attempt, firstAttempt) = (plan, term, attempts, attempts);
         (roster, budget) = (new Membership(silo, silos), new RecoveryBudget(deadline, plan.GiveUpAfter));
         order = new BatchOrder(plan.Spec.Data, plan.Spec.Training.Epochs, plan.Spec.Seed, plan.TrainingRows);
-        restored = new AckTracker(plan, plan.Actors);
-        ready = new AckTracker(plan, plan.Actors.Where(p => p.Kind == ActorRole.Shard));
         saved = new SavedShards(plan);
     }
 
@@ -354,7 +352,7 @@ public sealed partial class CoordinatorActor
 
     private bool Acknowledge(AckTracker call, ActorId from)
     {
-        var news = call.Acknowledge(from, Placement!);
+        var news = from.Kind == ActorRole.Exchange && call.Acknowledge(from.Index);
         progressed |= news;
         return news;
     }

@@ -76,9 +76,8 @@ public class Exchange(string silo) : Actor(ActorId.Exchange(-1))
         Id = ActorId.Exchange(here);
         parts = [.. placement.ActorsOn(plan, here)];
         isFirstSource = placement.SiloOfPart[plan.OrdinalOf(ActorId.Source)] == here;
-        restored = new AckTracker(plan, parts);
-        ready = new AckTracker(plan, parts.Where(p => p.Kind == ActorRole.Shard));
-        saved = new AckTracker(plan, parts.Where(p => p.Kind == ActorRole.Shard));
+        int[] shards = [.. parts.Where(p => p.Kind == ActorRole.Shard).Select(plan.OrdinalOf)];
+        (restored, ready, saved) = (new(parts.Select(plan.OrdinalOf)), new(shards), new(shards));
 
         // By the senders' layer: up from the Source (0) to the last layer, down from the Loss (depth + 1) to the
         // second.
@@ -122,7 +121,7 @@ public class Exchange(string silo) : Actor(ActorId.Exchange(-1))
     {
         switch (message)
         {
-            case Restored when restored!.Acknowledge(message.Key.From):
+            case Restored when restored!.Acknowledge(Plan.OrdinalOf(message.Key.From)):
                 CountUnlessAgain(message.Key.From);
                 if (restored.IsComplete)
                     outbox.Send(Recipients.Coordinator, new Restored(message.Key with { From = Id }));
@@ -144,7 +143,7 @@ public class Exchange(string silo) : Actor(ActorId.Exchange(-1))
             case Deltas delta:
                 Gather(BufferOf(backward, delta.Key), delta, delta.Values, outbox);
                 break;
-            case Ready when ready!.Acknowledge(message.Key.From):
+            case Ready when ready!.Acknowledge(Plan.OrdinalOf(message.Key.From)):
                 Count(1);
                 if (ready.IsComplete)
                     outbox.Send(Recipients.Coordinator, new Ready(message.Key with { From = Id }));
@@ -154,7 +153,7 @@ public class Exchange(string silo) : Actor(ActorId.Exchange(-1))
                 savedParts.Clear();
                 outbox.Send(Recipients.Everyone, message);
                 break;
-            case Saved part when saved!.Acknowledge(part.Parts[0].Shard):
+            case Saved part when saved!.Acknowledge(Plan.OrdinalOf(part.Parts[0].Shard)):
                 savedParts.Add(part.Parts[0]);
                 if (saved.IsComplete)
                     outbox.Send(Recipients.Coordinator, new Saved(part.Key with { From = Id }, [.. savedParts]));

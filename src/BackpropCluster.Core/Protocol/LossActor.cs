@@ -23,10 +23,9 @@ public class LossActor() : Actor(ActorId.Loss)
         var newPlan = restore.Plan;
         data = Loaded(restore).Rows!;
         order = new BatchOrder(newPlan.Spec.Data, newPlan.Spec.Training.Epochs, newPlan.Spec.Seed, data.Training.Count);
-        var senders = newPlan.ShardUnits(newPlan.Depth);
-        training = [.. Enumerable.Range(0, order.Microbatches).Select(_ => new InputBuffer(senders))];
+        training = [.. Enumerable.Range(0, order.Microbatches).Select(_ => new InputBuffer([data.Outputs]))];
         gradients = new ReusableBuffer[training.Length];
-        evaluation = new InputBuffer(senders);
+        evaluation = new InputBuffer([data.Outputs]);
         rowLosses = new double[order.Batch];
         Reset();
     }
@@ -62,7 +61,7 @@ public class LossActor() : Actor(ActorId.Loss)
         if (Array.TrueForAll(training, slots => slots.IsFull))
             return;
         var m = outputs.Key.Microbatch;
-        if (!Put(training[m], outputs.Key, outputs.Values, outbox) || !training[m].IsFull)
+        if (!Put(training[m], outputs.Key, outputs.Values, outbox))
             return;
 
         var key = outputs.Key with { From = Id };
@@ -108,11 +107,11 @@ public class LossActor() : Actor(ActorId.Loss)
             evaluation!.Clear();
         }
 
-        if (!Put(evaluation!, outputs.Key, outputs.Values, outbox) || !evaluation!.IsFull)
+        if (!Put(evaluation!, outputs.Key, outputs.Values, outbox))
             return;
         var key = outputs.Key with { From = Id };
         var rows = EvaluationRows.Chunk(Plan, chunk);
-        var (losses, gradient) = (new double[rows.Length], new double[evaluation.Values.Length]);
+        var (losses, gradient) = (new double[rows.Length], new double[evaluation!.Values.Length]);
         var set = EvaluationRows.Of(Plan, data!);
         var score = Compare(evaluation, set, rows, losses, gradient, rows.Length, key, outbox);
 

@@ -58,6 +58,10 @@ public sealed record Placement(
     /// <summary>Whether any part stands on a silo.</summary>
     public bool Uses(string silo) => Silos.IndexOf(silo) is >= 0 and var index && SiloOfPart.Contains(index);
 
+    /// <summary>The silos that hold an actor of some kind, in order.</summary>
+    public IEnumerable<int> SilosThatHold(RunPlan plan, Func<ActorId, bool> isMeant) =>
+        plan.Actors.Index().Where(a => isMeant(a.Item)).Select(a => SiloOfPart[a.Index]).Distinct().Order();
+
     /// <summary>Whether rows are wanted on a silo: each one that holds units of layer 1 has a Source of its own, since
     /// all have the data and which rows a step takes is known everywhere. Rows would else be most of what
     /// crosses.</summary>

@@ -5,7 +5,7 @@ namespace BackpropCluster.Core.Protocol;
 /// <summary>The parts of a checkpoint that is being written, as far as the store has answered.</summary>
 internal sealed class SavedShards(RunPlan plan)
 {
-    private readonly AckTracker shards = new(plan, plan.Actors.Where(p => p.Kind == ActorRole.Shard));
+    private readonly AckTracker shards = new(Enumerable.Range(1, plan.ShardCount));
     private readonly SavedShard[] parts = new SavedShard[plan.ShardCount];
 
     public bool AreComplete => shards.IsComplete;
@@ -22,9 +22,10 @@ internal sealed class SavedShards(RunPlan plan)
         var news = false;
         foreach (var part in saved.Parts)
         {
-            if (!shards.Acknowledge(part.Shard))
+            var ordinal = plan.OrdinalOf(part.Shard);
+            if (!shards.Acknowledge(ordinal))
                 continue;
-            parts[plan.OrdinalOf(part.Shard) - 1] = part;
+            parts[ordinal - 1] = part;
             news = true;
         }
 

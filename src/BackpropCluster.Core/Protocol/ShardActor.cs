@@ -13,8 +13,8 @@ public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
     private ShardRange range;
     private Pass[] passes = [];
     private Pass? evaluation; // made with the first evaluation: for a neuron its slots are as large as the neuron
-    private int[] below = [];
-    private int[] above = [];
+    private int below;
+    private int above;
     private int chunk;
     private TraceContext trace;
 
@@ -41,9 +41,8 @@ public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
             restore.From is null ? null : Loaded(restore).Model,
             workers
         );
-        below = range.Layer == 1 ? [newPlan.Features] : newPlan.ShardUnits(range.Layer - 1);
-        above =
-            range.Layer == newPlan.Depth ? [newPlan.Spec.Model.Layers[^1].Units] : newPlan.ShardUnits(range.Layer + 1);
+        below = shard.Inputs;
+        above = range.Layer == newPlan.Depth ? newPlan.Spec.Model.Layers[^1].Units : shard.UnitsAbove;
         passes = [.. Enumerable.Range(0, newPlan.Spec.Data.Microbatches).Select(_ => new Pass(below, above))];
         evaluation = null;
         IsReady = false;
@@ -108,12 +107,10 @@ public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
 
     private InputBuffer Inputs(MessageKey key) => passes[key.Microbatch].Inputs;
 
-    // forward: y = φ(W·x + b), once the slots of all senders are full.
+    // forward: y = φ(W·x + b).
     private void Forward(MessageKey key, IOutbox outbox)
     {
         var pass = passes[key.Microbatch];
-        if (!pass.Inputs.IsFull)
-            return;
         trace = key.Trace;
         pass.Y = Compute(pass.Inputs, pass.Outputs.OfLength(range.Units * pass.Inputs.Rows), key, outbox);
         if (pass.Y is not null)
@@ -123,9 +120,7 @@ public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
     // evaluate: the same, and nothing is kept.
     private void Evaluate(MessageKey key, IOutbox outbox)
     {
-        if (!evaluation!.Inputs.IsFull)
-            return;
-        if (Compute(evaluation.Inputs, new double[range.Units * evaluation.Inputs.Rows], key, outbox) is { } y)
+        if (Compute(evaluation!.Inputs, new double[range.Units * evaluation.Inputs.Rows], key, outbox) is { } y)
             SendActivations(key, evaluation.Inputs.Rows, y, outbox);
     }
 
@@ -172,7 +167,7 @@ public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
     private void Backward(MessageKey key, IOutbox outbox)
     {
         var pass = passes[key.Microbatch];
-        if (!pass.Deltas.IsFull || pass.Y is null)
+        if (pass.Y is null)
             return;
         var (rows, above) = (pass.Deltas.Rows, pass.Deltas.Values);
 
@@ -286,13 +281,13 @@ public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
     }
 
     /// <summary>One microbatch on its way up and down.</summary>
-    private sealed class Pass(int[] below, int[] above)
+    private sealed class Pass(int below, int above)
     {
         public ReusableBuffer Outputs;
         public ReusableBuffer OwnDeltas;
 
-        public InputBuffer Inputs { get; } = new(below);
-        public InputBuffer Deltas { get; } = new(above);
+        public InputBuffer Inputs { get; } = new([below]);
+        public InputBuffer Deltas { get; } = new([above]);
         public double[]? Y { get; set; }
         public Gradients? Gradients { get; set; }
 

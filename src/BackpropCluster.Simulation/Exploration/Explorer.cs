@@ -62,7 +62,7 @@ public sealed class Explorer(Reference reference, Machines? machines = null)
 
     /// <summary>The run of <see cref="ExploreSingleFaults"/>: 2-4-1 in neurons, three steps, four rows, in the order of
     /// sending.</summary>
-    /// <param name="silos">0 carries every message by itself.</param>
+    /// <param name="silos">How many.</param>
     public static Scenario Small(int silos) =>
         new(
             Models.TwoFourOne,

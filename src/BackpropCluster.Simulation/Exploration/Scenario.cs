@@ -6,7 +6,7 @@ namespace BackpropCluster.Simulation.Exploration;
 /// <summary>How a model is trained, and how much goes wrong.</summary>
 /// <param name="Model">Which of <see cref="Models"/>.</param>
 /// <param name="Cut">How it is cut.</param>
-/// <param name="Silos">Silos with an exchange each at the beginning; 0 carries every message by itself.</param>
+/// <param name="Silos">Silos with an exchange each at the beginning.</param>
 /// <param name="Placement">How parts are laid on them.</param>
 /// <param name="SaveEvery">Steps from checkpoint to checkpoint; 0 saves nothing.</param>
 /// <param name="Keep">How many of the newest checkpoints are kept; 0 keeps all.</param>
@@ -96,7 +96,7 @@ public sealed record Scenario(
         return new Scenario(
             models[chance.Below(models.Length, 2)],
             cuts[chance.Below(cuts.Length, 3)],
-            chance.Below(6, 4),
+            Math.Max(1, chance.Below(6, 4)),
             (PlacementRule)chance.Below(4, 5),
             saves[chance.Below(saves.Length, 6)],
             keeps[chance.Below(keeps.Length, 8)],
@@ -109,14 +109,14 @@ public sealed record Scenario(
     public override string ToString()
     {
         var layers = string.Join('-', Models.SpecOf(Model).Model.Layers.Select(layer => layer.Units));
-        var carried = Silos == 0 ? "message by message" : $"{Silos} silos, {Placement}";
         var saved =
             SaveEvery == 0 ? "never saved" : $"saved every {SaveEvery} steps, {(Keep == 0 ? "all" : Keep)} kept";
         var order =
             Window == 1 ? "in order"
             : Window == int.MaxValue ? "in any order"
             : $"{Window} at a time in any order";
-        return $"model '{Models.SpecOf(Model).Name}' ({layers}) in {Cut} shards, {carried}, {saved}, delivered {order}";
+        return $"model '{Models.SpecOf(Model).Name}' ({layers}) in {Cut} shards, "
+            + $"{Silos} silos, {Placement}, {saved}, delivered {order}";
     }
 }
 

@@ -18,7 +18,7 @@ public class ExecutionTests
     public void TheSeedsCoverWhatTheyPromise()
     {
         var scenarios = Enumerable.Range(0, 2000).Select(seed => Scenario.Of((ulong)seed)).ToList();
-        Assert.Equal([0, 1, 2, 3, 4, 5], scenarios.Select(s => s.Silos).Distinct().Order());
+        Assert.Equal([1, 2, 3, 4, 5], scenarios.Select(s => s.Silos).Distinct().Order());
         Assert.Equal(Models.Count, scenarios.Select(s => s.Model).Distinct().Count());
         Assert.True(scenarios.Max(s => s.Rates.Loss) > 0.25 && scenarios.Max(s => s.Rates.Repeat) > 0.45);
         var models = new Models(ReferenceTrainer.Train);

@@ -36,61 +36,6 @@ internal static class WithoutTerms
     }
 }
 
-/// <summary>Sum by arrival: z is summed over the senders as they came, with the right weights.</summary>
-internal sealed class ShardThatSumsByArrival(ActorId id) : ShardActor(id)
-{
-    private readonly Dictionary<(Phase Phase, int Microbatch), List<int>> arrived = [];
-
-    protected override bool TryCommit(IOutbox outbox)
-    {
-        arrived.Clear();
-        return base.TryCommit(outbox);
-    }
-
-    protected override void Load(Restore restore)
-    {
-        arrived.Clear();
-        base.Load(restore);
-    }
-
-    protected override void Handle(Message message, IOutbox outbox)
-    {
-        if (message is Activations { Key.From.Kind: ActorRole.Shard } y)
-        {
-            if (!arrived.TryGetValue((y.Key.Phase, y.Key.Microbatch), out var senders))
-                arrived.Add((y.Key.Phase, y.Key.Microbatch), senders = []);
-            if (!senders.Contains(y.Key.From.Index))
-                senders.Add(y.Key.From.Index);
-        }
-
-        base.Handle(message, outbox);
-    }
-
-    protected override void PreActivations(DenseShard own, InputBuffer inputs, MessageKey key, double[] z)
-    {
-        if (!arrived.TryGetValue((key.Phase, key.Microbatch), out var senders))
-        {
-            base.PreActivations(own, inputs, key, z);
-            return;
-        }
-
-        var (below, rows) = (Plan.ShardsOf(Id.Layer - 1), inputs.Rows);
-        for (var o = 0; o < own.Units; o++)
-        for (var r = 0; r < rows; r++)
-        {
-            var sum = own.Biases.Values[o];
-            foreach (var sender in senders)
-                for (var i = below[sender].First; i <= below[sender].Last; i++)
-                    sum = Math.FusedMultiplyAdd(
-                        own.Weights.Values[o * own.Inputs + i],
-                        inputs.Values[i * rows + r],
-                        sum
-                    );
-            z[o * rows + r] = sum;
-        }
-    }
-}
-
 /// <summary>Update before commit: the update takes effect with the shard's own Ready.</summary>
 internal sealed class ShardThatUpdatesBeforeTheCommit(ActorId id) : ShardActor(id)
 {

@@ -20,6 +20,28 @@ internal abstract class ExchangeOfOtherWords(string silo) : Exchange(silo)
     }
 }
 
+/// <summary>Gathers by arrival: the arrays of a layer stand in the order in which they came, so that every sum over
+/// them is another.</summary>
+internal sealed class ExchangeThatGathersByArrival(string silo) : Exchange(silo)
+{
+    private readonly Dictionary<(int Term, int Step, Phase Phase, int Layer, int Microbatch), List<int>> arrived = [];
+
+    public override void Receive(Message message, IOutbox outbox)
+    {
+        if (message is (Activations or Deltas) and { Key: { From: { Kind: ActorRole.Shard } from } key })
+        {
+            var at = (key.Term, key.Step, key.Phase, from.Layer, key.Microbatch);
+            if (!arrived.TryGetValue(at, out var senders))
+                arrived.Add(at, senders = []);
+            if (!senders.Contains(from.Index))
+                senders.Add(from.Index);
+            message = message with { Key = key with { From = ActorId.Shard(from.Layer, senders.IndexOf(from.Index)) } };
+        }
+
+        base.Receive(message, outbox);
+    }
+}
+
 /// <summary>Forwards before its last sender: with the first array of a layer its receivers get what the layer was a
 /// step ago.</summary>
 internal sealed class ExchangeThatForwardsEarly(string silo) : ExchangeOfOtherWords(silo)

@@ -23,7 +23,7 @@ public class MutantTests
                 _ => new WithoutTerms.Exchange($"silo-{id.Index + 1}"),
             }
         ),
-        ["sum by arrival"] = WithShards(id => new ShardThatSumsByArrival(id)),
+        ["sum by arrival"] = WithExchanges(silo => new ExchangeThatGathersByArrival(silo)),
         ["update before commit"] = WithShards(id => new ShardThatUpdatesBeforeTheCommit(id)),
         ["applied twice"] = WithShards(id => new ShardThatUpdatesTwice(id)),
         ["stale checkpoint chosen"] = Machines.Product with { Store = _ => new StoreThatChoosesAStaleCheckpoint() },

@@ -7,13 +7,13 @@ namespace BackpropCluster.Tests.Explorer;
 /// <summary>Promise R1, exhaustively: any single fault at any message of a small run costs time, never a bit.</summary>
 public class SingleFaultTests
 {
-    // Message by message, and through the exchanges of two and three silos.
+    // On one silo, two and three.
     [Fact]
     public void EveryMessageMeetsEveryFaultAndTheBitsStayTheSame()
     {
         var explorer = new BackpropCluster.Simulation.Exploration.Explorer(ReferenceTrainer.Train);
         var (tally, cases, start) = (new Tally(), 0, Stopwatch.GetTimestamp());
-        foreach (var silos in (int[])[0, 2, 3])
+        foreach (var silos in (int[])[1, 2, 3])
         {
             var (count, findings) = explorer.ExploreSingleFaults(silos, tally);
             Assert.True(

@@ -6,7 +6,7 @@ using BackpropCluster.Simulation;
 
 namespace BackpropCluster.Tests.Protocol;
 
-/// <summary>A coordinator and the answers that its parts would give.</summary>
+/// <summary>A coordinator and the answers that its exchanges would give.</summary>
 internal sealed class CoordinatorHarness
 {
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
@@ -101,15 +101,19 @@ internal sealed class CoordinatorHarness
 
     public void AnswerRestored()
     {
-        foreach (var part in Plan.Actors)
-            Receive(new Restored(Key(1, Phase.Forward, part)));
+        foreach (var exchange in Exchanges(_ => true))
+            Receive(new Restored(Key(1, Phase.Forward, exchange)));
     }
 
     public void AnswerReady(int step)
     {
-        foreach (var part in Plan.Actors.Where(p => p.Kind == ActorRole.Shard))
-            Receive(new Ready(Key(step, Phase.Backward, part)));
+        foreach (var exchange in Exchanges(actor => actor.Kind == ActorRole.Shard))
+            Receive(new Ready(Key(step, Phase.Backward, exchange)));
     }
+
+    /// <summary>Those of the silos that hold such actors; fixed while the answers change the placement.</summary>
+    public IReadOnlyList<ActorId> Exchanges(Func<ActorId, bool> isMeant) =>
+        [.. Coordinator.Placement!.SilosThatHold(Plan, isMeant).Select(silo => ActorId.Exchange(silo))];
 
     public void ReportLoss(int step, double loss) =>
         Receive(new Report(Key(step, Phase.Forward, ActorId.Loss), new BatchMetrics(loss, null, 1)));

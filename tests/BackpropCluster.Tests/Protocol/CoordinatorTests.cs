@@ -24,14 +24,16 @@ public class CoordinatorTests
     {
         var run = CoordinatorHarness.Started();
         run.Outbox.Sent.Clear();
-        foreach (var part in run.Plan.Actors.SkipLast(1))
+        var exchanges = run.Exchanges(_ => true);
+        Assert.Equal(3, exchanges.Count);
+        foreach (var exchange in exchanges.SkipLast(1))
         {
-            run.Receive(new Restored(run.Key(1, Phase.Forward, part)));
-            run.Receive(new Restored(run.Key(1, Phase.Forward, part)));
+            run.Receive(new Restored(run.Key(1, Phase.Forward, exchange)));
+            run.Receive(new Restored(run.Key(1, Phase.Forward, exchange)));
         }
 
         run.Outbox.AssertSilent();
-        run.Receive(new Restored(run.Key(1, Phase.Forward, ActorId.Loss)));
+        run.Receive(new Restored(run.Key(1, Phase.Forward, exchanges[^1])));
         Assert.Equal(1, run.Outbox.Only<Advance>().Key.Step);
         Assert.Equal(RunStatus.Training, run.Coordinator.Status);
     }
@@ -59,25 +61,29 @@ public class CoordinatorTests
     }
 
     [Fact]
-    public void AShardThatIsReadyTwiceCountsOnce()
+    public void ASiloThatIsReadyTwiceCountsOnce()
     {
         var run = CoordinatorHarness.After(steps: 0);
         run.ReportLoss(1, 0.5);
         for (var i = 0; i < run.Plan.ShardCount; i++)
-            run.Receive(new Ready(run.Key(1, Phase.Backward, ActorId.Shard(1, 0))));
+            run.Receive(new Ready(run.Key(1, Phase.Backward, ActorId.Exchange(0))));
         run.Outbox.AssertSilent();
         Assert.Equal(0, run.Coordinator.CommittedSteps);
     }
 
     [Fact]
-    public void AReadyOfAnotherStepOrAnUnknownShardCountsNothing()
+    public void AReadyOfAnotherStepOrAnUnknownSiloCountsNothing()
     {
         var run = CoordinatorHarness.After(steps: 1);
         run.ReportLoss(2, 0.5);
         run.AnswerReady(1);
         run.AnswerReady(3);
         for (var i = 0; i < 4; i++)
-            run.Receive(new Ready(run.Key(2, Phase.Backward, ActorId.Shard(3, i))));
+        {
+            run.Receive(new Ready(run.Key(2, Phase.Backward, ActorId.Exchange(3 + i))));
+            run.Receive(new Ready(run.Key(2, Phase.Backward, ActorId.Shard(1, i))));
+        }
+
         run.Outbox.AssertSilent();
         Assert.Equal(1, run.Coordinator.CommittedSteps);
     }

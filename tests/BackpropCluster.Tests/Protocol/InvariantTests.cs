@@ -77,15 +77,7 @@ public class InvariantTests
         var shard = new ShardThatCommitsAtOnce(ActorId.Shard(2, 0));
         var outbox = new RecordingOutbox();
         shard.Receive(letters.Restore(), outbox);
-        foreach (
-            var message in (Message[])
-                [
-                    letters.Advance(1),
-                    letters.Activation(1, ActorId.Shard(1, 0), 0.6),
-                    letters.Activation(1, ActorId.Shard(1, 1), 0.5),
-                    letters.Slopes(1),
-                ]
-        )
+        foreach (var message in (Message[])[letters.Advance(1), letters.Hidden(1), letters.Slopes(1)])
             shard.Receive(message, outbox);
         shard.CommitNow();
         Assert.Throws<InvariantViolationException>(() => shard.Receive(letters.Advance(2), outbox));

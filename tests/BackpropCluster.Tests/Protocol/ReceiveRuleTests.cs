@@ -12,13 +12,10 @@ public class ReceiveRuleTests
         shard.Receive((shard.Letters with { Term = 3 }).Restore());
         shard.Outbox.Sent.Clear();
 
-        shard.Receive(
-            shard.Letters.Activation(1, TutorialSlice.H1, 0.6),
-            shard.Letters.Activation(1, TutorialSlice.H2, 0.5)
-        );
+        shard.Receive(shard.Letters.Hidden(1, 0.6, 0.5));
 
         shard.Outbox.AssertSilent();
-        Assert.Equal(2, shard.State.StaleMessages);
+        Assert.Equal(1, shard.State.StaleMessages);
     }
 
     // Otherwise one sum would hold numbers of two attempts.
@@ -27,11 +24,7 @@ public class ReceiveRuleTests
     {
         var shard = TutorialSlice.After(steps: 0);
         var newer = shard.Letters with { Term = 2 };
-        shard.Receive(
-            newer.Restore(),
-            shard.Letters.Activation(1, TutorialSlice.H1, 99),
-            newer.Activation(1, TutorialSlice.H1, 0.6)
-        );
+        shard.Receive(newer.Restore(), shard.Letters.Hidden(1, 99), newer.Hidden(1));
         Assert.Empty(shard.Outbox.All<Failure>());
     }
 
@@ -39,10 +32,11 @@ public class ReceiveRuleTests
     public void AHigherTermMakesItForgetAndAskForAState()
     {
         var shard = TutorialSlice.After(steps: 1);
-        shard.Receive(shard.Letters.Activation(2, TutorialSlice.H1, 0.6));
+        shard.Receive(shard.Letters.Hidden(2));
+        shard.Outbox.Sent.Clear();
         var newer = shard.Letters with { Term = 4 };
 
-        shard.Receive(newer.Activation(2, TutorialSlice.H1, 0.6));
+        shard.Receive(newer.Hidden(2));
 
         var need = shard.Outbox.Only<NeedRestore>();
         Assert.Equal((4, ActorId.Shard(2, 0)), (need.Key.Term, need.Key.From));
@@ -50,9 +44,9 @@ public class ReceiveRuleTests
 
         // Half of step 2 was there; after the new term's Restore nothing of it is, and other numbers are no
         // contradiction.
-        shard.Receive(newer.Restore(), newer.Activation(1, TutorialSlice.H1, 7));
+        shard.Receive(newer.Restore(), newer.Hidden(1, 7));
         Assert.Equal(0, shard.State.Version);
-        Assert.IsType<Restored>(Assert.Single(shard.Outbox.Sent).Message);
+        Assert.Equal([typeof(Restored), typeof(Activations)], shard.Outbox.Sent.Select(s => s.Message.GetType()));
     }
 
     [Fact]
@@ -61,7 +55,7 @@ public class ReceiveRuleTests
         var shard = TutorialSlice.After(steps: 0);
         var edited = new TestMessages(shard.Letters.Plan with { Fingerprint = 43 }) { Term = 9 };
 
-        shard.Receive(edited.Activation(1, TutorialSlice.H1, 0.6), edited.Restore());
+        shard.Receive(edited.Hidden(1), edited.Restore());
 
         shard.Outbox.AssertSilent();
         Assert.Equal((2, 1), (shard.State.StaleMessages, shard.State.Term));
@@ -71,15 +65,10 @@ public class ReceiveRuleTests
     public void ARepeatOfAFullSlotIsIgnored()
     {
         var shard = TutorialSlice.After(steps: 0);
-        var (y1, y2) = (
-            shard.Letters.Activation(1, TutorialSlice.H1, 0.6),
-            shard.Letters.Activation(1, TutorialSlice.H2, 0.5)
-        );
-        shard.Receive(y1, y1);
-        shard.Outbox.AssertSilent();
-        shard.Receive(y2, y1, y2);
+        var y = shard.Letters.Hidden(1);
+        shard.Receive(y, y);
         shard.Outbox.Only<Activations>();
-        shard.Receive(shard.Letters.Slopes(1), shard.Letters.Slopes(1), y1);
+        shard.Receive(shard.Letters.Slopes(1), shard.Letters.Slopes(1), y);
         Assert.Equal([typeof(Deltas), typeof(Ready)], shard.Outbox.Sent.Select(s => s.Message.GetType()));
     }
 
@@ -89,17 +78,10 @@ public class ReceiveRuleTests
     public void OtherBitsUnderTheSameKeyEndTheRun(double first, double second)
     {
         var shard = TutorialSlice.After(steps: 0);
-        shard.Receive(
-            shard.Letters.Activation(1, TutorialSlice.H1, first),
-            shard.Letters.Activation(1, TutorialSlice.H1, second)
-        );
-        var failure = shard.Outbox.Only<Failure>();
+        shard.Receive(shard.Letters.Hidden(1, first), shard.Letters.Hidden(1, second));
+        var failure = shard.Outbox.All<Failure>().Single();
         Assert.Equal(FailureKind.Divergence, failure.Kind);
-        Assert.Contains(
-            "step 1, Forward, microbatch 0, from shard 0 of layer 1",
-            failure.Reason,
-            StringComparison.Ordinal
-        );
+        Assert.Contains("step 1, Forward, microbatch 0, from ", failure.Reason, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -107,18 +89,10 @@ public class ReceiveRuleTests
     {
         var shard = TutorialSlice.After(steps: 0);
         var key = shard.Letters.Key(1, Phase.Forward, TutorialSlice.H1);
-        shard.Receive(new Activations(key, new Payload(2, 1, [1, 2])));
+        shard.Receive(new Activations(key, new Payload(3, 1, [1, 2, 3])));
         var failure = shard.Outbox.Only<Failure>();
         Assert.Equal(FailureKind.Defect, failure.Kind);
-        Assert.Contains("2 units × 1 rows", failure.Reason, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void AnUnknownSenderEndsTheRun()
-    {
-        var shard = TutorialSlice.After(steps: 0);
-        shard.Receive(shard.Letters.Activation(1, ActorId.Shard(1, 2), 0.5));
-        Assert.Equal(FailureKind.Defect, shard.Outbox.Only<Failure>().Kind);
+        Assert.Contains("3 units × 1 rows", failure.Reason, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -127,7 +101,7 @@ public class ReceiveRuleTests
         var shard = TutorialSlice.After(steps: 2);
         Assert.Equal(1, shard.State.Version);
         shard.Receive(
-            shard.Letters.Activation(1, TutorialSlice.H1, 5),
+            shard.Letters.Hidden(1, 5),
             shard.Letters.Slopes(1, 5),
             shard.Letters.Advance(1),
             shard.Letters.Evaluate(0)
@@ -141,10 +115,7 @@ public class ReceiveRuleTests
     {
         var shard = TutorialSlice.After(steps: 1);
         Assert.Equal(0, shard.State.Version);
-        shard.Receive(
-            shard.Letters.Activation(2, TutorialSlice.H1, 0.6),
-            shard.Letters.Activation(2, TutorialSlice.H2, 0.5)
-        );
+        shard.Receive(shard.Letters.Hidden(2, 0.6, 0.5));
         Assert.Equal(1, shard.State.Version);
 
         // o1 with w5, w6 after the update: δ = 0.7·y(1 − y), w ← w − ½·δ·h.
@@ -158,18 +129,16 @@ public class ReceiveRuleTests
     public void AMessageOfTheStepAfterTheNextAsksForAStateWhereNothingWaits()
     {
         var shard = TutorialSlice.After(steps: 0);
-        shard.Receive(
-            shard.Letters.Activation(1, TutorialSlice.H1, 0.6),
-            shard.Letters.Activation(2, TutorialSlice.H1, 0.6)
-        );
-        Assert.Equal((1, 0), (shard.Outbox.Only<NeedRestore>().Key.Term, shard.State.Version));
+        shard.Receive(shard.Letters.Hidden(1), shard.Letters.Hidden(2));
+        var need = shard.Outbox.All<NeedRestore>().Single();
+        Assert.Equal((1, 0), (need.Key.Term, shard.State.Version));
     }
 
     [Fact]
     public void AMessageThatSkipsAStepAsksForAState()
     {
         var shard = TutorialSlice.After(steps: 1);
-        shard.Receive(shard.Letters.Activation(3, TutorialSlice.H1, 0.6));
+        shard.Receive(shard.Letters.Hidden(3));
         shard.Outbox.Only<NeedRestore>();
         Assert.Equal(0, shard.State.Version);
     }
@@ -212,9 +181,8 @@ public class ReceiveRuleTests
     public void AnEvaluationOfAVersionProvesItsCommit()
     {
         var shard = TutorialSlice.After(steps: 1);
-        shard.Receive(shard.Letters.Activation(1, TutorialSlice.H1, 0.6, Phase.Evaluate));
+        shard.Receive(shard.Letters.Hidden(1, phase: Phase.Evaluate));
         Assert.Equal(1, shard.State.Version);
-        shard.Receive(shard.Letters.Activation(1, TutorialSlice.H2, 0.5, Phase.Evaluate));
         Assert.Equal(Phase.Evaluate, shard.Outbox.Only<Activations>().Key.Phase);
     }
 
@@ -242,13 +210,7 @@ public class ReceiveRuleTests
     {
         var shard = new TutorialSlice();
         var letters = shard.Letters with { Term = 6 };
-        Message[] messages =
-        [
-            letters.Advance(1),
-            letters.Activation(4, TutorialSlice.H1, 0.6),
-            letters.Slopes(1),
-            letters.Evaluate(2),
-        ];
+        Message[] messages = [letters.Advance(1), letters.Hidden(4), letters.Slopes(1), letters.Evaluate(2)];
         foreach (var message in messages)
         {
             Actor part = kind switch

@@ -236,7 +236,7 @@ public class RecoveryTests
     {
         var run = CoordinatorHarness.After(steps: 1);
         run.Coordinator.Tick(TimeSpan.Zero, run.Outbox);
-        run.Receive(new Ready(run.Key(2, Phase.Backward, ActorId.Shard(1, 0))));
+        run.Receive(new Ready(run.Key(2, Phase.Backward, ActorId.Exchange(0))));
         run.Coordinator.Tick(CoordinatorHarness.Deadline, run.Outbox);
         run.Coordinator.Tick(2 * CoordinatorHarness.Deadline - TimeSpan.FromTicks(1), run.Outbox);
         run.Outbox.AssertSilent();

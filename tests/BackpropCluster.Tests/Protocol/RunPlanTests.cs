@@ -71,9 +71,9 @@ public class RunPlanTests
         var carrier = new DeterministicSimulator(plan, data, DeterministicSimulator.Product, Disturbance.None, 1);
         carrier.Run();
 
-        // Lead and Led, and Restore and Restored once for each part, come before the first of the three steps.
+        // Restored of each actor comes before the first of the three steps.
         Assert.Equal(3, carrier.Coordinator.Steps);
-        Assert.Equal(2 + 2 * plan.ActorCount + 3 * plan.MessagesPerStep, carrier.Delivered);
+        Assert.Equal(plan.ActorCount + 3 * plan.MessagesPerStep, carrier.Traffic.Local);
     }
 
     // z and ∂W: 2·13·7, and S and ∂V: 2·13·11, of the first layer, and so on; the Loss handles each value once. The

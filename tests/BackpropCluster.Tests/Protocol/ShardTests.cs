@@ -6,12 +6,12 @@ namespace BackpropCluster.Tests.Protocol;
 public class ShardTests
 {
     [Fact]
-    public void ItSpeaksOnlyWhenEverySenderWasHeard()
+    public void ForwardItAnswersTheLayerAbove()
     {
         var shard = TutorialSlice.After(steps: 0);
-        shard.Receive(shard.Letters.Advance(1), shard.Letters.Activation(1, TutorialSlice.H2, 0.5));
+        shard.Receive(shard.Letters.Advance(1));
         shard.Outbox.AssertSilent();
-        shard.Receive(shard.Letters.Activation(1, TutorialSlice.H1, 0.6));
+        shard.Receive(shard.Letters.Hidden(1));
         Assert.Equal(Recipients.Loss, Assert.Single(shard.Outbox.Sent).To);
     }
 
@@ -19,10 +19,7 @@ public class ShardTests
     public void BackwardItAnswersTheLayerBelowAndTheCoordinator()
     {
         var shard = TutorialSlice.After(steps: 0);
-        shard.Receive(
-            shard.Letters.Activation(1, TutorialSlice.H1, 0.6),
-            shard.Letters.Activation(1, TutorialSlice.H2, 0.5)
-        );
+        shard.Receive(shard.Letters.Hidden(1, 0.6, 0.5));
         shard.Outbox.Sent.Clear();
         shard.Receive(shard.Letters.Slopes(1));
         Assert.Equal(
@@ -37,23 +34,14 @@ public class ShardTests
     public void WhatItSentIsFilledAnewOnlyWhenTheStepIsCommitted()
     {
         var shard = TutorialSlice.After(steps: 0);
-        Message[] step =
-        [
-            shard.Letters.Activation(1, TutorialSlice.H1, 0.6),
-            shard.Letters.Activation(1, TutorialSlice.H2, 0.5),
-            shard.Letters.Slopes(1),
-        ];
+        Message[] step = [shard.Letters.Hidden(1, 0.6, 0.5), shard.Letters.Slopes(1)];
         shard.Receive(step);
         var payloads = Payloads(shard);
         var before = payloads.Select(p => p.Values[0]).ToArray();
         Assert.Equal(2, before.Length);
         shard.Receive(step);
         Assert.Equal(before, payloads.Select(p => p.Values[0]));
-        shard.Receive(
-            shard.Letters.Activation(2, TutorialSlice.H1, 0.1),
-            shard.Letters.Activation(2, TutorialSlice.H2, 0.9),
-            shard.Letters.Slopes(2)
-        );
+        shard.Receive(shard.Letters.Hidden(2, 0.1, 0.9), shard.Letters.Slopes(2));
         Assert.NotEqual(before, payloads.Select(p => p.Values[0]));
     }
 
@@ -63,13 +51,9 @@ public class ShardTests
     public void AfterItsReadyARepeatIsNotLookedAt()
     {
         var shard = TutorialSlice.After(steps: 0);
-        shard.Receive(
-            shard.Letters.Activation(1, TutorialSlice.H1, 0.6),
-            shard.Letters.Activation(1, TutorialSlice.H2, 0.5),
-            shard.Letters.Slopes(1)
-        );
+        shard.Receive(shard.Letters.Hidden(1, 0.6, 0.5), shard.Letters.Slopes(1));
         shard.Outbox.Sent.Clear();
-        shard.Receive(shard.Letters.Activation(1, TutorialSlice.H1, 0.7), shard.Letters.Slopes(1, first: 0.1));
+        shard.Receive(shard.Letters.Hidden(1, 0.7), shard.Letters.Slopes(1, first: 0.1));
         shard.Outbox.AssertSilent();
     }
 
@@ -77,9 +61,9 @@ public class ShardTests
     public void WhatItReceivedItDoesNotChange()
     {
         var shard = TutorialSlice.After(steps: 0);
-        var (x, d) = (shard.Letters.Activation(1, TutorialSlice.H1, 0.6), shard.Letters.Slopes(1));
-        shard.Receive(x, shard.Letters.Activation(1, TutorialSlice.H2, 0.5), d, shard.Letters.Advance(2));
-        Assert.Equal([0.6], x.Values.Values);
+        var (x, d) = (shard.Letters.Hidden(1), shard.Letters.Slopes(1));
+        shard.Receive(x, d, shard.Letters.Advance(2));
+        Assert.Equal([0.6, 0.5], x.Values.Values);
         Assert.Equal([0.7, -0.2], d.Values.Values);
     }
 
@@ -95,19 +79,17 @@ public class ShardTests
         );
         shard.Receive(shard.Letters.Restore());
         var trace = new TraceContext(1, 2, 3);
-        void Forward(int step, ActorId from, double y)
+        void Forward(int step, double first, double second)
         {
-            var message = shard.Letters.Activation(step, from, y);
+            var message = shard.Letters.Hidden(step, first, second);
             shard.Receive(message with { Key = message.Key with { Trace = trace } });
         }
 
-        Forward(1, TutorialSlice.H1, 0.6);
-        Forward(1, TutorialSlice.H2, 0.5);
+        Forward(1, 0.6, 0.5);
         shard.Receive(shard.Letters.Slopes(1));
         var first = shard.Outbox.Observations.OfType<ShardForward>().Single();
         Assert.Equal([0.6, 0.5], first.X);
-        Forward(2, TutorialSlice.H1, 0.1);
-        Forward(2, TutorialSlice.H2, 0.9);
+        Forward(2, 0.1, 0.9);
         Assert.Equal([0.6, 0.5], first.X);
     }
 

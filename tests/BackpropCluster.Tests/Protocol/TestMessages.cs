@@ -27,6 +27,10 @@ internal sealed record TestMessages(RunPlan Plan)
     public Activations Activation(int step, ActorId from, double y, Phase phase = Phase.Forward) =>
         new(Key(step, phase, from), new Payload(1, 1, [y]));
 
+    /// <summary>y of both of the tutorial's hidden units, as their exchange gathers them.</summary>
+    public Activations Hidden(int step, double first = 0.6, double second = 0.5, Phase phase = Phase.Forward) =>
+        new(Key(step, phase, ActorId.Exchange(0, 1)), new Payload(2, 1, [first, second]));
+
     /// <summary>∂E/∂y of both of the tutorial's outputs.</summary>
     public Deltas Slopes(int step, double first = 0.7, double second = -0.2) =>
         new(Key(step, Phase.Backward, ActorId.Loss), new Payload(2, 1, [first, second]));

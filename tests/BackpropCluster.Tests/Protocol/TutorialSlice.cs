@@ -3,7 +3,7 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Tests.Protocol;
 
-/// <summary>The neuron o1 of the tutorial: two senders below with one unit each, the Loss above.</summary>
+/// <summary>The neuron o1 of the tutorial: two units below, the Loss above.</summary>
 internal sealed class TutorialSlice
 {
     private static readonly RunSpec Spec = Runs.Mazur(100, UpdateOrder.AfterBackward);
@@ -36,12 +36,7 @@ internal sealed class TutorialSlice
         var shard = new TutorialSlice();
         shard.Receive(shard.Letters.Restore());
         for (var step = 1; step <= steps; step++)
-            shard.Receive(
-                shard.Letters.Advance(step),
-                shard.Letters.Activation(step, H1, 0.6),
-                shard.Letters.Activation(step, H2, 0.5),
-                shard.Letters.Slopes(step)
-            );
+            shard.Receive(shard.Letters.Advance(step), shard.Letters.Hidden(step), shard.Letters.Slopes(step));
         shard.Outbox.Sent.Clear();
         return shard;
     }

@@ -31,8 +31,7 @@ public class OneHashTests
         foreach (var granularity in (Granularity[])[Granularity.Neuron, new(3), Granularity.Layer])
             for (ulong seed = 0; seed < Histories; seed++)
             {
-                // Message by message, and through the exchanges of one, two or three silos.
-                var (exchanges, rule) = ((int)(seed % 4), (PlacementRule)(seed / 4 % 4));
+                var (exchanges, rule) = (1 + (int)(seed % 4), (PlacementRule)(seed / 4 % 4));
                 var plan = Runs.Plan(spec, data, granularity) with { Placement = rule };
                 var carrier = new DeterministicSimulator(
                     plan,

@@ -48,7 +48,7 @@ public class ResumedRunTests
                     new Disturbance(0.1, 1, 1),
                     seed * 100 + life,
                     store,
-                    exchanges: (int)((seed + life) % 3)
+                    exchanges: 1 + (int)((seed + life) % 3)
                 );
                 // Long lives in the end, or a history could have none that reaches the next checkpoint.
                 result = carrier.Run(
@@ -120,7 +120,7 @@ public class ResumedRunTests
             1,
             store
         );
-        carrier.Run(deliveries: 1500);
+        carrier.Run(deliveries: 500);
         carrier.Coordinator.Interrupt();
         Assert.Null(carrier.Run());
         Assert.Equal(RunStatus.Interrupted, carrier.Coordinator.Status);
