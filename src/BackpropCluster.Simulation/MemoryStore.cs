@@ -174,6 +174,9 @@ public class MemoryStore(int keep = 0)
     /// <remarks>Apart for the mutant that fences nobody.</remarks>
     protected virtual bool Accepts(RunManifest manifest, int term) => manifest.Accepts(term);
 
+    /// <summary>What is answered of a checkpoint. Apart for the mutant that forgets the scores.</summary>
+    protected virtual Checkpoint Read(CheckpointId id) => written[id];
+
     private bool HasBlock(int block) =>
         Enumerable.Range(0, Copies).Any(copy => tornBlocks.TryGetValue((block, copy), out var isTorn) && !isTorn);
 
@@ -183,7 +186,7 @@ public class MemoryStore(int keep = 0)
         var search = new CheckpointSearch(head);
         while (search.Next is { } id)
             if (CanOpen(lead.Plan, id))
-                search.Take(written[id]);
+                search.Take(Read(id));
             else
                 search.Skip(
                     string.Create(CultureInfo.InvariantCulture, $"the checkpoint of step {id.Version} is broken")

@@ -64,6 +64,9 @@ internal sealed class MetricsHistory
                 $"the loss of step {s + 1}",
                 score => score.Loss
             );
+        // The next step's loss would have no place.
+        if (losses.Count < checkpoint.Version)
+            contradiction ??= $"the checkpoint of step {checkpoint.Version} holds {losses.Count} losses";
         foreach (var evaluation in checkpoint.Evaluations)
             contradiction ??= EnterEvaluation(evaluation);
         return contradiction;

@@ -116,7 +116,7 @@ public sealed record Scenario(
             : Window == int.MaxValue ? "in any order"
             : $"{Window} at a time in any order";
         return $"model '{Models.SpecOf(Model).Name}' ({layers}) in {Cut} shards, "
-            + $"{Silos} silos, {Placement}, {saved}, delivered {order}";
+            + $"{Silos} silo{(Silos == 1 ? "" : "s")}, {Placement}, {saved}, delivered {order}";
     }
 }
 

@@ -101,6 +101,31 @@ internal sealed class ShardThatUpdatesTwice(ActorId id) : ShardActor(id)
     }
 }
 
+/// <summary>Optimizer state kept: after a Restore weights are those of the checkpoint, and the optimizer's moments those
+/// of the step that was thrown away.</summary>
+internal sealed class ShardThatKeepsItsOptimizerState(ActorId id) : ShardActor(id)
+{
+    private DenseShard? before;
+
+    protected override void PreActivations(DenseShard own, InputBuffer inputs, MessageKey key, double[] z) =>
+        base.PreActivations(before = own, inputs, key, z);
+
+    protected override void Load(Restore restore)
+    {
+        var range = restore.Plan.ShardsOf(Id.Layer)[Id.Index];
+        if (before?.Units == range.Units && restore.Loaded is LoadedState { Model: { } model } loaded)
+        {
+            var layer = model.Layers[Id.Layer - 1];
+            double[] state = [.. layer.WeightsState];
+            before.Weights.State.CopyTo(state.AsSpan(range.First * before.Weights.State.Length / range.Units));
+            var kept = new SavedModel(model.Layers.SetItem(Id.Layer - 1, layer with { WeightsState = state }));
+            restore = restore with { Loaded = loaded with { Model = kept } };
+        }
+
+        base.Load(restore);
+    }
+}
+
 /// <summary>A Source that sends the rows of another step than it is asked for.</summary>
 internal abstract class SourceOfOtherRows : SourceActor
 {

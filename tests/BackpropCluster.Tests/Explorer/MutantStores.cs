@@ -27,3 +27,9 @@ internal sealed class StoreThatKnowsItsBlocksForEver : MemoryStore
 {
     protected override int TermOfBlocks(int by) => 1;
 }
+
+/// <summary>History forgotten: a leader that takes over is told the version, and not the scores before it.</summary>
+internal sealed class StoreThatForgetsTheHistory : MemoryStore
+{
+    protected override Checkpoint Read(CheckpointId id) => base.Read(id) with { Losses = [], Evaluations = [] };
+}

@@ -31,6 +31,8 @@ public class MutantTests
         ["last sender of a bundle lost"] = WithExchanges(silo => new ExchangeThatLosesTheLastOfABundle(silo)),
         ["routed by an old placement"] = WithExchanges(silo => new ExchangeThatRoutesByAnOldPlacement(silo)),
         ["checkpoint of an earlier term accepted"] = Machines.Product with { Store = _ => new StoreThatFencesNobody() },
+        ["optimizer state kept"] = WithShards(id => new ShardThatKeepsItsOptimizerState(id)),
+        ["history forgotten"] = Machines.Product with { Store = _ => new StoreThatForgetsTheHistory() },
         ["position not saved"] = With(id => id.Kind == ActorRole.Source ? new SourceThatForgetsItsPosition() : null),
         ["randomness drawn, not addressed"] = With(id =>
             id.Kind == ActorRole.Source ? new SourceThatDrawsItsOrder() : null
