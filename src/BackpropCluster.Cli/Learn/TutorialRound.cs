@@ -142,20 +142,20 @@ internal sealed class TutorialRound
             var (unit, layer, u) = (Unit(o.Shard.Layer, o.Shard.First + k), o.Shard.Layer, o.Shard.First + k);
             if (layer == 1)
                 TellOutputGradients(o, k, unit, quantities);
-            var y = forward.Y[k];
+            var (z, y) = (forward.Z[k], forward.Y[k]);
             quantities.Add(
                 new(
                     $"dout_dnet_{unit}",
                     $"out_{unit}·(1 - out_{unit})",
                     $"{Number(y)}·(1 - {Number(y)})",
-                    Activation.Logistic.Derivative(y)
+                    Activation.Logistic.Derivative(z, y)
                 )
             );
             quantities.Add(
                 new(
                     $"delta_{unit}",
                     $"dE_dout_{unit}·dout_dnet_{unit}",
-                    $"{Number(o.Slopes[k])}·{Number(Activation.Logistic.Derivative(y))}",
+                    $"{Number(o.Slopes[k])}·{Number(Activation.Logistic.Derivative(z, y))}",
                     o.Delta[k]
                 )
             );

@@ -28,6 +28,7 @@ internal static class Words
         ("logistic", Activation.Logistic),
         ("tanh", Activation.Tanh),
         ("relu", Activation.Relu),
+        ("silu", Activation.Silu),
     ];
 
     public static (string, WeightInit)[] Inits { get; } =

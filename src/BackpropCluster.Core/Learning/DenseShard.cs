@@ -162,24 +162,24 @@ public sealed class DenseShard
             ? BlockGrid.Whole(Units, columns)
             : BlockGrid.Cut(Units, columns, workers.Free, multiplyAdds / PieceMultiplyAdds);
 
-    /// <summary>y = φ(z), in place.</summary>
-    public void Activate(double[] nets)
+    /// <summary>y = φ(z); both may be one array.</summary>
+    /// <param name="z">Units × rows.</param>
+    /// <param name="y">Where to.</param>
+    public void Activate(double[] z, double[] y)
     {
-        // An exponential takes about as long as thirty multiply-adds.
-        var cost = layer.Activation is Activation.Logistic or Activation.Tanh ? 32 : 1;
-        var grid = Grid(cost * (long)nets.Length, columns: 1);
+        var grid = Grid(layer.Activation.MultiplyAdds() * (long)z.Length, columns: 1);
         if (grid.Blocks == 1)
-            layer.Activation.Apply(nets, nets);
+            layer.Activation.Apply(z, y);
         else
-            Cut(this, grid, nets);
+            Cut(this, grid, z, y);
 
-        static void Cut(DenseShard own, BlockGrid grid, double[] nets) =>
+        static void Cut(DenseShard own, BlockGrid grid, double[] z, double[] y) =>
             own.workers.Run(
                 grid.Blocks,
                 block =>
                 {
-                    var part = nets.AsSpan(grid[block].Of(nets.Length / own.Units));
-                    own.Activation.Apply(part, part);
+                    var units = grid[block].Of(z.Length / own.Units);
+                    own.Activation.Apply(z.AsSpan(units), y.AsSpan(units));
                 }
             );
     }

@@ -142,7 +142,7 @@ public sealed class ReferenceTrainer
         {
             var y = rows.Inputs([row]);
             for (var l = 0; l < depth; l++)
-                y = Layer(l, y);
+                y = Activations(l, Nets(l, y));
             loss += spec.Model.Loss.Value(y, rows.Target(row));
             if (LossRules.IsCorrect(y, rows.Target(row)))
                 correct++;
@@ -151,20 +151,22 @@ public sealed class ReferenceTrainer
         return new BatchMetrics(loss / rows.Count, data.HasClasses ? correct : null, rows.Count);
     }
 
-    /// <summary>y of one row of layer l + 1.</summary>
-    private double[] Layer(int l, double[] x)
+    /// <summary>z of one row of layer l + 1.</summary>
+    private double[] Nets(int l, double[] x)
     {
-        var y = new double[weights[l].Length];
-        for (var o = 0; o < y.Length; o++)
+        var nets = new double[weights[l].Length];
+        for (var o = 0; o < nets.Length; o++)
         {
-            var z = biases[l][o];
+            nets[o] = biases[l][o];
             for (var i = 0; i < x.Length; i++)
-                z = Math.FusedMultiplyAdd(weights[l][o][i], x[i], z);
-            y[o] = spec.Model.Layers[l].Activation.Apply(z);
+                nets[o] = Math.FusedMultiplyAdd(weights[l][o][i], x[i], nets[o]);
         }
 
-        return y;
+        return nets;
     }
+
+    private double[] Activations(int l, double[] nets) =>
+        [.. nets.Select(net => spec.Model.Layers[l].Activation.Apply(net))];
 
     private ImmutableArray<LayerParameters> Parameters() =>
         [
@@ -177,13 +179,17 @@ public sealed class ReferenceTrainer
     private sealed class Microbatch(ReferenceTrainer trainer, int[] rows)
     {
         private readonly double[][][] y = new double[trainer.depth + 1][][]; // [layer, 0 = inputs][row][unit]
+        private readonly double[][][] z = new double[trainer.depth][][];
         private readonly double[][][] delta = new double[trainer.depth][][]; // [layer][row][unit]
 
         public void Forward()
         {
             y[0] = [.. rows.Select(row => trainer.data.Training.Inputs([row]))];
             for (var l = 0; l < trainer.depth; l++)
-                y[l + 1] = [.. y[l].Select(x => trainer.Layer(l, x))];
+            {
+                z[l] = [.. y[l].Select(x => trainer.Nets(l, x))];
+                y[l + 1] = [.. z[l].Select(net => trainer.Activations(l, net))];
+            }
         }
 
         public (double Loss, int Correct) Loss(int batch, double loss, int correct)
@@ -256,7 +262,7 @@ public sealed class ReferenceTrainer
         {
             for (var r = 0; r < rows.Length; r++)
             for (var o = 0; o < delta[l][r].Length; o++)
-                delta[l][r][o] *= trainer.spec.Model.Layers[l].Activation.Derivative(y[l + 1][r][o]);
+                delta[l][r][o] *= trainer.spec.Model.Layers[l].Activation.Derivative(z[l][r][o], y[l + 1][r][o]);
         }
     }
 }

@@ -112,19 +112,24 @@ public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
     {
         var pass = passes[key.Microbatch];
         trace = key.Trace;
-        pass.Y = Compute(pass.Inputs, pass.Outputs.OfLength(range.Units * pass.Inputs.Rows), key, outbox);
-        if (pass.Y is not null)
-            SendActivations(key, pass.Inputs.Rows, pass.Y, outbox);
+        var length = range.Units * pass.Inputs.Rows;
+        var y = pass.Outputs.OfLength(length);
+        pass.Z = shard!.Activation.NeedsNet() ? pass.Nets.OfLength(length) : y;
+        if (!Compute(pass.Inputs, pass.Z, y, key, outbox))
+            return;
+        pass.Y = y;
+        SendActivations(key, pass.Inputs.Rows, y, outbox);
     }
 
     // evaluate: the same, and nothing is kept.
     private void Evaluate(MessageKey key, IOutbox outbox)
     {
-        if (Compute(evaluation!.Inputs, new double[range.Units * evaluation.Inputs.Rows], key, outbox) is { } y)
+        var y = new double[range.Units * evaluation!.Inputs.Rows];
+        if (Compute(evaluation.Inputs, y, y, key, outbox))
             SendActivations(key, evaluation.Inputs.Rows, y, outbox);
     }
 
-    private double[]? Compute(InputBuffer inputs, double[] nets, MessageKey key, IOutbox outbox)
+    private bool Compute(InputBuffer inputs, double[] nets, double[] y, MessageKey key, IOutbox outbox)
     {
         PreActivations(shard!, inputs, key, nets);
         // Looked at here, not only in the loss: logistic units turn an infinite net into a healthy-looking 0 or 1.
@@ -136,11 +141,11 @@ public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
                 $"a net of layer {range.Layer} is not a finite number at step {key.Step}",
                 outbox
             );
-            return null;
+            return false;
         }
 
         var z = Snapshot(key, nets);
-        shard!.Activate(nets);
+        shard!.Activate(nets, y);
         if (key.Trace.IsSampled)
             outbox.Observe(
                 new ShardForward(
@@ -154,10 +159,10 @@ public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
                     Snapshot(key, shard.Weights.Values),
                     Snapshot(key, shard.Biases.Values),
                     z,
-                    Snapshot(key, nets)
+                    Snapshot(key, y)
                 )
             );
-        return nets;
+        return true;
     }
 
     private void SendActivations(MessageKey key, int rows, double[] y, IOutbox outbox) =>
@@ -179,7 +184,7 @@ public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
         var delta = pass.OwnDeltas.OfLength(range.Units * rows);
         shard!.OutputGradients(above, rows, delta);
         var slopes = Snapshot(key, delta);
-        shard.Activation.MultiplyByDerivative(pass.Y, delta);
+        shard.Activation.MultiplyByDerivative(pass.Z, pass.Y, delta);
         if (range.Layer > 1)
             outbox.Send(
                 Recipients.ShardsOf(range.Layer - 1),
@@ -283,11 +288,15 @@ public class ShardActor(ActorId id, IWorkers? workers = null) : Actor(id)
     /// <summary>One microbatch on its way up and down.</summary>
     private sealed class Pass(int below, int above)
     {
+        public ReusableBuffer Nets;
         public ReusableBuffer Outputs;
         public ReusableBuffer OwnDeltas;
 
         public InputBuffer Inputs { get; } = new([below]);
         public InputBuffer Deltas { get; } = new([above]);
+
+        /// <summary>The nets, where the derivative needs them; else the array of the activations.</summary>
+        public double[] Z { get; set; } = [];
         public double[]? Y { get; set; }
         public Gradients? Gradients { get; set; }
 

@@ -101,8 +101,8 @@ internal sealed class ShardThatUpdatesTwice(ActorId id) : ShardActor(id)
     }
 }
 
-/// <summary>Optimizer state kept: after a Restore weights are those of the checkpoint, and the optimizer's moments those
-/// of the step that was thrown away.</summary>
+/// <summary>Optimizer state kept: after a Restore weights are those of the checkpoint, and the optimizer's moments
+/// those of the step that was thrown away.</summary>
 internal sealed class ShardThatKeepsItsOptimizerState(ActorId id) : ShardActor(id)
 {
     private DenseShard? before;

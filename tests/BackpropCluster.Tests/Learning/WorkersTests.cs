@@ -135,7 +135,7 @@ public class WorkersTests
             s = new double[203 * Rows];
         shard.PreActivations(x, Rows, z);
         double[] y = [.. z];
-        shard.Activate(y);
+        shard.Activate(y, y);
         shard.OutputGradients(above, Rows, s);
         double[] gradients = [.. shard.WeightGradients(x, s, Rows)];
         Assert.True(shard.PrepareWeights(x, s, Rows, 1));

@@ -153,7 +153,7 @@ public sealed class BadRunFileTests
             {
                 "activation: logistic, init",
                 "activation: sigmoid, init",
-                ["got 'sigmoid'", "identity, logistic, tanh or relu"]
+                ["got 'sigmoid'", "identity, logistic, tanh, relu or silu"]
             },
             { "init: he_normal", "init: normal", ["got 'normal'", "he_normal"] },
             { "init: he_normal", "init: mazur", ["layer 1 with 64 inputs and 32 units", "Choose another init"] },

@@ -56,6 +56,30 @@ public class OneHashTests
         Assert.True(faults.AllKindsHappened, $"a fault that never happens proves nothing: {faults}");
     }
 
+    public static TheoryData<Activation, int> Activations =>
+        [.. Enum.GetValues<Activation>().SelectMany(activation => new[] { (activation, 1), (activation, 2) })];
+
+    /// <summary>Also where the derivative needs the nets: they are kept from forward to backward, of each
+    /// microbatch.</summary>
+    [Theory, MemberData(nameof(Activations))]
+    public void EveryActivationEndsInTheReferencesBits(Activation activation, int microbatches)
+    {
+        var uneven = Runs.Uneven(batch: 5, microbatches: microbatches);
+        var layers = uneven.Model.Layers.Select((l, i) => i < 2 ? l with { Activation = activation } : l);
+        var spec = uneven with { Model = uneven.Model with { Layers = [.. layers] } };
+        var data = Data(spec);
+        var plan = Runs.Plan(spec, data, new(3));
+        var carrier = new DeterministicSimulator(
+            plan,
+            data,
+            DeterministicSimulator.Product,
+            new Disturbance(0.2, 2, 2),
+            1,
+            exchanges: 2
+        );
+        AssertSame(ReferenceTrainer.Train(spec, data), carrier.Run(), $"{activation}");
+    }
+
     [Fact]
     public void WithoutFaultsNothingIsComputedTwice()
     {

@@ -7,45 +7,28 @@ namespace BackpropCluster.Core.Learning.Vectors;
 // value does not depend on where in the array it stands.
 internal sealed partial class VectorKernels<L, V>
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Activate(Activation activation, ReadOnlySpan<double> z, Span<double> y)
     {
-        // One loop for each φ: a choice among them inside the loop would cost as much as the function.
-        switch (activation)
-        {
-            case Activation.Identity:
-                if (z != y)
-                    z.CopyTo(y);
-                break;
-            case Activation.Logistic:
-                Map<LogisticOf>(z, y);
-                break;
-            case Activation.Tanh:
-                Map<TanhOf>(z, y);
-                break;
-            default:
-                Map<ReluOf>(z, y);
-                break;
-        }
+        var loop = new ActivateLoop { Z = z, Y = y };
+        ActivationRules.Run(activation, ref loop);
     }
 
     public override void Exp(ReadOnlySpan<double> x, Span<double> y) => Map<ExpOf>(x, y);
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public override void MultiplyByDerivative(Activation activation, ReadOnlySpan<double> y, Span<double> delta)
+    public override void MultiplyByDerivative(
+        Activation activation,
+        ReadOnlySpan<double> z,
+        ReadOnlySpan<double> y,
+        Span<double> delta
+    )
     {
-        var last = y[..delta.Length].Length - L.Count;
-        ref var y0 = ref MemoryMarshal.GetReference(y);
-        ref var delta0 = ref MemoryMarshal.GetReference(delta);
-        var i = 0;
-        for (; i <= last; i += L.Count)
-            L.Store(
-                L.Multiply(L.Load(ref delta0, i), ActivationRules.Derivative<L, V>(activation, L.Load(ref y0, i))),
-                ref delta0,
-                i
-            );
-        for (; i < delta.Length; i++)
-            delta[i] *= ActivationRules.Derivative<Lanes64, double>(activation, y[i]);
+        var loop = new DerivativeLoop
+        {
+            Z = activation.NeedsNet() ? z[..delta.Length] : y[..delta.Length],
+            Y = y[..delta.Length],
+            Delta = delta,
+        };
+        ActivationRules.Run(activation, ref loop);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -174,24 +157,45 @@ internal sealed partial class VectorKernels<L, V>
         public static double Of(double x) => PortableMath.Exp(x);
     }
 
-    private readonly struct LogisticOf : IFunction
+    private readonly struct ActivationOf<TKind> : IFunction
+        where TKind : struct, IActivationKind
     {
-        public static V Of(V x) => PortableMath.Logistic<L, V>(x);
+        public static V Of(V x) => ActivationRules.Apply<L, V>(TKind.Value, x);
 
-        public static double Of(double x) => PortableMath.Logistic(x);
+        public static double Of(double x) => ActivationRules.Apply<Lanes64, double>(TKind.Value, x);
     }
 
-    private readonly struct TanhOf : IFunction
+    private ref struct ActivateLoop : IActivationLoop
     {
-        public static V Of(V x) => PortableMath.Tanh<L, V>(x);
+        public required ReadOnlySpan<double> Z;
+        public required Span<double> Y;
 
-        public static double Of(double x) => PortableMath.Tanh(x);
+        public readonly void Run<TKind>()
+            where TKind : struct, IActivationKind => Map<ActivationOf<TKind>>(Z, Y);
     }
 
-    private readonly struct ReluOf : IFunction
+    private ref struct DerivativeLoop : IActivationLoop
     {
-        public static V Of(V x) => ActivationRules.Apply<L, V>(Activation.Relu, x);
+        public required ReadOnlySpan<double> Z;
+        public required ReadOnlySpan<double> Y;
+        public required Span<double> Delta;
 
-        public static double Of(double x) => Activation.Relu.Apply(x);
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public readonly void Run<TKind>()
+            where TKind : struct, IActivationKind
+        {
+            ref var z0 = ref MemoryMarshal.GetReference(Z);
+            ref var y0 = ref MemoryMarshal.GetReference(Y);
+            ref var delta0 = ref MemoryMarshal.GetReference(Delta);
+            var i = 0;
+            for (; i <= Delta.Length - L.Count; i += L.Count)
+            {
+                var slope = ActivationRules.Derivative<L, V>(TKind.Value, L.Load(ref z0, i), L.Load(ref y0, i));
+                L.Store(L.Multiply(L.Load(ref delta0, i), slope), ref delta0, i);
+            }
+
+            for (; i < Delta.Length; i++)
+                Delta[i] *= ActivationRules.Derivative<Lanes64, double>(TKind.Value, Z[i], Y[i]);
+        }
     }
 }

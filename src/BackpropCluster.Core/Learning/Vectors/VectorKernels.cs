@@ -99,7 +99,16 @@ public abstract class VectorKernels
     public abstract void Activate(Activation activation, ReadOnlySpan<double> z, Span<double> y);
 
     /// <summary>δ = s ⊙ φ′, element by element, in place: s comes in, δ goes out.</summary>
-    public abstract void MultiplyByDerivative(Activation activation, ReadOnlySpan<double> y, Span<double> delta);
+    /// <param name="activation">Which.</param>
+    /// <param name="z">The nets; anything where φ′ is computed from y alone.</param>
+    /// <param name="y">Their activations.</param>
+    /// <param name="delta">s, then δ.</param>
+    public abstract void MultiplyByDerivative(
+        Activation activation,
+        ReadOnlySpan<double> z,
+        ReadOnlySpan<double> y,
+        Span<double> delta
+    );
 
     /// <summary>y = eˣ, element by element; both may be one array.</summary>
     public abstract void Exp(ReadOnlySpan<double> x, Span<double> y);
