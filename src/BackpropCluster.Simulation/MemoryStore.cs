@@ -1,4 +1,5 @@
 using System.Globalization;
+using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Simulation;
@@ -44,7 +45,7 @@ public class MemoryStore(int keep = 0)
         if (!opened.TryGetValue(id, out var model))
             opened.Add(
                 id,
-                model = SavedModel.Assemble(
+                model = ParametersAssembly.Model(
                     plan with
                     {
                         Granularity = written[id].Granularity,

@@ -28,7 +28,7 @@ public sealed class DenseShard
         int layer,
         int first,
         int units,
-        Protocol.SavedModel? saved = null,
+        SavedModel? saved = null,
         IWorkers? workers = null
     )
     {
@@ -69,7 +69,7 @@ public sealed class DenseShard
     private (ParameterBlock Weights, ParameterBlock Biases, ParameterBlock Outgoing) Restored(
         RunSpec spec,
         int number,
-        Protocol.SavedModel saved
+        SavedModel saved
     )
     {
         var (own, size) = (saved.Layers[number - 1], spec.Optimizer.StateSize);

@@ -1,3 +1,4 @@
+using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Data;
 
 namespace BackpropCluster.Core.Protocol;

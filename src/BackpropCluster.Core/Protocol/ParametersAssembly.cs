@@ -32,6 +32,30 @@ public static class ParametersAssembly
 
         return layers.MoveToImmutable();
     }
+
+    /// <summary>The whole model of a checkpoint.</summary>
+    /// <param name="plan">The run, cut as it was when it was saved.</param>
+    /// <param name="read">The part of one shard.</param>
+    /// <exception cref="DivergenceException">The two ends of a layer's weights differ.</exception>
+    public static SavedModel Model(RunPlan plan, Func<ShardRange, ShardSnapshot> read)
+    {
+        var parts = Enumerable
+            .Range(1, plan.Depth)
+            .Select(layer => plan.ShardsOf(layer).Select(read).ToArray())
+            .ToArray();
+        var parameters = Assemble(plan, shard => parts[shard.Layer - 1][shard.Index].Parameters);
+        return new SavedModel([
+            .. parameters.Select(
+                (layer, l) =>
+                    new SavedLayer(
+                        layer.Weights,
+                        layer.Biases,
+                        [.. parts[l].SelectMany(p => p.WeightsState.Values)],
+                        [.. parts[l].SelectMany(p => p.BiasesState.Values)]
+                    )
+            ),
+        ]);
+    }
 }
 
 /// <summary>Something that must be equal was not; no number of the run can be trusted.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Globalization;
+using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using Orleans.Storage;
 
@@ -134,7 +135,7 @@ public sealed class CheckpointStore(SealedRecords records)
             );
         try
         {
-            return SavedModel.Assemble(cut, shard => parts[shard]);
+            return ParametersAssembly.Model(cut, shard => parts[shard]);
         }
         catch (DivergenceException e)
         {

@@ -1,3 +1,4 @@
+using BackpropCluster.Core.Learning;
 using System.Diagnostics.CodeAnalysis;
 using BackpropCluster.Core.Protocol;
 using Orleans.Storage;

@@ -109,6 +109,14 @@ public sealed partial class RepositoryTests
         }
     }
 
+    /// <summary>What a layer computes does not depend on who carries its messages.</summary>
+    [Theory, InlineData("Learning"), InlineData("Data")]
+    public void ArithmeticDoesNotKnowTheProtocol(string folder)
+    {
+        foreach (var (path, text) in Sources(Path.Combine("src", "BackpropCluster.Core", folder)))
+            Assert.False(WithoutComments(text).Contains("Protocol", StringComparison.Ordinal), path);
+    }
+
     /// <summary>A seed, or a run, must mean the same on every machine, and the C library's functions are rounded by its
     /// own lights.</summary>
     [Theory, InlineData("BackpropCluster.Core"), InlineData("BackpropCluster.Simulation")]
