@@ -51,10 +51,10 @@ internal static class ProcessRuns
         return path;
     }
 
-    /// <summary>Sixteen rows; another number is added to each value of the first.</summary>
-    public static string Rows(bool classes, double shift = 0)
+    /// <summary>Sixteen rows, or another number of them; a shift is added to each value of the first.</summary>
+    public static string Rows(bool classes, double shift = 0, int rows = 16)
     {
-        var table = Runs.SevenFeatures(rows: 16);
+        var table = Runs.SevenFeatures(rows);
         var lines = new List<string> { "a,b,c,d,e,f,g," + (classes ? "kind" : "t1,t2,t3") };
         for (var row = 0; row < table.Rows; row++)
         {

@@ -1,9 +1,8 @@
 using BackpropCluster.Core;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 
-namespace BackpropCluster.ClusterTests;
+namespace BackpropCluster.ClusterTests.Contracts;
 
 /// <summary>What every trainer promises, whatever carries its messages.</summary>
 public abstract class TrainerContract
@@ -28,6 +27,10 @@ public abstract class TrainerContract
         return cases;
     }
 
+    /// <summary>After how many updates the tutorial's trajectory is met for the last time; its marks end at
+    /// 10,000.</summary>
+    protected virtual int LastMark => 10_000;
+
     /// <summary>Trains to the end; the cut means nothing to a trainer without shards.</summary>
     protected abstract Task<TrainingResult> Train(RunSpec spec, Granularity granularity);
 
@@ -51,12 +54,12 @@ public abstract class TrainerContract
 
     [Theory, InlineData(UpdateOrder.AfterBackward, "neuron"), InlineData(UpdateOrder.DuringBackward, "neuron")]
     [InlineData(UpdateOrder.AfterBackward, "layer"), InlineData(UpdateOrder.DuringBackward, "layer")]
-    public async Task TheTutorialsTrajectoryIsMetAtAllThirteenMarks(UpdateOrder update, string cut)
+    public async Task TheTutorialsTrajectoryIsMetAtItsMarks(UpdateOrder update, string cut)
     {
         Assert.True(Granularity.TryParse(cut, out var granularity));
         var marks = TutorialOracle.Trajectory(update);
         Assert.Equal(13, marks.Count);
-        foreach (var mark in marks.Where(m => m.Updates > 0))
+        foreach (var mark in marks.Where(m => m.Updates > 0 && m.Updates <= LastMark))
         {
             var result = await Train(Runs.Mazur(mark.Updates, update), granularity);
             mark.AssertEquals(
@@ -74,33 +77,18 @@ public abstract class TrainerContract
     }
 }
 
-public sealed class ReferenceTrainerTests : TrainerContract
+/// <summary>The same where messages are carried: scores are compared with the reference on the way.</summary>
+public abstract class CarrierContract : TrainerContract
 {
-    protected override Task<TrainingResult> Train(RunSpec spec, Granularity granularity) =>
-        Task.FromResult(ReferenceTrainer.Train(spec, Tables.Open(spec)));
-}
+    /// <summary>Trains by messages to the end.</summary>
+    protected abstract Task<TrainingResult> Carry(RunSpec spec, Granularity granularity);
 
-/// <summary>The same over grains: scores are compared with the reference on the way.</summary>
-public abstract class GrainTrainerContract(Silos silos) : TrainerContract
-{
-    protected override async Task<TrainingResult> Train(RunSpec spec, Granularity granularity)
+    protected sealed override async Task<TrainingResult> Train(RunSpec spec, Granularity granularity)
     {
-        var plan = Tables.Plan(spec, granularity, "contract");
-        var outcome = await TrainingClient.Train(
-            silos.Grains,
-            plan,
-            TimeSpan.FromSeconds(20),
-            cancellation: TestContext.Current.CancellationToken
-        );
-        Assert.True(outcome.Result is not null, $"the run failed: {outcome.Last.Failure?.Reason}");
-        Assert.Equal(0, outcome.Last.Recoveries);
+        var result = await Carry(spec, granularity);
         var reference = ReferenceTrainer.Train(spec, Tables.Open(spec));
-        Assert.Equal(reference.Steps, outcome.Result.Steps);
-        Assert.Equal(reference.Evaluations, outcome.Result.Evaluations);
-        return outcome.Result;
+        Assert.Equal(reference.Steps, result.Steps);
+        Assert.Equal(reference.Evaluations, result.Evaluations);
+        return result;
     }
 }
-
-public sealed class OneSiloTrainerTests(OneSilo silos) : GrainTrainerContract(silos), IClassFixture<OneSilo>;
-
-public sealed class ThreeSiloTrainerTests(ThreeSilos silos) : GrainTrainerContract(silos), IClassFixture<ThreeSilos>;
