@@ -23,8 +23,7 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
                 var folder = Directory.CreateTempSubdirectory("backprop-crashed-");
                 try
                 {
-                    foreach (var (file, bytes) in runs.Files)
-                        DamagedCheckpointTests.Put(folder, file, bytes);
+                    runs.Restore(folder);
                     moved += await CrashAndGoOn(folder.FullName, write, point) ? 1 : 0;
                     cases++;
                 }
@@ -77,8 +76,7 @@ public sealed class CrashWhileSavingTests(SavedRuns runs) : IClassFixture<SavedR
             var folder = Directory.CreateTempSubdirectory("backprop-failed-");
             try
             {
-                foreach (var (file, bytes) in runs.Files)
-                    DamagedCheckpointTests.Put(folder, file, bytes);
+                runs.Restore(folder);
                 var (writes, failing) = (0, write);
                 var store = runs.Store(new FailingFolder(folder.FullName, _ => writes++ == failing));
                 await Assert.ThrowsAsync<IOException>(() => Save(store));

@@ -174,69 +174,6 @@ public sealed class DamagedCheckpointTests(SavedRuns runs) : IClassFixture<Saved
         await Assert.ThrowsAsync<RunTakenException>(() => runs.Store(new InMemoryGrainStorage(files)).Lead(runs.Plan));
     }
 
-    /// <summary>Scores that are damaged with their copy break every checkpoint that names them. The very store that
-    /// wrote them must find that out and write them again, or it would save one broken checkpoint after the
-    /// other.</summary>
-    [Theory, InlineData(true), InlineData(false)]
-    public async Task DamagedScoresAreWrittenAgainByTheStoreThatWroteThem(bool copyToo)
-    {
-        var shelf = new InMemoryGrainStorage(runs.Files);
-        var store = runs.Store(shelf);
-        await runs.SaveLonger(store);
-        var saved = (await store.Lead(runs.Plan)).Id!;
-        shelf.Flip($"{runs.Plan.Run}/checkpoints/scores-0");
-        if (copyToo)
-            shelf.Flip($"{runs.Plan.Run}/checkpoints/scores-0-copy");
-
-        var (_, id, _, warnings) = await store.Lead(runs.Plan);
-        Assert.Equal(copyToo ? 6 : saved.Version, id!.Version);
-        Assert.Contains(warnings, w => w.Contains("scores-0", StringComparison.Ordinal));
-        await SaveAgain(store, saved.Version);
-        var (_, mended, _, none) = await store.Lead(runs.Plan);
-        Assert.Equal((saved.Version, 0), (mended!.Version, none.Length));
-    }
-
-    // As a run that goes on from where it can: to the version that was saved before, with the scores that it had.
-    private async Task SaveAgain(CheckpointStore store, int version)
-    {
-        var (term, id, _, _) = await store.Lead(runs.Plan);
-        var digests = ImmutableArray.CreateBuilder<string>();
-        foreach (var part in await runs.Actors(runs.Known.Keys.Single(k => k.Version == 6), version, term))
-            digests.Add(await store.Save(runs.Plan.Run, part));
-        var losses = runs.Known.Single(k => k.Key.Version == version).Value.Losses;
-        var checkpoint = new Checkpoint(version, runs.Plan.Granularity, digests.ToImmutable(), losses, [], []);
-        await store.CommitCheckpoint(runs.Plan, term, checkpoint);
-    }
-
-    /// <summary>The same on a real folder, for one damage to each file.</summary>
-    [Fact]
-    public async Task OnAFolderItIsTheSame()
-    {
-        foreach (var (files, name, _) in Damageable(ScoresStride).Where(d => d.Files == runs.Files))
-        {
-            var folder = Directory.CreateTempSubdirectory("backprop-damaged-");
-            try
-            {
-                foreach (var (file, bytes) in files.SetItem(name, files[name][..(files[name].Length / 2)]))
-                    Put(folder, file, bytes);
-                await AssertSaid(new FolderStorage(folder.FullName), files, name, "cut to a half");
-            }
-            finally
-            {
-                folder.Delete(recursive: true);
-            }
-        }
-
-        Print("damaged folders");
-    }
-
-    internal static void Put(DirectoryInfo folder, string file, byte[] bytes)
-    {
-        var path = Path.Combine(folder.FullName, file);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        File.WriteAllBytes(path, bytes);
-    }
-
     // The scores of 4,096 steps are far longer than everything else: a part of their places in an ordinary run, all in
     // a long one.
     private IEnumerable<(ImmutableDictionary<string, byte[]> Files, string Name, int Stride)> Damageable(

@@ -109,6 +109,17 @@ public sealed class SavedRuns : IAsyncLifetime
         folder.Delete(recursive: true);
     }
 
+    /// <summary>Puts the files of both runs into a folder.</summary>
+    internal void Restore(DirectoryInfo target)
+    {
+        foreach (var (name, bytes) in Files)
+        {
+            var path = Path.Combine(target.FullName, name);
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.WriteAllBytes(path, bytes);
+        }
+    }
+
     /// <summary>The parts of a checkpoint, to be saved again.</summary>
     internal async Task<ImmutableArray<SaveShard>> Actors(CheckpointId id, int version, int term)
     {
@@ -133,10 +144,9 @@ public sealed class SavedRuns : IAsyncLifetime
 
     /// <summary>Saves so many steps after the newest checkpoint as fill a record of scores; what is saved again has the
     /// same scores.</summary>
-    internal Task SaveLonger(IGrainStorage storage) => SaveLonger(Store(storage));
-
-    internal async Task SaveLonger(CheckpointStore store)
+    private async Task SaveLonger(IGrainStorage storage)
     {
+        var store = Store(storage);
         var (term, id, checkpoint, _) = await store.Lead(Plan);
         var version = checkpoint!.Version + Block + 4;
         var digests = ImmutableArray.CreateBuilder<string>();

@@ -29,17 +29,22 @@ public sealed class ClusterCheckpointTests : IDisposable
     public async Task TheTrainedModelIsExportedFromACluster()
     {
         ProcessRuns.Write(backprop.Folder);
-        var trained = (await backprop.Run("train", "seven.yaml", "--cluster", cluster.Url, "--json")).Json;
+        string[] saves = ["--set", "training.checkpoint_every=1", "--set", "training.keep_checkpoints=2"];
+        var trained = (await backprop.Run(["train", "seven.yaml", "--cluster", cluster.Url, "--json", .. saves])).Json;
         var (run, hash, steps) = (
             trained.GetProperty("run").GetString()!,
             trained.GetProperty("weightsSha256").GetString(),
             trained.GetProperty("steps").GetInt32()
         );
 
-        var last = (await elsewhere.Run("checkpoint", "list", run, "--cluster", cluster.Url, "--json"))
+        var listed = (await elsewhere.Run("checkpoint", "list", run, "--cluster", cluster.Url, "--json"))
             .Json.GetProperty("checkpoints")
             .EnumerateArray()
-            .Last();
+            .ToList();
+        // The initial model, the newest two, and the best one besides.
+        Assert.InRange(listed.Count, 3, 4);
+        Assert.Equal(steps - 1, listed[^2].GetProperty("step").GetInt32());
+        var last = listed[^1];
         Assert.Equal(
             (steps, hash, true),
             (
