@@ -1,10 +1,9 @@
 using System.Text.RegularExpressions;
-using BackpropCluster.Cli;
 
 namespace BackpropCluster.Tests.Repository;
 
-/// <summary>What no compiler checks: the core's purity, sizes, and that the README tells the truth about commands and
-/// paths.</summary>
+/// <summary>What no compiler checks: the core's purity, sizes, the README's first two commands, and lists that name
+/// lines of code. What else the pages say is compared by <see cref="PageTests"/>.</summary>
 public sealed partial class RepositoryTests
 {
     private static readonly string Root = FindRoot();
@@ -71,44 +70,6 @@ public sealed partial class RepositoryTests
         }
     }
 
-    [Fact]
-    public void EveryPathInTheReadmeExists()
-    {
-        var paths = PathInText().Matches(Readme()).Select(m => m.Groups[1].Value).Distinct().ToList();
-        Assert.NotEmpty(paths);
-        foreach (var path in paths)
-            Assert.True(Path.Exists(Path.Combine(Root, path)), $"README.md names {path}, which does not exist");
-    }
-
-    [Fact]
-    public void EveryTestThatAPageNamesExists()
-    {
-        var tests = string.Concat(Sources("tests").Select(s => s.Text));
-        var pages = Directory
-            .GetFiles(Path.Combine(Root, "docs"), "*.md", SearchOption.AllDirectories)
-            .Append(Path.Combine(Root, "README.md"))
-            .Append(Path.Combine(Root, "deploy", "README.md"));
-        var named = pages
-            .SelectMany(page =>
-                TestInText()
-                    .Matches(File.ReadAllText(page))
-                    .Select(match => (Page: Path.GetRelativePath(Root, page), match.Groups))
-            )
-            .ToList();
-        Assert.True(named.Count >= 20, $"only {named.Count} tests were found in the pages");
-        foreach (var (page, groups) in named)
-        {
-            Assert.True(
-                Regex.IsMatch(tests, $@"class {groups["type"].Value}\b"),
-                $"{page} names {groups["type"].Value}, which does not exist"
-            );
-            Assert.True(
-                tests.Contains($" {groups["method"].Value}(", StringComparison.Ordinal) || !groups["method"].Success,
-                $"{page} names {groups[0].Value}, which does not exist"
-            );
-        }
-    }
-
     /// <summary>What a layer computes does not depend on who carries its messages.</summary>
     [Theory, InlineData("Learning"), InlineData("Data")]
     public void ArithmeticDoesNotKnowTheProtocol(string folder)
@@ -127,25 +88,6 @@ public sealed partial class RepositoryTests
                 Inexact().Match(WithoutComments(text)) is { Success: true } match,
                 $"{path} uses '{Inexact().Match(WithoutComments(text)).Value}'; see PortableMath"
             );
-    }
-
-    [Fact]
-    public void EveryCommandInTheReadmeIsUnderstood()
-    {
-        var commands = CommandInText()
-            .Matches(Readme())
-            .Select(m => m.Groups[1].Value.Trim())
-            .Where(c => c != "…")
-            .ToList();
-        Assert.True(commands.Count >= 5, $"only {commands.Count} commands were found in README.md");
-        foreach (var command in commands)
-        {
-            var parsed = Program.Root().Parse(command);
-            Assert.True(
-                parsed.Errors.Count == 0,
-                $"README.md: '{command}': {string.Join(" ", parsed.Errors.Select(e => e.Message))}"
-            );
-        }
     }
 
     /// <summary>The two commands on which a newcomer's first minutes depend.</summary>
@@ -233,17 +175,11 @@ public sealed partial class RepositoryTests
     )]
     private static partial Regex Impure();
 
-    [GeneratedRegex(@"`(?<type>[A-Z][A-Za-z0-9]*Tests)(?:\.(?<method>[A-Za-z0-9]+))?`")]
-    private static partial Regex TestInText();
-
     [GeneratedRegex(@"(?<!Portable)Math\.(Pow|Exp|Log\w*|Tanh|Sinh|Cosh|Sin|Cos|Tan|A\w*tan2?|Cbrt)\(")]
     private static partial Regex Inexact();
 
     [GeneratedRegex("//.*")]
     private static partial Regex LineComment();
-
-    [GeneratedRegex(@"(?:`|\()((?:src|tests|docs|examples|\.ci)/[A-Za-z0-9_./-]+)(?:`|\))")]
-    private static partial Regex PathInText();
 
     // Raw and verbatim text, which may go over several lines and cannot be broken.
     [GeneratedRegex("\"{3}.*?\"{3}|@\"[^\"\n]*\"", RegexOptions.Singleline)]
@@ -251,10 +187,4 @@ public sealed partial class RepositoryTests
 
     [GeneratedRegex(@"\s+")]
     private static partial Regex Whitespace();
-
-    [GeneratedRegex(
-        @"(?:^|`)(?:dotnet run -c Release --project src/BackpropCluster\.Cli --|backprop) ([^`\n]+)",
-        RegexOptions.Multiline
-    )]
-    private static partial Regex CommandInText();
 }
