@@ -39,7 +39,7 @@ public static class Metrics
 
     /// <summary>How long does a shard compute? By phase: forward, backward, update. Traced steps only.</summary>
     public static Histogram<double> ShardCompute { get; } =
-        Histogram("backprop.slice.compute", "A shard's computing, by phase, in traced steps");
+        Histogram("backprop.shard.compute", "A shard's computing, by phase, in traced steps");
 
     /// <summary>How long does a layer wait for its last array after its first? By phase: forward, backward. Traced
     /// steps only.</summary>
@@ -50,7 +50,7 @@ public static class Metrics
     public static Histogram<double> QueueWait { get; } =
         Histogram("backprop.queue.wait", "From sending a message within a silo to its turn, in traced steps");
 
-    /// <summary>How much do parts talk? By kind (activations, deltas, words) and reach (local, remote).</summary>
+    /// <summary>How much do actors talk? By kind (activations, deltas, control) and reach (local, remote).</summary>
     public const string Messages = "backprop.messages";
 
     /// <summary>How many bytes of arrays cross between silos? By kind.</summary>
@@ -80,9 +80,9 @@ public static class Metrics
     public static Counter<long> ReplayedSteps { get; } =
         Meter.CreateCounter<long>("backprop.steps.replayed", "{step}", "Steps computed again");
 
-    /// <summary>How often do parts move because silos come or leave?</summary>
+    /// <summary>How often do actors move because silos come or leave?</summary>
     public static Counter<long> Moves { get; } =
-        Meter.CreateCounter<long>("backprop.moves", "{move}", "Times that parts moved at a step boundary");
+        Meter.CreateCounter<long>("backprop.moves", "{move}", "Times that actors moved at a step boundary");
 
     /// <summary>Do messages of earlier terms still arrive? Some after a recovery are healthy.</summary>
     public static Counter<long> StaleMessages { get; } =
@@ -96,8 +96,8 @@ public static class Metrics
     public static Counter<long> Spans { get; } =
         Meter.CreateCounter<long>("backprop.spans", "{span}", "Spans of traced steps, by fate");
 
-    /// <summary>How many parts does this silo hold?</summary>
-    public const string Actors = "backprop.parts";
+    /// <summary>How many actors does this silo hold?</summary>
+    public const string Actors = "backprop.actors";
 
     /// <summary>How many members does this silo see?</summary>
     public const string Silos = "backprop.silos";

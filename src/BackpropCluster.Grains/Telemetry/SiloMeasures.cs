@@ -50,8 +50,8 @@ internal static class SiloMeasures
         Meter.CreateObservableGauge(
             Metrics.Actors,
             () => Silos.Keys.Sum(silo => silo.Actors.Values.Sum()),
-            "{part}",
-            "Parts of runs on this process's silos"
+            "{actor}",
+            "Actors of runs on this process's silos"
         );
         Meter.CreateObservableGauge(
             Metrics.Silos,
@@ -75,7 +75,7 @@ internal static class SiloMeasures
         TrafficByKind sum;
         lock (Gate)
             sum = Silos.Keys.Aggregate(gone, (s, silo) => s + silo.Traffic);
-        return [("activations", sum.Activations), ("deltas", sum.Deltas), ("words", sum.Words)];
+        return [("activations", sum.Activations), ("deltas", sum.Deltas), ("control", sum.Words)];
     }
 
     private static Measurement<long> Measure(long value, string kind, string? reach = null) =>

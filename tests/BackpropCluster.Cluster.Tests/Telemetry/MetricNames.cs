@@ -7,14 +7,14 @@ namespace BackpropCluster.ClusterTests.Telemetry;
 internal static class MetricNames
 {
     private static readonly string[] Phases = ["forward", "backward", "evaluate", "save", "restore"];
-    private static readonly string[] Kinds = ["activations", "deltas", "words"];
+    private static readonly string[] Kinds = ["activations", "deltas", "control"];
 
     private static readonly Dictionary<string, Dictionary<string, string[]>> Labels = new()
     {
         ["backprop.loss"] = new() { ["set"] = ["train", "test"] },
         ["backprop.accuracy"] = new() { ["set"] = ["train", "test"] },
         ["backprop.phase.duration"] = new() { ["phase"] = Phases },
-        ["backprop.slice.compute"] = new() { ["phase"] = ["forward", "backward", "update"] },
+        ["backprop.shard.compute"] = new() { ["phase"] = ["forward", "backward", "update"] },
         ["backprop.layer.wait"] = new() { ["phase"] = ["forward", "backward"] },
         ["backprop.messages"] = new() { ["kind"] = Kinds, ["reach"] = ["local", "remote"] },
         ["backprop.remote.bytes"] = new() { ["kind"] = Kinds },

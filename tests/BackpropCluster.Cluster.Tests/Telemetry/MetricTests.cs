@@ -41,7 +41,7 @@ public sealed class MetricTests : IDisposable
         )
             Assert.Equal(0, MetricNames.Last(points, silent));
         MetricNames.CheckValues(points, "backprop.phase.duration", "phase");
-        MetricNames.CheckValues(points, "backprop.slice.compute", "phase");
+        MetricNames.CheckValues(points, "backprop.shard.compute", "phase");
         MetricNames.CheckValues(points, "backprop.loss", "set");
 
         // 1,797 pictures, a fifth of them held out, in batches of 32: 45 steps an epoch.
