@@ -6,7 +6,7 @@ namespace BackpropCluster.Cli;
 /// <param name="Silos">Silos inside this process, 1 or more; in a cluster of silo processes how many there must be at
 /// least.</param>
 /// <param name="Granularity">Units per grain.</param>
-/// <param name="Placement">How parts are laid on silos.</param>
+/// <param name="Placement">How actors are laid on silos.</param>
 /// <param name="StepDeadline">How long a step may take without progress before it is recovered.</param>
 /// <param name="GiveUpAfter">How long a run that recovers may go without a new step.</param>
 /// <param name="Checkpoints">When the run is saved.</param>

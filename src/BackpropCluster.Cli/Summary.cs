@@ -29,7 +29,7 @@ internal sealed record Summary
     public required MessageSummary Messages { get; init; }
     public required int Recoveries { get; init; }
 
-    /// <summary>Times that parts moved because silos came or left.</summary>
+    /// <summary>Times that actors moved because silos came or left.</summary>
     public required int Moves { get; init; }
     public required int ReplayedSteps { get; init; }
     public required long StaleMessages { get; init; }

@@ -51,7 +51,7 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
         Output.Diagnostics.Write(table);
     }
 
-    // Said before the first step, and again when parts have moved.
+    // Said before the first step, and again when actors have moved.
     private void Placed(RunProgress progress)
     {
         if (
@@ -70,19 +70,21 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
                 + $"{N(placement.BytesThatCross(plan, Math.Min(rows, plan.TrainingRows)))} bytes a step cross "
                 + $"between silos"
         );
-        foreach (var (silo, parts) in placement.Silos.Select((silo, i) => (silo, placement.ActorsOn(plan, i).ToList())))
+        foreach (
+            var (silo, actors) in placement.Silos.Select((silo, i) => (silo, placement.ActorsOn(plan, i).ToList()))
+        )
             System.Console.Error.WriteLine(
                 $"  {silos.GetValueOrDefault(silo, silo)}: "
-                    + $"{(parts.Count == 0 ? "nothing" : string.Join(", ", Grouped(parts)))}"
+                    + $"{(actors.Count == 0 ? "nothing" : string.Join(", ", Grouped(actors)))}"
             );
     }
 
     // "layer 1 units 0-31": neighbouring shards are told together, and of shards that are not, how many there are.
-    private IEnumerable<string> Grouped(List<ActorId> parts)
+    private IEnumerable<string> Grouped(List<ActorId> actors)
     {
-        if (parts.Contains(ActorId.Source))
+        if (actors.Contains(ActorId.Source))
             yield return "source";
-        foreach (var layer in parts.Where(p => p.Kind == ActorRole.Shard).GroupBy(p => p.Layer))
+        foreach (var layer in actors.Where(p => p.Kind == ActorRole.Shard).GroupBy(p => p.Layer))
         {
             int[] indices = [.. layer.Select(p => p.Index).Order()];
             var shards = plan.ShardsOf(layer.Key);
@@ -92,7 +94,7 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
             : $"layer {layer.Key} {N(indices.Length)} of {N(shards.Length)} shards";
         }
 
-        if (parts.Contains(ActorId.Loss))
+        if (actors.Contains(ActorId.Loss))
             yield return "loss";
     }
 

@@ -3,7 +3,7 @@ using Orleans.Concurrency;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>The grain of a part: hands each message to its machine.</summary>
+/// <summary>The grain of an actor: hands each message to its machine.</summary>
 /// <remarks>Its classes are reentrant: handlers never await, so each is one turn and nothing can interleave inside it;
 /// without the attribute the runtime would search its queue for what may overtake a running call. They are kept alive:
 /// an idle shard must not be collected with its weights.</remarks>

@@ -36,7 +36,7 @@ internal sealed class ActorHost(Actor state, ActorOutbox outbox, ILogger logger)
         }
         catch (Exception e)
         {
-            logger.LogError(e, "{Part} failed at {Key}", state.Id, message.Key);
+            logger.LogError(e, "{Actor} failed at {Key}", state.Id, message.Key);
             outbox.Send(
                 Recipients.Coordinator,
                 new Failure(
@@ -52,7 +52,7 @@ internal sealed class ActorHost(Actor state, ActorOutbox outbox, ILogger logger)
     }
 }
 
-/// <summary>Delivers what a part says: to the store of its silo, or to its exchange, which knows who else it is
+/// <summary>Delivers what an actor says: to the store of its silo, or to its exchange, which knows who else it is
 /// for.</summary>
 internal sealed class ActorOutbox(string run, Exchanges exchanges, ITrainingObserver observer, StoreShell store)
     : IOutbox
@@ -68,7 +68,7 @@ internal sealed class ActorOutbox(string run, Exchanges exchanges, ITrainingObse
     {
         if (to.Kind == RecipientKind.Store)
             store.Take(
-                plan ?? throw new InvariantViolationException("a part saves before its first Restore"),
+                plan ?? throw new InvariantViolationException("an actor saves before its first Restore"),
                 message,
                 this
             );
@@ -86,7 +86,7 @@ internal sealed class ActorOutbox(string run, Exchanges exchanges, ITrainingObse
     }
 }
 
-/// <summary>Makes shells: the services of a silo that parts need.</summary>
+/// <summary>Makes shells: the services of a silo that actors need.</summary>
 internal sealed class ActorHostFactory(
     Exchanges exchanges,
     ITrainingObserver observer,

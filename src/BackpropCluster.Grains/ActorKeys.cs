@@ -13,13 +13,13 @@ internal static class ActorKeys
     public const string LossType = "loss";
     public const string ExchangeType = "exchange";
 
-    /// <summary>The grain of a part on a silo. One that is cut otherwise is another grain.</summary>
-    public static IActorGrain PartOn(this IGrainFactory grains, RunPlan plan, ActorId part, string silo) =>
-        part.Kind switch
+    /// <summary>The grain of an actor on a silo. One that is cut otherwise is another grain.</summary>
+    public static IActorGrain ActorOn(this IGrainFactory grains, RunPlan plan, ActorId actor, string silo) =>
+        actor.Kind switch
         {
             ActorRole.Source => grains.Actor(SourceType, $"{plan.Run}/source/{silo}"),
             ActorRole.Loss => grains.Actor(LossType, $"{plan.Run}/loss/{silo}"),
-            _ => grains.ShardOn(plan.Run, plan.ShardsOf(part.Layer)[part.Index], silo),
+            _ => grains.ShardOn(plan.Run, plan.ShardsOf(actor.Layer)[actor.Index], silo),
         };
 
     /// <summary>The grain of a shard on a silo.</summary>

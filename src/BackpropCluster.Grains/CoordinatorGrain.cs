@@ -142,8 +142,8 @@ internal sealed class CoordinatorGrain(
         }
     }
 
-    // What a silo has said of its files before is over. Of an earlier term: it is asked again in this one, if it has a
-    // part.
+    // What a silo has said of its files before is over. Of an earlier term: it is asked again in this one, if it
+    // has an actor.
     private void Hear(Message message, RunPlan plan, int term)
     {
         if (

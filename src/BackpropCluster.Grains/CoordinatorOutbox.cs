@@ -4,7 +4,7 @@ using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Delivers what a coordinator says: to the exchange of each silo, which knows the parts there, and to the
+/// <summary>Delivers what a coordinator says: to the exchange of each silo, which knows the actors there, and to the
 /// store.</summary>
 internal sealed class CoordinatorOutbox(
     IGrainFactory grains,

@@ -5,7 +5,7 @@ using Orleans.Runtime;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>The silos that may hold parts of a run, seen from one silo: members that can read its data.</summary>
+/// <summary>The silos that may hold actors of a run, seen from one silo: members that can read its data.</summary>
 /// <remarks>An answer is only what a silo could do when it was asked: its files may be edited a moment later. That is
 /// harmless, since whoever opens them compares the hash of what it reads; such a silo refuses, and takes no part from
 /// then on (<see cref="Object"/>) until it is asked again.</remarks>

@@ -8,10 +8,10 @@ using Microsoft.Extensions.Logging;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Shell of <see cref="Exchange"/>: one for each run on a silo, called by all its parts there and by its
+/// <summary>Shell of <see cref="Exchange"/>: one for each run on a silo, called by all its actors there and by its
 /// grain.</summary>
-/// <remarks>Thread-safe: what a part says is gathered on the part's own thread, so within a silo no message is needed
-/// before the last array of a layer is in.</remarks>
+/// <remarks>Thread-safe: what an actor says is gathered on the actor's own thread, so within a silo no message is
+/// needed before the last array of a layer is in.</remarks>
 internal sealed class ExchangeHost
 {
     private readonly Lock gate = new();
@@ -52,7 +52,7 @@ internal sealed class ExchangeHost
         }
     }
 
-    /// <summary>The parts of the run on this silo.</summary>
+    /// <summary>The actors of the run on this silo.</summary>
     public ImmutableArray<ActorId> Actors
     {
         get
@@ -62,10 +62,10 @@ internal sealed class ExchangeHost
         }
     }
 
-    /// <summary>Takes what a part tells of a traced step.</summary>
+    /// <summary>Takes what an actor tells of a traced step.</summary>
     public void OnObservation(Observation observation, long turnBegan) => tracer.OnObservation(observation, turnBegan);
 
-    /// <summary>Lets go of all parts.</summary>
+    /// <summary>Lets go of all actors.</summary>
     public void Release()
     {
         lock (gate)
@@ -83,7 +83,7 @@ internal sealed class ExchangeHost
         }
         catch (Exception e) when (e is BrokenCheckpointException or IOException or UnauthorizedAccessException)
         {
-            logger.LogWarning(e, "{Part} cannot load the checkpoint of step {Step}", state.Id, restore.From?.Version);
+            logger.LogWarning(e, "{Actor} cannot load the checkpoint of step {Step}", state.Id, restore.From?.Version);
             loaded = new CheckpointUnreadable();
         }
         catch (DataException e)
@@ -119,7 +119,7 @@ internal sealed class ExchangeHost
         }
         catch (Exception e)
         {
-            logger.LogError(e, "{Part} failed at {Key}", state.Id, message.Key);
+            logger.LogError(e, "{Actor} failed at {Key}", state.Id, message.Key);
             outbox.Send(
                 Recipients.Coordinator,
                 new Failure(

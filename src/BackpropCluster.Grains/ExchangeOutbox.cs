@@ -3,7 +3,7 @@ using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Delivers what an exchange says: one-way calls to the parts of its silo, to the exchanges of others, and to
+/// <summary>Delivers what an exchange says: one-way calls to the actors of its silo, to the exchanges of others, and to
 /// the coordinator.</summary>
 /// <remarks>Not thread-safe: used under its exchange's lock.</remarks>
 internal sealed class ExchangeOutbox(
@@ -31,10 +31,10 @@ internal sealed class ExchangeOutbox(
             plan,
             placement,
             silo,
-            part => grains.PartOn(plan, part, silo),
+            actor => grains.ActorOn(plan, actor, silo),
             other => grains.ExchangeOn(run, other)
         );
-        // A part of the same number may be cut otherwise than before, and is another grain then.
+        // An actor of the same number may be cut otherwise than before, and is another grain then.
         foreach (var gone in router.Everyone.Except(next.Everyone))
             gone.Release();
         (Plan, router) = (plan, next);
@@ -42,11 +42,11 @@ internal sealed class ExchangeOutbox(
         leadsHere = placement.CoordinatorSilo == silo;
     }
 
-    /// <summary>Lets all parts go.</summary>
+    /// <summary>Lets all actors go.</summary>
     public void Release()
     {
-        foreach (var part in router.Everyone)
-            part.Release();
+        foreach (var actor in router.Everyone)
+            actor.Release();
         router = Router.Nowhere<IActorGrain>();
     }
 

@@ -7,7 +7,7 @@ using Orleans.Runtime;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>The exchanges of one silo, one for each run that has parts there.</summary>
+/// <summary>The exchanges of one silo, one for each run that has actors there.</summary>
 internal sealed class Exchanges : IDisposable
 {
     private readonly ConcurrentDictionary<string, ExchangeHost> shells = new();
@@ -36,10 +36,10 @@ internal sealed class Exchanges : IDisposable
         SiloMeasures.Add(this);
     }
 
-    /// <summary>Runs that have parts on this silo, and how many.</summary>
+    /// <summary>Runs that have actors on this silo, and how many.</summary>
     public IReadOnlyDictionary<string, int> Actors => shells.ToDictionary(s => s.Key, s => s.Value.Actors.Length);
 
-    /// <summary>What the parts of all runs have sent, by what it was.</summary>
+    /// <summary>What the actors of all runs have sent, by what it was.</summary>
     public TrafficByKind Traffic
     {
         get
@@ -49,7 +49,7 @@ internal sealed class Exchanges : IDisposable
         }
     }
 
-    /// <summary>What the parts of one run have sent here; nothing where it has none.</summary>
+    /// <summary>What the actors of one run have sent here; nothing where it has none.</summary>
     public Traffic TrafficOf(string run) => shells.TryGetValue(run, out var shell) ? shell.Traffic : default;
 
     /// <summary>How many silos this one sees.</summary>

@@ -5,8 +5,8 @@ namespace BackpropCluster.Grains;
 
 /// <summary>What every actor of a run takes but its coordinator: Source, shard, Loss, and the exchange of a
 /// silo.</summary>
-/// <remarks>Only the exchange of its own silo speaks to a part; exchanges of other silos and the coordinator speak to
-/// an exchange, whose own silo's parts share its state (<see cref="ExchangeHost"/>). The key's last field is its silo
+/// <remarks>Only the exchange of its own silo speaks to an actor; exchanges of other silos and the coordinator speak to
+/// an exchange, whose own silo's actors share its state (<see cref="ExchangeHost"/>). The key's last field is its silo
 /// (<see cref="ActorKeys"/>). An actor stores, enqueues and returns: none awaits another, so no circle of calls can
 /// stall. Messages may be lost, repeated or reordered; equal keys are one message.</remarks>
 [Alias("backprop.actor")]

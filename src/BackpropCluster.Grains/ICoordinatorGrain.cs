@@ -42,7 +42,7 @@ public interface ICoordinatorGrain : IGrainWithStringKey
     [OneWay, Alias("Take")]
     void Take(Message message);
 
-    /// <summary>Takes what the parts of a silo did in a traced step.</summary>
+    /// <summary>Takes what the actors of a silo did in a traced step.</summary>
     [OneWay, Alias("Traced")]
     void Traced(StepSpans spans);
 
@@ -51,7 +51,7 @@ public interface ICoordinatorGrain : IGrainWithStringKey
     [Alias("Interrupt")]
     ValueTask Interrupt();
 
-    /// <summary>A silo wants to leave. Asked again until it may: its parts move at the next step boundary.</summary>
+    /// <summary>A silo wants to leave. Asked again until it may: its actors move at the next step boundary.</summary>
     /// <returns>Whether nothing of the run stands there any more.</returns>
     [Alias("Leave")]
     ValueTask<bool> Leave(string silo);

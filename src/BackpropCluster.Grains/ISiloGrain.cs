@@ -19,7 +19,7 @@ public interface ISiloGrain : IGrainWithStringKey
     [OneWay, Alias("ToCoordinator")]
     void ToCoordinator(string run, Message message);
 
-    /// <summary>What a run's parts there have said and heard, since the run began on this silo.</summary>
+    /// <summary>What a run's actors there have said and heard, since the run began on this silo.</summary>
     [Alias("Traffic")]
     ValueTask<Traffic> Traffic(string run);
 
@@ -32,7 +32,7 @@ public interface ISiloGrain : IGrainWithStringKey
 /// <param name="Name">As its user named it.</param>
 /// <param name="Silo">As placements name it.</param>
 /// <param name="Version">Of its program.</param>
-/// <param name="Parts">How many parts of each run stand there.</param>
+/// <param name="Actors">How many actors of each run stand there.</param>
 /// <param name="MemoryBytes">Of its process.</param>
 /// <param name="HeldBytes">Of the managed heap, as the last collection left it, without the gaps.</param>
 [GenerateSerializer, Immutable, Alias("silo-description")]
@@ -40,7 +40,7 @@ public sealed record SiloDescription(
     [property: Id(0)] string Name,
     [property: Id(1)] string Silo,
     [property: Id(2)] string Version,
-    [property: Id(3)] ImmutableDictionary<string, int> Parts,
+    [property: Id(3)] ImmutableDictionary<string, int> Actors,
     [property: Id(4)] long MemoryBytes,
     [property: Id(5)] long HeldBytes
 );

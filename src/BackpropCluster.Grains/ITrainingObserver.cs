@@ -2,7 +2,7 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Hears what parts computed in traced steps, on the silo where they run. Called from many threads; must not
+/// <summary>Hears what actors computed in traced steps, on the silo where they run. Called from many threads; must not
 /// block.</summary>
 public interface ITrainingObserver
 {

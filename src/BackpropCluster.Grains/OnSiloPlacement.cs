@@ -5,7 +5,7 @@ using Orleans.Runtime.Placement;
 namespace BackpropCluster.Grains;
 
 /// <summary>Puts a grain onto the silo that its key names (<see cref="ActorKeys"/>), and nowhere else.</summary>
-/// <remarks>So a part that moves is another grain: the old one cannot answer for the new, nothing has to migrate, and
+/// <remarks>So an actor that moves is another grain: the old one cannot answer for the new, nothing has to migrate, and
 /// no directory needs to know twenty thousand neurons. A key that names a silo which is gone cannot be called; the
 /// recovery makes new keys.</remarks>
 [Serializable, GenerateSerializer, Immutable, Alias("on-silo")]

@@ -67,7 +67,7 @@ public sealed record RunProgress
     [Id(15)]
     public ImmutableArray<string> Warnings { get; init; } = [];
 
-    /// <summary>Times that parts moved at a step boundary because silos came or left.</summary>
+    /// <summary>Times that actors moved at a step boundary because silos came or left.</summary>
     [Id(16)]
     public int Moves { get; init; }
 

@@ -8,7 +8,7 @@ namespace BackpropCluster.Grains;
 /// <param name="Last">What its coordinator said last.</param>
 /// <param name="Result">The trained model; <see langword="null"/> if the run failed (<see cref="RunProgress.Failure"/>
 /// says why) or was interrupted.</param>
-/// <param name="Traffic">What its parts sent each other.</param>
+/// <param name="Traffic">What its actors sent each other.</param>
 public sealed record TrainingOutcome(RunPlan Plan, RunProgress Last, TrainingResult? Result, Traffic Traffic);
 
 /// <summary>Starts a run in a cluster, follows it to its end and collects the parameters.</summary>
@@ -79,14 +79,14 @@ public static class TrainingClient
                     return new TrainingOutcome(plan, last, null, default);
                 if (last is { Status: RunStatus.Completed })
                 {
-                    if (await Read(grains, plan, last) is { } parts)
+                    if (await Read(grains, plan, last) is { } parameters)
                     {
                         await FollowTraces(coordinator, log, watch);
                         return new TrainingOutcome(
                             plan,
                             last,
                             new TrainingResult(
-                                ParametersAssembly.Assemble(plan, shard => parts[shard]),
+                                ParametersAssembly.Assemble(plan, shard => parameters[shard]),
                                 log.Losses,
                                 log.Evaluations
                             ),
@@ -167,19 +167,19 @@ public static class TrainingClient
             ActorId.Coordinator,
             default
         );
-        var parts = new Dictionary<ShardRange, ShardParameters>();
+        var parameters = new Dictionary<ShardRange, ShardParameters>();
         foreach (
             var chunk in Enumerable.Range(1, plan.Depth).SelectMany(layer => plan.ShardsOf(layer)).Chunk(ReadsAtOnce)
         )
         {
             var read = await Task.WhenAll(chunk.Select(shard => Read(grains, plan, shard, SiloOf(shard), key)));
-            if (Array.Exists(read, part => part is null))
+            if (Array.Exists(read, shard => shard is null))
                 return null;
             for (var i = 0; i < chunk.Length; i++)
-                parts.Add(chunk[i], read[i]!);
+                parameters.Add(chunk[i], read[i]!);
         }
 
-        return parts;
+        return parameters;
 
         string SiloOf(ShardRange shard) =>
             last.Placement!.SiloOf(plan.OrdinalOf(ActorId.Shard(shard.Layer, shard.Index)));
@@ -209,12 +209,12 @@ public static class TrainingClient
 
     private static async Task<Traffic> Traffic(IGrainFactory grains, RunPlan plan, RunProgress last)
     {
-        var parts = await Task.WhenAll(
+        var traffics = await Task.WhenAll(
             last.Placement!.Silos.Where(last.Placement.Uses)
                 .Select(silo =>
                     grains.GetGrain<ISiloGrain>(ActorKeys.Silo(silo)).Traffic(plan.Run).AsTask().WaitAsync(AnswerBound)
                 )
         );
-        return parts.Aggregate(default(Traffic), (sum, traffic) => sum + traffic);
+        return traffics.Aggregate(default(Traffic), (sum, traffic) => sum + traffic);
     }
 }

@@ -71,7 +71,7 @@ internal sealed class LearnedRun
     }
 }
 
-/// <summary>Keeps what parts computed in traced steps.</summary>
+/// <summary>Keeps what actors computed in traced steps.</summary>
 internal sealed class Recorder : ITrainingObserver
 {
     private readonly ConcurrentQueue<Observation> observations = new();

@@ -197,7 +197,7 @@ internal static class CheckpointVerb
                             step = c.Id.Version,
                             term = c.Id.Term,
                             granularity = c.Checkpoint?.Granularity.ToString(),
-                            parts = c.Checkpoint?.Parts.Length,
+                            shards = c.Checkpoint?.Parts.Length,
                             loss = c.Checkpoint?.Losses.LastOrDefault().Loss,
                             weightsSha256 = c.WeightsSha256,
                             ok = c.Problem is null,
@@ -209,7 +209,7 @@ internal static class CheckpointVerb
                                 step = 0,
                                 term = 0,
                                 granularity = (string?)null,
-                                parts = (int?)0,
+                                shards = (int?)0,
                                 loss = (double?)null,
                                 weightsSha256 = (string?)null,
                                 ok = true,
@@ -228,7 +228,7 @@ internal static class CheckpointVerb
                     ? string.Create(
                         CultureInfo.InvariantCulture,
                         $"step {c.Id.Version}  ok  loss {whole.Losses[^1].Loss:0.000000}  {whole.Granularity} cut, "
-                            + $"{whole.Parts.Length} parts  weights sha256 {c.WeightsSha256}"
+                            + $"{whole.Parts.Length} shards  weights sha256 {c.WeightsSha256}"
                     )
                     : string.Create(CultureInfo.InvariantCulture, $"step {c.Id.Version}  BROKEN  {c.Problem}")
             );

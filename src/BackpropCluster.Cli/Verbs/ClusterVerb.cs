@@ -49,7 +49,7 @@ internal static class ClusterVerb
                         s.Name,
                         address = s.Silo,
                         s.Version,
-                        shards = s.Parts,
+                        shards = s.Actors,
                         s.MemoryBytes,
                         s.HeldBytes,
                     }),
@@ -62,12 +62,14 @@ internal static class ClusterVerb
         System.Console.Out.WriteLine($"{address}: {silos.Count} silos");
         foreach (var silo in silos)
         {
-            var parts = silo.Parts.OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => $"{p.Key}: {p.Value} parts");
+            var actors = silo
+                .Actors.OrderBy(p => p.Key, StringComparer.Ordinal)
+                .Select(p => $"{p.Key}: {p.Value} actors");
             System.Console.Out.WriteLine(
                 string.Create(
                     CultureInfo.InvariantCulture,
                     $"{silo.Name, -20} {silo.MemoryBytes / 1_048_576.0, 6:N0} MiB  "
-                ) + (silo.Parts.IsEmpty ? "nothing" : string.Join(", ", parts))
+                ) + (silo.Actors.IsEmpty ? "nothing" : string.Join(", ", actors))
             );
         }
 

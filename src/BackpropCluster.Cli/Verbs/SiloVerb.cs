@@ -162,7 +162,7 @@ internal static class SiloVerb
             Say($"silo {name} gives its shards away");
             Say(
                 $"silo {name} has left"
-                    + $"{(await silo.Leave(LeaveBound) ? "" : "; some runs had not moved their parts and recover")}"
+                    + $"{(await silo.Leave(LeaveBound) ? "" : "; some runs had not moved their actors and recover")}"
             );
         }
         finally

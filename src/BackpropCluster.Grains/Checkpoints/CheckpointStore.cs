@@ -48,12 +48,12 @@ public sealed class CheckpointStore(SealedRecords records)
         return search.Answer(lead.Key);
     }
 
-    /// <summary>Writes the part of one shard.</summary>
+    /// <summary>Writes the snapshot of one shard.</summary>
     /// <returns>SHA-256 of the record.</returns>
     public Task<string> Save(string run, SaveShard save) =>
-        records.WriteNew(PartName(run, save.Key.Step, save.Key.Term, save.Shard), save.Part);
+        records.WriteNew(SnapshotName(run, save.Key.Step, save.Key.Term, save.Shard), save.Part);
 
-    /// <summary>Makes a checkpoint count, whose parts are all written.</summary>
+    /// <summary>Makes a checkpoint count, whose snapshots are all written.</summary>
     /// <exception cref="InconsistentStateException">Another coordinator leads the run.</exception>
     /// <exception cref="ManifestMissingException">There is no head any more.</exception>
     public async Task CommitCheckpoint(RunPlan plan, int term, Checkpoint checkpoint)
@@ -109,11 +109,11 @@ public sealed class CheckpointStore(SealedRecords records)
     }
 
     /// <summary>The whole model of a checkpoint.</summary>
-    /// <exception cref="BrokenCheckpointException">A part is missing or damaged, or the two ends of its weights
+    /// <exception cref="BrokenCheckpointException">A snapshot is missing or damaged, or the two ends of its weights
     /// differ.</exception>
     public async Task<SavedModel> Load(RunPlan plan, CheckpointId id)
     {
-        // Without its scores, which no part needs: a long run's are longer than its parameters.
+        // Without its scores, which no shard needs: a long run's are longer than its parameters.
         var name = CheckpointName(plan.Run, id.Version, id.Term);
         var checkpoint = (await ReadRecord<StoredCheckpoint>(name, id.Sha256, id)).Checkpoint;
         var cut = plan with { Granularity = checkpoint.Granularity };
@@ -121,21 +121,21 @@ public sealed class CheckpointStore(SealedRecords records)
         if (checkpoint.Parts.Length != shards.Length)
             throw new BrokenCheckpointException(
                 id.Version,
-                $"it names {checkpoint.Parts.Length} parts, expected {shards.Length}"
+                $"it names {checkpoint.Parts.Length} shards, expected {shards.Length}"
             );
-        var parts = new Dictionary<ShardRange, ShardSnapshot>();
+        var snapshots = new Dictionary<ShardRange, ShardSnapshot>();
         for (var i = 0; i < shards.Length; i++)
-            parts.Add(
+            snapshots.Add(
                 shards[i],
                 await ReadRecord<ShardSnapshot>(
-                    PartName(plan.Run, id.Version, id.Term, shards[i]),
+                    SnapshotName(plan.Run, id.Version, id.Term, shards[i]),
                     checkpoint.Parts[i],
                     id
                 )
             );
         try
         {
-            return ParametersAssembly.Model(cut, shard => parts[shard]);
+            return ParametersAssembly.Model(cut, shard => snapshots[shard]);
         }
         catch (DivergenceException e)
         {
@@ -233,7 +233,7 @@ public sealed class CheckpointStore(SealedRecords records)
         await Parallel.ForEachAsync(
             shards,
             new ParallelOptions { MaxDegreeOfParallelism = DeletesAtOnce },
-            async (shard, _) => await records.Delete(PartName(plan.Run, id.Version, id.Term, shard))
+            async (shard, _) => await records.Delete(SnapshotName(plan.Run, id.Version, id.Term, shard))
         );
         await records.Delete(name);
     }
@@ -314,7 +314,7 @@ public sealed class CheckpointStore(SealedRecords records)
     private static string BlockName(string run, int block, bool isCopy) =>
         string.Create(CultureInfo.InvariantCulture, $"{run}/checkpoints/scores-{block}{(isCopy ? "-copy" : "")}");
 
-    private static string PartName(string run, int version, int term, ShardRange shard) =>
+    private static string SnapshotName(string run, int version, int term, ShardRange shard) =>
         string.Create(
             CultureInfo.InvariantCulture,
             $"{run}/checkpoints/step-{version}-term-{term}/layer-{shard.Layer}-part-{shard.Index}"

@@ -5,12 +5,12 @@ using Orleans.Storage;
 
 namespace BackpropCluster.Grains.Checkpoints;
 
-/// <summary>What parts of one silo ask of the store, done beside their turns; each answer is a message to the
+/// <summary>What actors of one silo ask of the store, done beside their turns; each answer is a message to the
 /// coordinator.</summary>
 /// <param name="store">Where checkpoints are kept; <see langword="null"/> keeps none.</param>
 internal sealed class StoreShell(CheckpointStore? store) : IDisposable
 {
-    // Parts that are written at once: enough to keep a disk busy, few enough that a thousand neurons do not open a
+    // Snapshots that are written at once: enough to keep a disk busy, few enough that a thousand neurons do not open a
     // thousand files.
     private readonly SemaphoreSlim writers = new(8);
 

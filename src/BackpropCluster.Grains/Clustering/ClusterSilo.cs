@@ -164,7 +164,7 @@ public sealed class ClusterSilo : IAsyncDisposable
     }
 
     /// <summary>Gives its shards away, then leaves the cluster.</summary>
-    /// <returns>Whether every run had moved its parts before the bound; the others recover.</returns>
+    /// <returns>Whether every run had moved its actors before the bound; the others recover.</returns>
     public async Task<bool> Leave(TimeSpan bound)
     {
         var moved = await Departure.Leave(bound);

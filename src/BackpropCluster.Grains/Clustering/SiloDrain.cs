@@ -4,7 +4,7 @@ using Orleans.Runtime;
 
 namespace BackpropCluster.Grains.Clustering;
 
-/// <summary>A silo's way out: it asks each run that has parts here to move them, and waits until all have.</summary>
+/// <summary>A silo's way out: it asks each run that has actors here to move them, and waits until all have.</summary>
 internal sealed class SiloDrain(
     Exchanges exchanges,
     ILocalSiloDetails local,
@@ -14,7 +14,7 @@ internal sealed class SiloDrain(
 {
     private static readonly TimeSpan AskEvery = TimeSpan.FromMilliseconds(50);
 
-    // A coordinator may stand on a silo that holds no part of its run.
+    // A coordinator may stand on a silo that holds no actor of its run.
     private readonly ConcurrentDictionary<string, bool> led = new();
 
     public bool HasBegun { get; private set; }
@@ -39,7 +39,7 @@ internal sealed class SiloDrain(
         catch (OperationCanceledException)
         {
             logger.LogWarning(
-                "runs {Runs} did not move their parts within {Seconds} s; they will recover",
+                "runs {Runs} did not move their actors within {Seconds} s; they will recover",
                 string.Join(", ", exchanges.Actors.Keys.Union(led.Keys)),
                 bound.TotalSeconds
             );

@@ -4,8 +4,8 @@ namespace BackpropCluster.Grains.Clustering;
 
 /// <summary>Hears that a silo cannot go on, which Orleans would end the process for: with a signal, a core dump and no
 /// word for a person.</summary>
-/// <remarks>It happens to one that slept: the others had declared it dead, and gave its parts to others, before it woke
-/// up.</remarks>
+/// <remarks>It happens to one that slept: the others had declared it dead, and gave its actors to others, before it
+/// woke up.</remarks>
 internal sealed class SiloEnd : IFatalErrorHandler
 {
     private readonly TaskCompletionSource heard = new(TaskCreationOptions.RunContinuationsAsynchronously);

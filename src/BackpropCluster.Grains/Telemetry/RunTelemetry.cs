@@ -178,7 +178,7 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
             case RebalanceBegun:
                 Metrics.Moves.Add(1);
                 tracer.Before("change placement", now);
-                logger.LogInformation("run {Run} moves its parts at step {Step}: silos came or left", plan.Run, step);
+                logger.LogInformation("run {Run} moves its actors at step {Step}: silos came or left", plan.Run, step);
                 break;
             case StaleMessageDropped:
                 Metrics.StaleMessages.Add(1);

@@ -4,7 +4,7 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Grains.Telemetry;
 
-/// <summary>What a part does in a step.</summary>
+/// <summary>What an actor does in a step.</summary>
 public enum StepPhase : byte
 {
     Forward,
@@ -13,9 +13,9 @@ public enum StepPhase : byte
     Update,
 }
 
-/// <summary>What one part, or all rolled-up parts of a layer, did in one phase of a traced step.</summary>
+/// <summary>What one actor, or all rolled-up actors of a layer, did in one phase of a traced step.</summary>
 /// <param name="Phase">Which.</param>
-/// <param name="Part">Who; of a roll-up the first.</param>
+/// <param name="Actor">Who; of a roll-up the first.</param>
 /// <param name="FirstUnit">Of the shard.</param>
 /// <param name="Units">Of the shard; of a roll-up of all its shards.</param>
 /// <param name="Microbatch">From 0.</param>
@@ -24,7 +24,7 @@ public enum StepPhase : byte
 [GenerateSerializer, Immutable, Alias("slice-span")]
 public sealed record ShardSpan(
     [property: Id(0)] StepPhase Phase,
-    [property: Id(1)] ActorId Part,
+    [property: Id(1)] ActorId Actor,
     [property: Id(2)] int FirstUnit,
     [property: Id(3)] int Units,
     [property: Id(4)] int Microbatch,
@@ -80,7 +80,7 @@ public sealed record ShardSpan(
             };
 }
 
-/// <summary>What the parts of one silo did in a traced step.</summary>
+/// <summary>What the actors of one silo did in a traced step.</summary>
 /// <param name="Key">The step; from the silo's exchange.</param>
 /// <param name="Silo">Its name.</param>
 /// <param name="Begun">When the silo heard that the step begins, on its own clock.</param>

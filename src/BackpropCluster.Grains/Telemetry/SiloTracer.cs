@@ -3,9 +3,9 @@ using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.Grains.Telemetry;
 
-/// <summary>Gathers what the parts of one silo say of traced steps, and hands each on when the last part has said
+/// <summary>Gathers what the actors of one silo say of traced steps, and hands each on when the last actor has said
 /// all.</summary>
-/// <remarks>Thread-safe: parts speak on their own threads. Two steps may be open at once: a shard tells of its update
+/// <remarks>Thread-safe: actors speak on their own threads. Two steps may be open at once: a shard tells of its update
 /// when the next one has begun.</remarks>
 internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
 {
@@ -17,7 +17,7 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
     private int awaited;
 
     /// <summary>A new term: who stands here now.</summary>
-    public void Route(RunPlan to, ImmutableArray<ActorId> parts)
+    public void Route(RunPlan to, ImmutableArray<ActorId> actors)
     {
         lock (gate)
         {
@@ -25,7 +25,7 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
                 HandOn(open[0]);
             (plan, rollUp) = (to, new RollUp(to));
             var microbatches = to.Spec.Data.Microbatches;
-            awaited = parts.Sum(p =>
+            awaited = actors.Sum(p =>
                 p.Kind switch
                 {
                     ActorRole.Shard => (2 * microbatches) + 1,
@@ -44,7 +44,7 @@ internal sealed class SiloTracer(string silo, Action<StepSpans> handOn)
                 StepOf(step, TraceClock.Now, rollUp);
     }
 
-    /// <param name="observation">What a part said.</param>
+    /// <param name="observation">What an actor said.</param>
     /// <param name="began">When its turn began.</param>
     public void OnObservation(Observation observation, long began)
     {
@@ -91,7 +91,7 @@ internal sealed class OpenStep(MessageKey key, long begun, RollUp rollUp)
 
     public long Begun => begun;
 
-    /// <summary>How many parts have told of how many phases.</summary>
+    /// <summary>How many actors have told of how many phases.</summary>
     public int Heard { get; private set; }
 
     public ImmutableArray<ShardSpan> Spans => [.. spans, .. rolled.Values];

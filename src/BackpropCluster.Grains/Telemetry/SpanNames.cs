@@ -24,7 +24,7 @@ internal static class SpanNames
             StepPhase.Backward => "backward",
             _ => "update",
         };
-        var (layer, shards) = (span.Part.Layer, plan.ShardsOf(span.Part.Layer));
+        var (layer, shards) = (span.Actor.Layer, plan.ShardsOf(span.Actor.Layer));
         if (span.Count > shards.Length)
             return $"{verb} layer {layer} ({shards.Length} shards in {plan.Spec.Data.Microbatches} microbatches)";
         if (span.Count > 1)
@@ -35,13 +35,13 @@ internal static class SpanNames
     }
 
     /// <summary>A sender, as it is called in span names.</summary>
-    public static string Of(RunPlan plan, ActorId part) =>
-        part.Kind switch
+    public static string Of(RunPlan plan, ActorId actor) =>
+        actor.Kind switch
         {
-            ActorRole.Shard when plan.Granularity == Granularity.Neuron => Neuron(plan, part.Layer, part.Index),
-            ActorRole.Shard => part.ToString(),
-            ActorRole.Exchange => $"silo {part.Index + 1} of the placement",
-            _ => part.ToString(),
+            ActorRole.Shard when plan.Granularity == Granularity.Neuron => Neuron(plan, actor.Layer, actor.Index),
+            ActorRole.Shard => actor.ToString(),
+            ActorRole.Exchange => $"silo {actor.Index + 1} of the placement",
+            _ => actor.ToString(),
         };
 
     /// <summary>h1, h2 of the only hidden layer, as the tutorial says; h2.1 where there are several; o1, o2 of the
@@ -53,7 +53,7 @@ internal static class SpanNames
 
     public static IEnumerable<TraceAttribute> Attributes(RunPlan plan, ShardSpan span, string silo)
     {
-        var layer = span.Part.Layer;
+        var layer = span.Actor.Layer;
         yield return TraceAttribute.Of(TraceWords.Layer, layer);
         yield return TraceAttribute.Of(TraceWords.Silo, silo);
         if (span.Count > 1)

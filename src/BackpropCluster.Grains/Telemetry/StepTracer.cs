@@ -6,7 +6,7 @@ using BackpropCluster.Core.Protocol;
 namespace BackpropCluster.Grains.Telemetry;
 
 /// <summary>The traces of one run, put together where its coordinator is: a root for each traced step, its phases, and
-/// under them what the parts of all silos did.</summary>
+/// under them what the actors of all silos did.</summary>
 /// <remarks>All of a trace is made at once, when the last silo has told: so no child can be without its parent, or
 /// outside of it in time, whatever is lost on the way.</remarks>
 internal sealed class StepTracer(RunPlan plan, Func<long> clock)
@@ -236,7 +236,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
         foreach (var (silo, span) in phase)
         {
             var forward =
-                phase.Key == StepPhase.Backward ? forwards.GetValueOrDefault((span.Part, span.Microbatch)) : null;
+                phase.Key == StepPhase.Backward ? forwards.GetValueOrDefault((span.Actor, span.Microbatch)) : null;
             var made = Spans.Emit(
                 context,
                 SpanNames.Of(plan, span),
@@ -248,7 +248,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
             );
             emitted.Add(made);
             if (phase.Key == StepPhase.Forward)
-                forwards[(span.Part, span.Microbatch)] = made.SpanId;
+                forwards[(span.Actor, span.Microbatch)] = made.SpanId;
         }
     }
 
@@ -269,7 +269,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
         told.Where(t => !IsRolled(t.Span))
             .Concat(
                 told.Where(t => IsRolled(t.Span))
-                    .GroupBy(t => (t.Span.Phase, t.Span.Part.Layer, t.Span.Microbatch))
+                    .GroupBy(t => (t.Span.Phase, t.Span.Actor.Layer, t.Span.Microbatch))
                     .Select(g =>
                         (
                             g.Select(t => t.Silo).Distinct().Count() == 1 ? g.First().Silo : $"{g.Count()} silos",
@@ -278,7 +278,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
                     )
             );
 
-    private bool IsRolled(ShardSpan span) => span.Phase != StepPhase.Loss && rollUp.Has(span.Part.Layer);
+    private bool IsRolled(ShardSpan span) => span.Phase != StepPhase.Loss && rollUp.Has(span.Actor.Layer);
 
     private static IEnumerable<ShardSpan> Shifted(StepSpans told, long began)
     {

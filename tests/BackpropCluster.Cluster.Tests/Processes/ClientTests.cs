@@ -166,7 +166,7 @@ public sealed partial class ClientTests : IDisposable
         var text = await backprop.Run("cluster", "status", "--cluster", cluster.Url);
         Assert.Contains($"{cluster.Redis.Shown()}: 3 silos\n", text.Output, StringComparison.Ordinal);
         foreach (var silo in cluster.Silos)
-            Assert.Matches($@"(?m)^{silo.Name} +[\d,]+ MiB  .*{run}: \d+ parts", text.Output);
+            Assert.Matches($@"(?m)^{silo.Name} +[\d,]+ MiB  .*{run}: \d+ actors", text.Output);
         Assert.Matches($@"(?m)^{run} +training +step [\d,]+ of [\d,]+, [\d,]+ steps/s$", text.Output);
     }
 

@@ -77,14 +77,14 @@ public sealed class ManyRunsTests : IDisposable
         var descriptions = await cluster.Client.Silos();
         using var bound = new CancellationTokenSource(ReleaseBound);
         using var pause = new PeriodicTimer(LookEvery);
-        while (descriptions.Any(silo => silo.Parts.Values.Sum() > 0))
+        while (descriptions.Any(silo => silo.Actors.Values.Sum() > 0))
         {
             Assert.False(
                 bound.IsCancellationRequested,
                 $"parts of runs that are over stand on silos after {ReleaseBound.TotalMinutes} minutes: "
                     + string.Join(
                         "; ",
-                        descriptions.SelectMany(s => s.Parts.Where(p => p.Value > 0)).Select(p => p.Key).Distinct()
+                        descriptions.SelectMany(s => s.Actors.Where(p => p.Value > 0)).Select(p => p.Key).Distinct()
                     )
             );
             await pause.WaitForNextTickAsync(CancellationToken.None);

@@ -91,7 +91,7 @@ public sealed class DisturbedClusterTests
 
         Assert.Empty(Metrics.All.Except(MetricNames.Of(receiver.Points)));
         MetricNames.CheckLabels(receiver.Points, run);
-        Says($@"info: \S+\[0\] run {run} moves its parts at step \d+: silos came or left$");
+        Says($@"info: \S+\[0\] run {run} moves its actors at step \d+: silos came or left$");
         Says($@"warn: \S+\[0\] run {run} recovers from step \d+, in a term above \d+: \S+ lost$");
         Assert.Equal(3, Regex.Count(leader.Diagnostics, $"run {run} is led here in term"));
 
