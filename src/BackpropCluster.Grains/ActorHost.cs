@@ -54,7 +54,7 @@ internal sealed class ActorHost(Actor state, ActorOutbox outbox, ILogger logger)
 
 /// <summary>Delivers what an actor says: to the store of its silo, or to its exchange, which knows who else it is
 /// for.</summary>
-internal sealed class ActorOutbox(string run, Exchanges exchanges, ITrainingObserver observer, StoreShell store)
+internal sealed class ActorOutbox(string run, Exchanges exchanges, ITrainingObserver observer, StoreClient store)
     : IOutbox
 {
     private ExchangeHost exchange = exchanges.Of(run);
@@ -86,11 +86,11 @@ internal sealed class ActorOutbox(string run, Exchanges exchanges, ITrainingObse
     }
 }
 
-/// <summary>Makes shells: the services of a silo that actors need.</summary>
+/// <summary>Makes hosts: the services of a silo that actors need.</summary>
 internal sealed class ActorHostFactory(
     Exchanges exchanges,
     ITrainingObserver observer,
-    StoreShell store,
+    StoreClient store,
     ILoggerFactory loggers
 )
 {

@@ -11,13 +11,13 @@ using Orleans.Runtime;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Shell of <see cref="CoordinatorActor"/>: brings it messages, the time and the membership; lets callers
+/// <summary>Host of <see cref="CoordinatorActor"/>: brings it messages, the time and the membership; lets callers
 /// watch.</summary>
 [KeepAlive, Reentrant]
 internal sealed class CoordinatorGrain(
     Exchanges exchanges,
     LocalCoordinators here,
-    StoreShell store,
+    StoreClient store,
     EligibleSilos members,
     TimeProvider time,
     ILogger<CoordinatorGrain> logger,

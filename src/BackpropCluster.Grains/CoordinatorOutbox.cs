@@ -10,9 +10,9 @@ internal sealed class CoordinatorOutbox(
     IGrainFactory grains,
     RunPlan plan,
     string silo,
-    Exchanges shells,
+    Exchanges exchanges,
     LocalCoordinators here,
-    StoreShell store,
+    StoreClient store,
     RunTelemetry telemetry
 ) : IOutbox
 {
@@ -60,7 +60,7 @@ internal sealed class CoordinatorOutbox(
     private void ToExchange(IActorGrain exchange, Message message)
     {
         if (exchange.Equals(own))
-            shells.Of(plan.Run).Receive(message);
+            exchanges.Of(plan.Run).Receive(message);
         else
             exchange.Take(message);
     }

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 
 namespace BackpropCluster.Grains;
 
-/// <summary>Shell of <see cref="Exchange"/>: one for each run on a silo, called by all its actors there and by its
+/// <summary>Host of <see cref="Exchange"/>: one for each run on a silo, called by all its actors there and by its
 /// grain.</summary>
 /// <remarks>Thread-safe: what an actor says is gathered on the actor's own thread, so within a silo no message is
 /// needed before the last array of a layer is in.</remarks>
@@ -18,7 +18,7 @@ internal sealed class ExchangeHost
     private readonly Exchange state;
     private readonly ExchangeOutbox outbox;
     private readonly DataCatalog data;
-    private readonly StoreShell store;
+    private readonly StoreClient store;
     private readonly ILogger logger;
     private readonly SiloTracer tracer;
 
@@ -31,7 +31,7 @@ internal sealed class ExchangeHost
         IGrainFactory grains,
         LocalCoordinators here,
         DataCatalog data,
-        StoreShell store,
+        StoreClient store,
         ILogger logger
     )
     {

@@ -10,12 +10,12 @@ namespace BackpropCluster.Grains;
 /// <summary>The exchanges of one silo, one for each run that has actors there.</summary>
 internal sealed class Exchanges : IDisposable
 {
-    private readonly ConcurrentDictionary<string, ExchangeHost> shells = new();
+    private readonly ConcurrentDictionary<string, ExchangeHost> hosts = new();
     private readonly IGrainFactory grains;
     private readonly LocalCoordinators coordinators;
     private readonly ILocalSiloDetails silo;
     private readonly DataCatalog data;
-    private readonly StoreShell store;
+    private readonly StoreClient store;
     private readonly ISiloStatusOracle membership;
     private readonly ILoggerFactory loggers;
     private TrafficByKind gone; // of runs that were let go: a counter must not run backward
@@ -26,7 +26,7 @@ internal sealed class Exchanges : IDisposable
         LocalCoordinators coordinators,
         ILocalSiloDetails silo,
         DataCatalog data,
-        StoreShell store,
+        StoreClient store,
         ISiloStatusOracle membership,
         ILoggerFactory loggers
     )
@@ -37,7 +37,7 @@ internal sealed class Exchanges : IDisposable
     }
 
     /// <summary>Runs that have actors on this silo, and how many.</summary>
-    public IReadOnlyDictionary<string, int> Actors => shells.ToDictionary(s => s.Key, s => s.Value.Actors.Length);
+    public IReadOnlyDictionary<string, int> Actors => hosts.ToDictionary(s => s.Key, s => s.Value.Actors.Length);
 
     /// <summary>What the actors of all runs have sent, by what it was.</summary>
     public TrafficByKind Traffic
@@ -45,18 +45,18 @@ internal sealed class Exchanges : IDisposable
         get
         {
             lock (gate)
-                return shells.Values.Aggregate(gone, (sum, shell) => sum + shell.TrafficByKind);
+                return hosts.Values.Aggregate(gone, (sum, host) => sum + host.TrafficByKind);
         }
     }
 
     /// <summary>What the actors of one run have sent here; nothing where it has none.</summary>
-    public Traffic TrafficOf(string run) => shells.TryGetValue(run, out var shell) ? shell.Traffic : default;
+    public Traffic TrafficOf(string run) => hosts.TryGetValue(run, out var host) ? host.Traffic : default;
 
     /// <summary>How many silos this one sees.</summary>
     public int Members => membership.GetActiveSilos().Length;
 
     public ExchangeHost Of(string run) =>
-        shells.GetOrAdd(
+        hosts.GetOrAdd(
             run,
             r => new ExchangeHost(
                 r,
@@ -75,10 +75,10 @@ internal sealed class Exchanges : IDisposable
     {
         lock (gate)
         {
-            if (!shells.TryRemove(run, out var shell))
+            if (!hosts.TryRemove(run, out var host))
                 return;
-            gone += shell.TrafficByKind;
-            shell.Release();
+            gone += host.TrafficByKind;
+            host.Release();
         }
     }
 

@@ -50,7 +50,7 @@ public static class SiloSetup
             .AddSingleton<IFatalErrorHandler>(services => services.GetRequiredService<SiloEnd>());
         silo.Services.AddSingleton<IGeneralizedCodec, LibraryExceptionCodec>();
         silo.Services.AddPlacementDirector<OnSiloPlacement, OnSiloDirector>();
-        silo.Services.AddSingleton(services => new StoreShell(services.GetService<CheckpointStore>()));
+        silo.Services.AddSingleton(services => new StoreClient(services.GetService<CheckpointStore>()));
         silo.Services.TryAddSingleton<DataCatalog>();
         silo.Services.TryAddSingleton(new ProgramVersion(ClusterSilo.ProgramVersion));
         // Sizes are checked when a run is planned, so that a user is told which key to change; what is planned must

@@ -33,6 +33,7 @@ public sealed partial class GlossaryTests
         "PartShell",
         "PartShells",
         "PartOutbox",
+        "StoreShell",
         "PartKeys",
         "IPartGrain",
         "RelayState",

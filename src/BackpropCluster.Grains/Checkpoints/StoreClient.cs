@@ -8,7 +8,7 @@ namespace BackpropCluster.Grains.Checkpoints;
 /// <summary>What actors of one silo ask of the store, done beside their turns; each answer is a message to the
 /// coordinator.</summary>
 /// <param name="store">Where checkpoints are kept; <see langword="null"/> keeps none.</param>
-internal sealed class StoreShell(CheckpointStore? store) : IDisposable
+internal sealed class StoreClient(CheckpointStore? store) : IDisposable
 {
     // Snapshots that are written at once: enough to keep a disk busy, few enough that a thousand neurons do not open a
     // thousand files.
