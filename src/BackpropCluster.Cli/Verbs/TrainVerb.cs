@@ -64,12 +64,12 @@ internal static class TrainVerb
                     parsed.GetValue(resume),
                     parsed.GetValue(directory)!
                 );
-                await using var ground = parsed.GetValue(cluster) is { } address
+                await using var session = parsed.GetValue(cluster) is { } address
                     ? await TrainingSession.OfCluster(request, address, cancellation)
                     : await TrainingSession.Embedded(request, parsed.GetValue(port), cancellation);
-                using var export = Export(ground);
+                using var export = Export(session);
                 return await Run(
-                    ground,
+                    session,
                     new Patience(parsed.GetValue(wait), System.Console.Error.WriteLine),
                     parsed.GetValue(json),
                     cancellation
@@ -79,9 +79,9 @@ internal static class TrainVerb
         return train;
     }
 
-    private static TelemetryExport? Export(TrainingSession ground)
+    private static TelemetryExport? Export(TrainingSession session)
     {
-        var orleans = ground.Cluster is null && ground.File.Spec.Trace.Orleans;
+        var orleans = session.Cluster is null && session.File.Spec.Trace.Orleans;
         var export = TelemetryExport.FromEnvironment(Environment.MachineName, orleans);
         if (orleans && export is null)
             System.Console.Error.WriteLine(
@@ -92,7 +92,7 @@ internal static class TrainVerb
     }
 
     private static async Task<int> Run(
-        TrainingSession ground,
+        TrainingSession session,
         Patience patience,
         bool json,
         CancellationToken cancellation
@@ -100,12 +100,12 @@ internal static class TrainVerb
     {
         // From here on there is a folder and a run, which is saved when it is interrupted.
         cancellation.ThrowIfCancellationRequested();
-        using var folder = ground.OpenFolder();
-        var report = new TrainReport(ground.Plan, ground.File, ground.Silos, ground.Where);
+        using var folder = session.OpenFolder();
+        var report = new TrainReport(session.Plan, session.File, session.Silos, session.Where);
         if (!json)
             report.Model();
-        var outcome = await Follow(ground, folder, report, patience, json, cancellation);
-        var run = ground.Plan.Run;
+        var outcome = await Follow(session, folder, report, patience, json, cancellation);
+        var run = session.Plan.Run;
         if (outcome.Result is null)
         {
             folder?.End(
@@ -117,7 +117,7 @@ internal static class TrainVerb
                     reason = outcome.Last.Failure?.Reason,
                 }
             );
-            throw Failures.Of(outcome.Last, run, ground.GoOn);
+            throw Failures.Of(outcome.Last, run, session.GoOn);
         }
 
         var summary = Summary.Of(outcome);
@@ -130,9 +130,9 @@ internal static class TrainVerb
             throw new CommandFailedException(
                 ExitCode.File,
                 $"run {run} is trained, its result is told, but not all of {folder.Path} could be written: {why}. "
-                    + $"When it can, write it anew with: {ground.GoOn}"
+                    + $"When it can, write it anew with: {session.GoOn}"
             );
-        return ground.File.Spec.Training.Stop is not { } stop || stop.IsMet(outcome.Result.Evaluations[^1].Score)
+        return session.File.Spec.Training.Stop is not { } stop || stop.IsMet(outcome.Result.Evaluations[^1].Score)
             ? ExitCode.Done
             : throw new CommandFailedException(
                 ExitCode.TrainingFailed,
@@ -143,7 +143,7 @@ internal static class TrainVerb
     }
 
     private static async Task<TrainingOutcome> Follow(
-        TrainingSession ground,
+        TrainingSession session,
         RunFolder? folder,
         TrainReport report,
         Patience patience,
@@ -155,11 +155,11 @@ internal static class TrainVerb
         try
         {
             return await TrainingClient.Train(
-                ground.Grains,
-                ground.Plan,
-                ground.File.Cluster.StepDeadline,
+                session.Grains,
+                session.Plan,
+                session.File.Cluster.StepDeadline,
                 Watch,
-                ground.File.ToYaml(),
+                session.File.ToYaml(),
                 patience,
                 cancelled.Token
             );
@@ -168,8 +168,8 @@ internal static class TrainVerb
         {
             throw new CommandFailedException(
                 ExitCode.Interrupted,
-                $"interrupted while no silo answered: run {ground.Plan.Run} is as its silos left it. Go on with: "
-                    + $"{ground.GoOn}"
+                $"interrupted while no silo answered: run {session.Plan.Run} is as its silos left it. Go on with: "
+                    + $"{session.GoOn}"
             );
         }
         catch (Exception e) when (e is SiloRefusedException or RunTakenException)
