@@ -60,7 +60,7 @@ internal sealed class Checkpoints : IAsyncDisposable
         }
     }
 
-    /// <summary>Every checkpoint that the run's head names, oldest first, and what is wrong with it.</summary>
+    /// <summary>Every checkpoint that the run's manifest names, oldest first, and what is wrong with it.</summary>
     public async Task<List<Verified>> Verify()
     {
         var verified = new List<Verified>();

@@ -4,7 +4,7 @@ using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Cli;
 
-/// <summary>metrics.jsonl: each step's score once and in order, each evaluation after the step whose parameters it
+/// <summary>metrics.jsonl: each step's metrics once and in order, each evaluation after the step whose parameters it
 /// read.</summary>
 /// <remarks>A run that goes on is told from its first step. What the file has already is compared, not written again; a
 /// line that a crash has torn, or that says something else, goes with all that follow it, since what the coordinator
@@ -25,22 +25,22 @@ internal sealed class MetricsFile : IDisposable
         isComparing = file.Length > 0;
     }
 
-    /// <summary>Takes the scores that follow those it has taken.</summary>
+    /// <summary>Takes the metrics that follow those it has taken.</summary>
     /// <param name="losses">Of the next steps.</param>
     /// <param name="evaluations">Of versions up to the last of these steps.</param>
     public void Write(IEnumerable<BatchMetrics> losses, IEnumerable<EvaluationMetrics> evaluations)
     {
         var waiting = new Queue<EvaluationMetrics>(evaluations);
         Evaluated();
-        foreach (var score in losses)
+        foreach (var metrics in losses)
         {
             Line(
                 new
                 {
                     kind = "step",
                     step = ++steps,
-                    loss = score.Loss,
-                    accuracy = score.Accuracy,
+                    loss = metrics.Loss,
+                    accuracy = metrics.Accuracy,
                 }
             );
             Evaluated();

@@ -19,7 +19,7 @@ internal sealed partial class RunFolder : IDisposable
     private const int LongestNameInId = 64 - 8 - 2 - ChanceDigits; // beside the day and two dashes
     private static readonly TimeSpan LookBound = TimeSpan.FromMilliseconds(100);
 
-    // Two processes that train one run would fight over its head, step after step.
+    // Two processes that train one run would fight over its manifest, step after step.
     private readonly FileStream held;
     private MetricsFile? metrics;
     private HashSet<string>? knownTraces;

@@ -78,7 +78,7 @@ internal sealed record Summary
 /// <param name="Accuracy">Share of rows whose class was named; <see langword="null"/> for real targets.</param>
 internal sealed record MetricsSummary(double Loss, double? Accuracy)
 {
-    public static MetricsSummary Of(BatchMetrics score) => new(score.Loss, score.Accuracy);
+    public static MetricsSummary Of(BatchMetrics metrics) => new(metrics.Loss, metrics.Accuracy);
 }
 
 /// <param name="Local">Logical messages within a silo.</param>

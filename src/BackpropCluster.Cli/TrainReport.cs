@@ -196,10 +196,10 @@ internal sealed class TrainReport(RunPlan plan, RunFile file, IReadOnlyDictionar
         );
     }
 
-    private static void Line(IAnsiConsole console, string what, BatchMetrics score, string of) =>
+    private static void Line(IAnsiConsole console, string what, BatchMetrics metrics, string of) =>
         console.MarkupLine(
-            $"{what, -8} loss {Loss(score.Loss)}"
-                + (Percent(score.Accuracy) is { } accuracy ? $"  accuracy {accuracy}" : "")
+            $"{what, -8} loss {Loss(metrics.Loss)}"
+                + (Percent(metrics.Accuracy) is { } accuracy ? $"  accuracy {accuracy}" : "")
                 + $"  ({of})"
         );
 

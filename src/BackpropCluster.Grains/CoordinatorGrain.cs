@@ -97,7 +97,7 @@ internal sealed class CoordinatorGrain(
 
     public async ValueTask<RunProgress?> Watch(int seenSteps, int seenEvaluations, int seenTraces)
     {
-        if (state?.Status.IsOver() == false && state.CommittedSteps - (long)seenSteps < RunProgress.MaxScores)
+        if (state?.Status.IsOver() == false && state.CommittedSteps - (long)seenSteps < RunProgress.MaxMetrics)
             await news
                 .Task.WaitAsync(LongestWatch, time)
                 .ConfigureAwait(
@@ -322,12 +322,12 @@ internal sealed class CoordinatorGrain(
         // Counted first: one that is written meanwhile is among the new ones then, or still counted, but never neither.
         var pending = telemetry!.PendingTraces;
         var (traces, earlier) = telemetry.TracesSince(seenTraces);
-        ImmutableArray<BatchMetrics> losses = [.. s.Losses.Skip(seenSteps).Take(RunProgress.MaxScores)];
+        ImmutableArray<BatchMetrics> losses = [.. s.Losses.Skip(seenSteps).Take(RunProgress.MaxMetrics)];
         // None before the step whose parameters it read: a client writes both down in one order.
         var told = Math.Min(s.Losses.Count, seenSteps + (long)losses.Length);
         ImmutableArray<EvaluationMetrics> evaluations =
         [
-            .. s.Evaluations.Skip(seenEvaluations).TakeWhile(e => e.Version <= told).Take(RunProgress.MaxScores),
+            .. s.Evaluations.Skip(seenEvaluations).TakeWhile(e => e.Version <= told).Take(RunProgress.MaxMetrics),
         ];
         return new()
         {

@@ -32,7 +32,7 @@ public interface ICoordinatorGrain : IGrainWithStringKey
     /// latest.</summary>
     /// <returns><see langword="null"/> if this activation leads no run: the one that did is gone, or is about
     /// to.</returns>
-    /// <param name="seenSteps">How many scores of steps the caller has.</param>
+    /// <param name="seenSteps">How many steps' metrics the caller has.</param>
     /// <param name="seenEvaluations">How many of evaluations.</param>
     /// <param name="seenTraces">How many traces; the oldest are forgotten where nobody asks for them.</param>
     [Alias("Watch")]

@@ -8,9 +8,9 @@ namespace BackpropCluster.Grains;
 [GenerateSerializer, Immutable, Alias("run-progress")]
 public sealed record RunProgress
 {
-    /// <summary>The most scores of one answer: a client that comes late to a long run is told its history page by page,
-    /// or the answer would become longer than a message may be.</summary>
-    public const int MaxScores = 1 << 16;
+    /// <summary>The most metrics of one answer: a client that comes late to a long run is told its history page by
+    /// page, or the answer would become longer than a message may be.</summary>
+    public const int MaxMetrics = 1 << 16;
 
     [Id(0)]
     public required RunStatus Status { get; init; }
@@ -28,7 +28,7 @@ public sealed record RunProgress
     [Id(4)]
     public required int Epoch { get; init; }
 
-    /// <summary>Scores of the steps that the caller had not seen yet, in order; at most <see cref="MaxScores"/> of
+    /// <summary>Metrics of the steps that the caller had not seen yet, in order; at most <see cref="MaxMetrics"/> of
     /// each.</summary>
     [Id(5)]
     public required ImmutableArray<BatchMetrics> NewLosses { get; init; }
@@ -91,7 +91,7 @@ public sealed record RunProgress
     [Id(21)]
     public int Leader { get; init; }
 
-    /// <summary>Whether there are more scores than went into this answer: the caller asks again at once.</summary>
+    /// <summary>Whether there are more metrics than went into this answer: the caller asks again at once.</summary>
     [Id(22)]
     public bool HasMore { get; init; }
 

@@ -129,7 +129,7 @@ internal static class ParityVerb
     /// <param name="Granularity">The cut, or "reference".</param>
     /// <param name="Silos">How many; 0 for the reference, which needs none.</param>
     /// <param name="WeightsSha256">Of the trained parameters.</param>
-    /// <param name="LossesSha256">Of every step's and every evaluation's score.</param>
+    /// <param name="LossesSha256">Of every step's and every evaluation's metrics.</param>
     private sealed record ParityRow(string Granularity, int Silos, string WeightsSha256, string LossesSha256)
     {
         public static ParityRow Of(string granularity, int silos, TrainingResult result) =>

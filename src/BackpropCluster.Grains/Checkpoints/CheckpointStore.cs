@@ -8,11 +8,11 @@ using Orleans.Storage;
 namespace BackpropCluster.Grains.Checkpoints;
 
 /// <summary>The checkpoints of runs and their heads, on any grain storage.</summary>
-/// <remarks>Records, each under a name that is written once but for the head's two: below <c>{run}/checkpoints</c>:
+/// <remarks>Records, each under a name that is written once but for the manifest's two: below <c>{run}/checkpoints</c>:
 /// <c>step-{v}-term-{t}/layer-{l}-part-{i}</c>, <c>step-{v}-term-{t}/checkpoint</c>, <c>scores-{block}</c> and its
-/// copy, since every later checkpoint needs it, <c>head-0</c> and <c>head-1</c>. A checkpoint exists when the head
-/// names it. The head is written alternately under its two names: a damaged one, or one in the other's place, leaves
-/// the one before.</remarks>
+/// copy, since every later checkpoint needs it, <c>head-0</c> and <c>head-1</c>. A checkpoint exists when the manifest
+/// names it. The manifest is written alternately under its two names: a damaged one, or one in the other's place,
+/// leaves the one before.</remarks>
 public sealed class CheckpointStore(SealedRecords records)
 {
     private const int StepsInBlock = 4096;
@@ -27,12 +27,12 @@ public sealed class CheckpointStore(SealedRecords records)
     {
         var plan = lead.Plan;
         var slots = await ReadManifest(plan.Run);
-        var head = slots.Head ?? RunManifest.New(plan.Fingerprint);
-        if (head.Fingerprint != plan.Fingerprint)
+        var manifest = slots.Manifest ?? RunManifest.New(plan.Fingerprint);
+        if (manifest.Fingerprint != plan.Fingerprint)
             throw new RunTakenException(plan.Run);
-        head = head.Granted(lead.Key.Term);
-        await WriteManifest(plan.Run, slots, head);
-        var search = new CheckpointSearch(head, slots.Warnings);
+        manifest = manifest.Granted(lead.Key.Term);
+        await WriteManifest(plan.Run, slots, manifest);
+        var search = new CheckpointSearch(manifest, slots.Warnings);
         while (search.Next is { } id)
             try
             {
@@ -55,7 +55,7 @@ public sealed class CheckpointStore(SealedRecords records)
 
     /// <summary>Makes a checkpoint count, whose snapshots are all written.</summary>
     /// <exception cref="InconsistentStateException">Another coordinator leads the run.</exception>
-    /// <exception cref="ManifestMissingException">There is no head any more.</exception>
+    /// <exception cref="ManifestMissingException">There is no manifest any more.</exception>
     public async Task CommitCheckpoint(RunPlan plan, int term, Checkpoint checkpoint)
     {
         var run = plan.Run;
@@ -66,23 +66,23 @@ public sealed class CheckpointStore(SealedRecords records)
         var sha256 = await records.WriteNew(CheckpointName(run, checkpoint.Version, term), stored);
         var slots = await ReadManifest(run);
         // Who leads cannot have written nothing: the store came back without what it held.
-        if (slots.Head is not { } head)
+        if (slots.Manifest is not { } manifest)
             throw new ManifestMissingException(run);
-        if (!head.Accepts(term))
-            throw new InconsistentStateException($"run {run} is led in term {head.Term}, not {term}");
-        if (head.Has(checkpoint.Version, term))
+        if (!manifest.Accepts(term))
+            throw new InconsistentStateException($"run {run} is led in term {manifest.Term}, not {term}");
+        if (manifest.Has(checkpoint.Version, term))
             return;
-        var undeleted = await Delete(plan, head.Dropped);
-        head = head.With(new CheckpointId(checkpoint.Version, term, sha256), checkpoint, plan.Checkpoints.Keep);
-        await WriteManifest(run, slots, head with { Dropped = [.. undeleted, .. head.Dropped] });
+        var undeleted = await Delete(plan, manifest.Dropped);
+        manifest = manifest.With(new CheckpointId(checkpoint.Version, term, sha256), checkpoint, plan.Checkpoints.Keep);
+        await WriteManifest(run, slots, manifest with { Dropped = [.. undeleted, .. manifest.Dropped] });
     }
 
-    /// <summary>The checkpoints that the head names, oldest first; <see langword="null"/> where there is no such
+    /// <summary>The checkpoints that the manifest names, oldest first; <see langword="null"/> where there is no such
     /// run.</summary>
     public async Task<(ImmutableArray<CheckpointId> Ids, ImmutableArray<string> Warnings)?> List(string run)
     {
         var slots = await ReadManifest(run);
-        return slots.Head is { } head ? (head.Checkpoints, slots.Warnings)
+        return slots.Manifest is { } manifest ? (manifest.Checkpoints, slots.Warnings)
             : slots.Warnings.IsEmpty ? null
             : ([], slots.Warnings);
     }
@@ -99,10 +99,10 @@ public sealed class CheckpointStore(SealedRecords records)
             id.Sha256,
             id
         );
-        var scores = new List<MetricsBlock>();
+        var metrics = new List<MetricsBlock>();
         for (var block = 0; block < blocks.Length; block++)
-            scores.Add(await ReadBlock(run, block, blocks[block], id, warn));
-        checkpoint = MetricsBlock.Join(scores, checkpoint);
+            metrics.Add(await ReadBlock(run, block, blocks[block], id, warn));
+        checkpoint = MetricsBlock.Join(metrics, checkpoint);
         return checkpoint.Version == id.Version
             ? checkpoint
             : throw new BrokenCheckpointException(id.Version, $"it says that it is version {checkpoint.Version}");
@@ -113,7 +113,7 @@ public sealed class CheckpointStore(SealedRecords records)
     /// differ.</exception>
     public async Task<SavedModel> Load(RunPlan plan, CheckpointId id)
     {
-        // Without its scores, which no shard needs: a long run's are longer than its parameters.
+        // Without its metrics, which no shard needs: a long run's are longer than its parameters.
         var name = CheckpointName(plan.Run, id.Version, id.Term);
         var checkpoint = (await ReadRecord<StoredCheckpoint>(name, id.Sha256, id)).Checkpoint;
         var cut = plan with { Granularity = checkpoint.Granularity };
@@ -150,9 +150,9 @@ public sealed class CheckpointStore(SealedRecords records)
         var count = MetricsBlock.Count(checkpoint.Version, StepsInBlock);
         for (var block = known.Of(term).Count; block < count; block++)
         {
-            var scores = MetricsBlock.Of(checkpoint, block, StepsInBlock);
-            await records.WriteNew(BlockName(run, block, isCopy: true), scores);
-            known.Add(await records.WriteNew(BlockName(run, block, isCopy: false), scores));
+            var metrics = MetricsBlock.Of(checkpoint, block, StepsInBlock);
+            await records.WriteNew(BlockName(run, block, isCopy: true), metrics);
+            known.Add(await records.WriteNew(BlockName(run, block, isCopy: false), metrics));
         }
 
         return [.. known.Of(term).Take(count)];
@@ -264,15 +264,15 @@ public sealed class CheckpointStore(SealedRecords records)
                 continue;
             try
             {
-                var head = records.Open<RunManifest>(slots[i]);
-                if (SlotOf(head.Sequence) != i)
+                var manifest = records.Open<RunManifest>(slots[i]);
+                if (SlotOf(manifest.Sequence) != i)
                     warnings.Add(
-                        $"{ManifestName(run, i)} holds what was written as {ManifestName(run, 1 - i)}, the head "
-                            + $"number {head.Sequence}: it was put there in another one's place, and counts only if "
-                            + $"no other one does"
+                        $"{ManifestName(run, i)} holds what was written as {ManifestName(run, 1 - i)}, the manifest "
+                            + $"number {manifest.Sequence}: it was put there in another one's place, and counts only "
+                            + $"if no other one does"
                     );
-                if (newest is null || Outweighs(head, i, newest, slot))
-                    (newest, slot) = (head, i);
+                if (newest is null || Outweighs(manifest, i, newest, slot))
+                    (newest, slot) = (manifest, i);
             }
             catch (BrokenRecordException e)
             {
@@ -280,29 +280,30 @@ public sealed class CheckpointStore(SealedRecords records)
             }
         }
 
-        // The first head has no other one beside it, every later one has.
+        // The first manifest has no other one beside it, every later one has.
         if (newest is { Sequence: > 1 } && !slots[1 - slot].RecordExists)
             warnings.Add($"{ManifestName(run, 1 - slot)} is missing; the other one counts");
         return new ManifestSlots(slots, slot, newest, warnings.ToImmutable());
     }
 
-    // A head under its own name counts before a misplaced one whatever their numbers are. A misplaced one still says
-    // more than none: without any head the run would begin anew.
-    private static bool Outweighs(RunManifest head, int slot, RunManifest other, int otherSlot) =>
-        (SlotOf(head.Sequence) == slot, head.Sequence).CompareTo((SlotOf(other.Sequence) == otherSlot, other.Sequence))
-        > 0;
+    // A manifest under its own name counts before a misplaced one whatever their numbers are. A misplaced one still
+    // says more than none: without any manifest the run would begin anew.
+    private static bool Outweighs(RunManifest manifest, int slot, RunManifest other, int otherSlot) =>
+        (SlotOf(manifest.Sequence) == slot, manifest.Sequence).CompareTo(
+            (SlotOf(other.Sequence) == otherSlot, other.Sequence)
+        ) > 0;
 
-    // Written in turn from 0 on, the number of a head tells where it belongs: a copy over the other one, which is
+    // Written in turn from 0 on, the number of a manifest tells where it belongs: a copy over the other one, which is
     // whole, is found out by that.
     private static int SlotOf(long sequence) => (int)((sequence - 1) % 2);
 
-    private Task WriteManifest(string run, ManifestSlots slots, RunManifest head)
+    private Task WriteManifest(string run, ManifestSlots slots, RunManifest manifest)
     {
         var older = 1 - slots.Newest;
-        // The next number that belongs there: after a misplaced head one is left out, and from then on both are in
+        // The next number that belongs there: after a misplaced manifest one is left out, and from then on both are in
         // their places.
-        var next = SlotOf(head.Sequence + 1) == older ? head.Sequence + 1 : head.Sequence + 2;
-        return records.Replace(ManifestName(run, older), slots.States[older], head with { Sequence = next });
+        var next = SlotOf(manifest.Sequence + 1) == older ? manifest.Sequence + 1 : manifest.Sequence + 2;
+        return records.Replace(ManifestName(run, older), slots.States[older], manifest with { Sequence = next });
     }
 
     private static string ManifestName(string run, int slot) =>
@@ -323,12 +324,12 @@ public sealed class CheckpointStore(SealedRecords records)
     private sealed record ManifestSlots(
         GrainState<StoredBytes>[] States,
         int Newest,
-        RunManifest? Head,
+        RunManifest? Manifest,
         ImmutableArray<string> Warnings
     );
 }
 
-/// <summary>A checkpoint as it is stored: the scores of full blocks stand in records of their own.</summary>
+/// <summary>A checkpoint as it is stored: the metrics of full blocks stand in records of their own.</summary>
 [GenerateSerializer, Immutable, Alias("stored-checkpoint")]
 internal sealed record StoredCheckpoint(
     [property: Id(0)] Checkpoint Checkpoint,
@@ -338,7 +339,7 @@ internal sealed record StoredCheckpoint(
 /// <summary>The store does not hold what it held.</summary>
 public sealed class ManifestMissingException(string run)
     : Exception(
-        $"the store has lost run {run}: the head that named its checkpoints is gone, and they with it. Start it "
+        $"the store has lost run {run}: the manifest that named its checkpoints is gone, and they with it. Start it "
             + $"again under another id"
     );
 

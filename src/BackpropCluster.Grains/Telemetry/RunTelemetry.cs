@@ -92,11 +92,11 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
 
     private void TellSteps(long now)
     {
-        if (latest is not { } score)
+        if (latest is not { } metrics)
             return;
         Metrics.Steps.Add(steps);
         Metrics.Rows.Add(rows);
-        Tell(score, "train");
+        Tell(metrics, "train");
         (steps, rows, latest, toldAt) = (0, 0, null, now);
     }
 
@@ -230,11 +230,11 @@ internal sealed class RunTelemetry(RunPlan plan, string silo, ILogger logger)
     private static void Phase(string phase, long nanoseconds) =>
         Metrics.PhaseDuration.Record(nanoseconds / 1e9, new KeyValuePair<string, object?>("phase", phase));
 
-    private static void Tell(BatchMetrics score, string set)
+    private static void Tell(BatchMetrics metrics, string set)
     {
         KeyValuePair<string, object?> label = new("set", set);
-        Metrics.Loss.Record(score.Loss, label);
-        if (score.Accuracy is { } accuracy)
+        Metrics.Loss.Record(metrics.Loss, label);
+        if (metrics.Accuracy is { } accuracy)
             Metrics.Accuracy.Record(accuracy, label);
     }
 }

@@ -171,10 +171,10 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
             emitted.Add(Spans.Emit(context, name, from, to, common));
         var forwards = new Dictionary<(ActorId, int), string>();
         foreach (var phase in told.GroupBy(t => t.Span.Phase).OrderBy(g => g.Key))
-            EmitPhase(phase, context, common, forwards, emitted, step.Score);
+            EmitPhase(phase, context, common, forwards, emitted, step.Metrics);
         foreach (var (name, from, to) in trace.Boundary)
             emitted.Add(Spans.Emit(context, name, from, to, common));
-        var score = step.Score;
+        var metrics = step.Metrics;
         emitted.Insert(
             0,
             Spans.End(
@@ -183,10 +183,10 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
                 end,
                 [
                     .. common,
-                    TraceAttribute.Of("backprop.loss", score.Loss),
-                    TraceAttribute.Of("backprop.rows", score.Rows),
+                    TraceAttribute.Of("backprop.loss", metrics.Loss),
+                    TraceAttribute.Of("backprop.rows", metrics.Rows),
                     TraceAttribute.Of("backprop.messages", plan.MessagesPerStep),
-                    TraceAttribute.Of(TraceWords.Bytes, step.Placement.BytesThatCross(plan, score.Rows)),
+                    TraceAttribute.Of(TraceWords.Bytes, step.Placement.BytesThatCross(plan, metrics.Rows)),
                     TraceAttribute.Of("backprop.silos", trace.Told.Count),
                 ]
             )
@@ -201,7 +201,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
         TraceAttribute[] common,
         Dictionary<(ActorId, int), string> forwards,
         List<TraceSpan> emitted,
-        Core.Learning.BatchMetrics score
+        Core.Learning.BatchMetrics metrics
     )
     {
         var (start, end) = (phase.Min(t => t.Span.Start), phase.Max(t => t.Span.End));
@@ -217,8 +217,8 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
                     [
                         .. common,
                         TraceAttribute.Of(TraceWords.Silo, silo),
-                        TraceAttribute.Of("backprop.rows", score.Rows),
-                        TraceAttribute.Of("backprop.loss", score.Loss),
+                        TraceAttribute.Of("backprop.rows", metrics.Rows),
+                        TraceAttribute.Of("backprop.loss", metrics.Loss),
                     ],
                     Awaited(span)
                 )
@@ -309,7 +309,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
         Metrics.Spans.Add(rolled, new KeyValuePair<string, object?>("fate", "rolled_up"));
     }
 
-    private sealed record TracedStep(int Step, int Epoch, Core.Learning.BatchMetrics Score, Placement Placement);
+    private sealed record TracedStep(int Step, int Epoch, Core.Learning.BatchMetrics Metrics, Placement Placement);
 
     private sealed record OpenTrace(
         RootSpan Root,

@@ -107,7 +107,7 @@ public sealed class LargeTests : IDisposable
         );
         Assert.Equal(outcome.Result.Steps, again.Result!.Steps);
         Assert.True(
-            late.Max() <= RunProgress.MaxScores && late.Count >= 3,
+            late.Max() <= RunProgress.MaxMetrics && late.Count >= 3,
             $"told in pages of {string.Join(", ", late)}"
         );
     }
