@@ -5,8 +5,8 @@ internal static class ExitCode
 {
     public const int Done = 0;
 
-    /// <summary>A bug of ours.</summary>
-    public const int Defect = 1;
+    /// <summary>An internal error.</summary>
+    public const int InternalError = 1;
 
     /// <summary>Usage or run file.</summary>
     public const int Usage = 2;

@@ -58,7 +58,9 @@ internal static class Failures
                 $"run {run} cannot be saved: {failure.Reason}. {kept} When the folder can be written again, go on "
                     + $"with: {resume}"
             ),
-            _ => throw new InvalidOperationException($"run {run} met a bug of ours: {failure.Reason} ({failure.Key})"),
+            _ => throw new InvalidOperationException(
+                $"run {run} met an internal error: {failure.Reason} ({failure.Key})"
+            ),
         };
     }
 }

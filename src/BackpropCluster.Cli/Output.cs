@@ -5,7 +5,7 @@ using Spectre.Console;
 
 namespace BackpropCluster.Cli;
 
-/// <summary>Standard output carries the result, standard error the talk.</summary>
+/// <summary>Standard output carries the result, standard error the diagnostics.</summary>
 internal static class Output
 {
     public static JsonSerializerOptions Camel { get; } =
@@ -18,10 +18,10 @@ internal static class Output
     /// <summary>The result, for people.</summary>
     public static IAnsiConsole Console { get; } = Create(System.Console.Out, System.Console.IsOutputRedirected);
 
-    /// <summary>The talk: progress and warnings.</summary>
+    /// <summary>Diagnostics: progress and warnings.</summary>
     public static IAnsiConsole Diagnostics { get; } = Create(System.Console.Error, System.Console.IsErrorRedirected);
 
-    /// <summary>Whether the talk may redraw a line.</summary>
+    /// <summary>Whether diagnostics may redraw a line.</summary>
     public static bool DiagnosticsAreLive { get; } =
         !System.Console.IsErrorRedirected && Environment.GetEnvironmentVariable("NO_COLOR") is null or "";
 

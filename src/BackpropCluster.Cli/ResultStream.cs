@@ -30,8 +30,8 @@ internal sealed class ResultStream(Stream console, Action<Exception> unwritten) 
         set => throw new NotSupportedException();
     }
 
-    /// <summary>Lets the console's writers go by way of this: the result's failure ends the command, the talk's is
-    /// nobody's.</summary>
+    /// <summary>Lets the console's writers go by way of this: the result's failure ends the command, that of
+    /// diagnostics is nobody's.</summary>
     public static void Install()
     {
         System.Console.SetOut(

@@ -12,7 +12,7 @@ internal static class Shell
     [SuppressMessage(
         "Design",
         "CA1031",
-        Justification = "The last catch: whatever is left is a bug of ours, and its stack trace belongs into a "
+        Justification = "The last catch: whatever is left is an internal error, and its stack trace belongs into a "
             + "report, not on a user's screen."
     )]
     public static async Task<int> Run(RootCommand root, string[] args, CancellationToken interruption = default)
@@ -66,9 +66,9 @@ internal static class Shell
             Grains.Telemetry.EndpointException => ($"{error.Message} Nothing was started.", ExitCode.Usage),
             OperationCanceledException => ("interrupted; nothing was saved.", ExitCode.Interrupted),
             _ => (
-                $"a bug of ours: {error.GetType().Name}: {error.Message} The report is {Report(error)}; please send it "
-                    + "with the run file.",
-                ExitCode.Defect
+                $"an internal error: {error.GetType().Name}: {error.Message} The report is {Report(error)}; please send "
+                    + "it with the run file.",
+                ExitCode.InternalError
             ),
         };
 

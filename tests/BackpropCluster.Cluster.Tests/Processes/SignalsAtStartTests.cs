@@ -89,7 +89,7 @@ public sealed class SignalsAtStartTests
         if (isItself && !ends.Contains(ended.ExitCode))
             return $"exit code {ended.ExitCode}: {ended.Talk}";
         if (
-            ended.Talk.Contains(" bug of ours", StringComparison.Ordinal)
+            ended.Talk.Contains(" internal error", StringComparison.Ordinal)
             || ended.Talk.Contains("   at ", StringComparison.Ordinal)
         )
             return ended.Talk;
