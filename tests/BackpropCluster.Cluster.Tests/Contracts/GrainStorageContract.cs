@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
 using Orleans.Runtime;
@@ -16,7 +17,7 @@ public abstract class GrainStorageContract : StoreContract
 
     protected abstract SealedRecords Records { get; }
 
-    private protected abstract StoreShell Shell { get; }
+    private protected abstract StoreClient Client { get; }
 
     protected abstract CheckpointStore Store { get; }
 
@@ -110,7 +111,7 @@ public abstract class GrainStorageContract : StoreContract
     protected override async Task<Message> Ask(RunPlan plan, Message request)
     {
         var answer = new StoreAnswer();
-        Shell.Take(plan, request, answer);
+        Client.Take(plan, request, answer);
         return await answer.Heard.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
     }
 
@@ -121,7 +122,7 @@ public abstract class GrainStorageContract : StoreContract
     {
         try
         {
-            return await Shell.Load(plan, id);
+            return await Client.Load(plan, id);
         }
         catch (BrokenCheckpointException)
         {

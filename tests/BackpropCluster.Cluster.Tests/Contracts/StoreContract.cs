@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 
 namespace BackpropCluster.ClusterTests.Contracts;

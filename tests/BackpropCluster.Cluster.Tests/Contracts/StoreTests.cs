@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using BackpropCluster.ClusterTests.Processes;
+using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
@@ -88,7 +89,7 @@ public sealed class FolderStoreTests : GrainStorageContract, IDisposable
     {
         Storage = new FailingFolder(folder.FullName, _ => isFull);
         services = new ServiceCollection().AddSerializer().AddCheckpoints(_ => Storage).BuildServiceProvider();
-        Shell = new StoreShell(Store);
+        Client = new StoreClient(Store);
     }
 
     protected override IGrainStorage Storage { get; }
@@ -97,11 +98,11 @@ public sealed class FolderStoreTests : GrainStorageContract, IDisposable
 
     protected override CheckpointStore Store => services.GetRequiredService<CheckpointStore>();
 
-    private protected override StoreShell Shell { get; }
+    private protected override StoreClient Client { get; }
 
     public void Dispose()
     {
-        Shell.Dispose();
+        Client.Dispose();
         services.Dispose();
         folder.Delete(recursive: true);
     }
@@ -158,7 +159,7 @@ public sealed class RedisStoreTests : GrainStorageContract, IClassFixture<RedisS
 
     protected override CheckpointStore Store => silo.Services.GetRequiredService<CheckpointStore>();
 
-    private protected override StoreShell Shell => silo.Services.GetRequiredService<StoreShell>();
+    private protected override StoreClient Client => silo.Services.GetRequiredService<StoreClient>();
 
     // With less memory than it uses it takes no write.
     protected override Task Refuse(bool refuses) =>
