@@ -2,7 +2,8 @@ using System.Collections.Immutable;
 
 namespace BackpropCluster.Core.Layout;
 
-/// <summary>One place in a rank's program: nothing (idle), an action, or several that run as one (overlapped).</summary>
+/// <summary>One place in a rank's program: nothing (idle), an action, or several that run as one
+/// (overlapped).</summary>
 /// <param name="Parts">In the order in which the text has them.</param>
 public readonly record struct ScheduleCell(ImmutableArray<StageAction> Parts)
 {

@@ -1,4 +1,5 @@
 using BackpropCluster.Core.Layout;
+using BackpropCluster.Core.Layout.Checking;
 using BackpropCluster.Core.Layout.Generators;
 
 namespace BackpropCluster.Tests.Layout;

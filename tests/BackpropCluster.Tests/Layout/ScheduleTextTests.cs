@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using BackpropCluster.Core.Layout;
+using BackpropCluster.Core.Layout.Checking;
 using CsCheck;
 
 namespace BackpropCluster.Tests.Layout;

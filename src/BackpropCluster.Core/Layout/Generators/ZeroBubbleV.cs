@@ -2,7 +2,8 @@ using System.Collections.Immutable;
 
 namespace BackpropCluster.Core.Layout.Generators;
 
-/// <summary>Split backwards on a pipeline that is folded like a V: rank r has stage a = r and stage c = 2p−1−r.</summary>
+/// <summary>Split backwards on a pipeline that is folded like a V: rank r has stage a = r and stage
+/// c = 2p−1−r.</summary>
 /// <remarks>P. Qi et al., "Pipeline Parallelism with Controllable Memory", 2024 (ZB-V of "Zero Bubble Pipeline
 /// Parallelism"). The rule is for n = max(2p−1, m) microbatches; cells of those beyond m become idle.
 /// <code>

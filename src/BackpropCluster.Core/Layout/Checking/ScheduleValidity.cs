@@ -1,11 +1,11 @@
 using System.Collections.Immutable;
 
-namespace BackpropCluster.Core.Layout;
+namespace BackpropCluster.Core.Layout.Checking;
 
 /// <summary>Whether a schedule holds everything that a step needs, once and in order on each rank. Whether the ranks
-/// wait for each other in a circle is another question: WaitGraph.</summary>
-/// <remarks>All ranks 0 … p−1 have work; stages are 0 … S−1, each on one rank; each stage has each microbatch once as F,
-/// and once as B or as I and W; on its rank F stands before B or I, and I before W.</remarks>
+/// wait for each other in a circle is another question: <see cref="WaitGraph"/>.</summary>
+/// <remarks>All ranks 0 … p−1 have work; stages are 0 … S−1, each on one rank; each stage has each microbatch once as
+/// F, and once as B or as I and W; on its rank F stands before B or I, and I before W.</remarks>
 public static class ScheduleValidity
 {
     /// <summary>What is wrong first, rank by rank; <see langword="null"/> if nothing is.</summary>
