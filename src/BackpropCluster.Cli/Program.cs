@@ -29,6 +29,7 @@ internal static class Program
             SiloVerb.Create(),
             ClusterVerb.Create(),
             ParityVerb.Create(),
+            ScheduleVerb.Create(),
             ExploreVerb.Create(),
             ChaosVerb.Create(),
             BenchVerb.Create(),

@@ -1,8 +1,13 @@
+using BackpropCluster.Tests.Reliability;
+
 namespace BackpropCluster.Tests.Layout;
 
 /// <summary>Schedule files that must be refused, each with the rank it is refused at and what is said.</summary>
 internal static class BadSchedules
 {
+    private const int Refused = 5;
+    private const int NoFile = 6;
+
     /// <summary>Files whose text is none.</summary>
     public static TheoryData<string, int?, int?, string> Unreadable() =>
         new()
@@ -63,4 +68,41 @@ internal static class BadSchedules
                 "3B0 has no 3F0 before it, expected the forward first"
             },
         };
+
+    /// <summary>The same as files at the command, and some that no text can show.</summary>
+    public static IEnumerable<BadFile> Files() =>
+        [
+            .. Unreadable()
+                .Concat(Invalid())
+                .Select(row => row.Data)
+                .Select(row => Checked(row.Item1, Refused, row.Item4, path => File.WriteAllText(path, row.Item1))),
+            Checked("a gigabyte", NoFile, "expected at most", path => Sparse(path, 1 << 30)),
+            Checked("a folder", NoFile, "cannot be read", path => Directory.CreateDirectory(path)),
+            Checked("nothing of that name", NoFile, "cannot be read", _ => { }),
+            Checked(
+                "commas",
+                Refused,
+                "more than 4000000 cells",
+                path => File.WriteAllText(path, "0F0" + new string(',', 4_000_000))
+            ),
+        ];
+
+    private static void Sparse(string path, long bytes)
+    {
+        using var file = File.Create(path);
+        file.SetLength(bytes);
+    }
+
+    private static BadFile Checked(string name, int exitCode, string says, Action<string> write) =>
+        new(
+            $"schedule: {name}",
+            exitCode,
+            [says],
+            folder =>
+            {
+                var path = Path.Combine(folder, "s.csv");
+                write(path);
+                return ["schedule", "check", path];
+            }
+        );
 }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Text;
 using BackpropCluster.Tests.Data;
+using BackpropCluster.Tests.Layout;
 using BackpropCluster.Tests.RunFiles;
 
 namespace BackpropCluster.Tests.Reliability;
@@ -15,7 +16,8 @@ internal static class BadFiles
     private const string Tail = "optimizer: { kind: sgd, learning_rate: 0.1 }\ntraining: { epochs: 1 }\n";
     private static readonly byte[] TwoLabels = [0, 0, 8, 1, 0, 0, 0, 2, 0, 1];
 
-    public static IEnumerable<BadFile> All() => [.. RunFiles(), .. Csv(), .. Idx(), .. Safetensors(), .. Bombs()];
+    public static IEnumerable<BadFile> All() =>
+        [.. RunFiles(), .. Csv(), .. Idx(), .. Safetensors(), .. Bombs(), .. BadSchedules.Files()];
 
     // A byte-order mark at a file's beginning is no part of its text.
     private static IEnumerable<BadFile> RunFiles() =>

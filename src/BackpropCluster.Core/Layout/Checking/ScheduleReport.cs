@@ -8,7 +8,7 @@ public sealed record ScheduleReport
 {
     /// <summary>Why it cannot run; <see langword="null"/> if it can. What else stands here is then known as far as the
     /// check came.</summary>
-    public ScheduleRefusal? Refusal { get; private init; }
+    public ScheduleRefusal? Refusal { get; init; }
 
     public required int Ranks { get; init; }
 
@@ -26,8 +26,8 @@ public sealed record ScheduleReport
     /// <summary>The fewest messages that each link must be able to hold.</summary>
     public int? LeastCredits { get; private init; }
 
-    /// <summary>Steps in PyTorch's simulator, of sends, receives and computing actions; <see langword="null"/> if it
-    /// has overlapped cells, which that one does not know.</summary>
+    /// <summary>Steps in PyTorch's simulator, of sends, receives and computing actions; <see langword="null"/> if there
+    /// are overlapped cells or actions of whole stages, which that one does not know.</summary>
     public int? SimulatorSteps { get; private init; }
 
     /// <summary>Who waits for whom where a send ends only with its receive, as the file has them or as PyTorch would
@@ -63,8 +63,11 @@ public sealed record ScheduleReport
             Refusal = credits is null ? null : WaitGraph.Of(schedule, credits).Refuse(),
             Timeline = ScheduleTimeline.Of(schedule, times),
             LeastCredits = WaitGraph.LeastCredits(schedule),
-            SimulatorSteps = lowered.Programs.Any(cells => cells.Any(cell => cell.IsOverlap)) ? null : steps,
+            SimulatorSteps = IsKnownToPyTorchsSimulator(lowered) ? steps : null,
             Rendezvous = Checking.Rendezvous.Refuse(lowered, index),
         };
     }
+
+    private static bool IsKnownToPyTorchsSimulator(PipelineSchedule lowered) =>
+        lowered.Programs.All(cells => cells.All(cell => !cell.IsOverlap && !cell.Parts[0].IsOfStage));
 }
