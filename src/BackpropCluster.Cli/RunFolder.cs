@@ -6,6 +6,8 @@ using System.Text.RegularExpressions;
 using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Grains;
+using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Clustering;
 
 namespace BackpropCluster.Cli;
 
@@ -13,8 +15,8 @@ namespace BackpropCluster.Cli;
 /// metrics.jsonl, summary.json and checkpoints.</summary>
 internal sealed partial class RunFolder : IDisposable
 {
-    /// <summary>Of the folder's contents; raised when an older program could not read a newer one's.</summary>
-    private const int Format = 2;
+    /// <summary>Of the folder's contents; one number with that of the records in it.</summary>
+    private static readonly int Format = StoredBytes.Format;
     private const int ChanceDigits = 10;
     private const int LongestNameInId = 64 - 8 - 2 - ChanceDigits; // beside the day and two dashes
     private static readonly TimeSpan LookBound = TimeSpan.FromMilliseconds(100);
@@ -102,9 +104,13 @@ internal sealed partial class RunFolder : IDisposable
     }
 
     /// <summary>Takes an existing folder to train on in it.</summary>
+    /// <exception cref="CommandFailedException">Another version of the program made it, or another process trains
+    /// there.</exception>
     public static RunFolder Reopen(string directory, string run) =>
         OrFail(() =>
         {
+            // A run of a cluster may have a folder here of the same id that this program has not read yet.
+            ReadManifest(PathOf(directory, run));
             var folder = new RunFolder(PathOf(directory, run), Hold(PathOf(directory, run)));
             // How it ended last time is over.
             File.Delete(System.IO.Path.Combine(folder.Path, "summary.json"));
@@ -118,33 +124,13 @@ internal sealed partial class RunFolder : IDisposable
     public static RunFile Read(string directory, string run, IReadOnlyList<string>? sets)
     {
         var path = PathOf(directory, run);
-        var manifestPath = System.IO.Path.Combine(path, "manifest.json");
-        if (!File.Exists(manifestPath))
+        if (!Exists(directory, run))
             throw new CommandFailedException(
                 ExitCode.Usage,
                 $"there is no run {run} in {directory}. Nothing was started. See: backprop runs list --run-dir "
                     + $"{directory}"
             );
-        Manifest? manifest;
-        try
-        {
-            manifest = JsonSerializer.Deserialize<Manifest>(File.ReadAllText(manifestPath), Output.Camel);
-        }
-        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
-        {
-            throw new CommandFailedException(
-                ExitCode.File,
-                $"{manifestPath} cannot be read: {e.Message} Nothing was started. Restore the file, or train anew."
-            );
-        }
-
-        if (manifest?.Format != Format)
-            throw new CommandFailedException(
-                ExitCode.File,
-                $"{manifestPath}: the run folder is of version "
-                    + $"{manifest?.Format.ToString(CultureInfo.InvariantCulture) ?? "none"}, this program reads "
-                    + $"version {Format}. Nothing was started. Use the program that made it."
-            );
+        var manifest = ReadManifest(path);
         var file = RunFileLoader.Load(System.IO.Path.Combine(path, "run.yaml"), sets);
         if (file.GivenSha256 != manifest.InitSha256)
             throw new CommandFailedException(
@@ -160,6 +146,38 @@ internal sealed partial class RunFolder : IDisposable
                     + $"{manifest.DataSha256[..Math.Min(12, manifest.DataSha256.Length)]}…. Nothing was started. "
                     + $"Restore the files, or train anew."
             );
+    }
+
+    /// <exception cref="CommandFailedException">It cannot be read, or is of another version.</exception>
+    private static Manifest ReadManifest(string path)
+    {
+        var manifestPath = System.IO.Path.Combine(path, "manifest.json");
+        Manifest? manifest;
+        try
+        {
+            manifest = JsonSerializer.Deserialize<Manifest>(File.ReadAllText(manifestPath), Output.Camel);
+        }
+        catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailedException(
+                ExitCode.File,
+                $"{manifestPath} cannot be read: {e.Message} Nothing was started. Restore the file, or train anew."
+            );
+        }
+
+        if (manifest?.Format == Format)
+            return manifest;
+        var maker = manifest?.Backprop is { } version
+            ? $"backprop {ClusterSilo.ReleaseOf(version)}"
+            : "another program";
+        var format = manifest?.Format.ToString(CultureInfo.InvariantCulture) ?? "none";
+        throw new CommandFailedException(
+            ExitCode.File,
+            $"{manifestPath}: the run folder is of format {format}, made by {maker}; this program, backprop "
+                + $"{ClusterSilo.ReleaseOf(ClusterSilo.ProgramVersion)}, reads format {Format}. Nothing was started, "
+                + $"and nothing in it was changed. Use {maker} for it, or train anew: backprop train "
+                + $"{System.IO.Path.Combine(path, "run.yaml")}"
+        );
     }
 
     /// <summary>Whether a process trains in this folder now.</summary>

@@ -53,7 +53,7 @@ internal static class Shell
             or Grains.Checkpoints.StoreUnreachableException
             or ClusterLostException
             or RunTakenException => (error.Message, ExitCode.ClusterLost),
-            SiloRefusedException => (error.Message, ExitCode.File),
+            SiloRefusedException or Grains.Checkpoints.RecordFormatException => (error.Message, ExitCode.File),
             Grains.Checkpoints.BrokenRecordException => (
                 $"{error.Message}. Nothing was changed. Restore it, or train anew under another id.",
                 ExitCode.VerificationFailed

@@ -120,6 +120,11 @@ internal sealed class TrainingSession : IAsyncDisposable
             }
 
             var silos = await client.WaitForSilos(file.Cluster.Silos, cancellation);
+            if (silos.FirstOrDefault(silo => silo.Version != ClusterSilo.ProgramVersion) is { } other)
+                throw new ClusterUnreachableException(
+                    $"silo {other.Name} of {address} runs version {other.Version}, this program is "
+                        + $"{ClusterSilo.ProgramVersion}. Nothing was started. Use one version for silos and clients."
+                );
             var plan = Planner.Plan(run, file, Planner.Load(file), address.IsRedis);
             // Its silos may hold the rows that it began with, or may read these: two halves of a run on different data.
             if (record is not null && record.Plan.DataSha256 != plan.DataSha256)

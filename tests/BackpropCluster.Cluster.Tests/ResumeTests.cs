@@ -195,8 +195,8 @@ public sealed partial class ResumeTests : IDisposable
         await File.WriteAllTextAsync(
             manifest,
             (await File.ReadAllTextAsync(manifest, TestContext.Current.CancellationToken)).Replace(
-                "\"format\":2",
                 "\"format\":3",
+                "\"format\":4",
                 StringComparison.Ordinal
             ),
             TestContext.Current.CancellationToken
@@ -204,7 +204,7 @@ public sealed partial class ResumeTests : IDisposable
         var later = await backprop.Run("train", "--resume", run);
         Assert.Equal(6, later.ExitCode);
         Assert.Contains(
-            "the run folder is of version 3, this program reads version 2",
+            "the run folder is of format 4, made by backprop 0.2.0; this program, backprop 0.2.0, reads format 3",
             later.Talk,
             StringComparison.Ordinal
         );

@@ -5,6 +5,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime;
 using BackpropCluster.Grains;
+using BackpropCluster.Grains.Checkpoints;
 using BackpropCluster.Grains.Clustering;
 using BackpropCluster.Grains.Telemetry;
 
@@ -166,16 +167,21 @@ internal static class DoctorVerb
         try
         {
             await using var store = await address.Connect(cancellation);
+            await StoreFormat.RefuseAnother(address, store, "");
             return Diagnosis.Ok($"{address} answers");
         }
+        // Both say what to do, too.
         catch (ClusterUnreachableException e)
         {
-            // Whose sentences say what to do, too.
             return Diagnosis.Fail(
                 e.Message.Replace(" Nothing was started.", "", StringComparison.Ordinal).TrimEnd('.'),
                 "",
                 ExitCode.ClusterLost
             );
+        }
+        catch (RecordFormatException e)
+        {
+            return Diagnosis.Fail(e.Message.TrimEnd('.'), "", ExitCode.File);
         }
     }
 

@@ -23,6 +23,8 @@ public sealed class CheckpointStore(SealedRecords records)
     /// <summary>Raises the run's term and finds its newest whole checkpoint.</summary>
     /// <param name="lead">The request, with the highest term known to its sender.</param>
     /// <exception cref="RunTakenException">The id belongs to a run of another run file.</exception>
+    /// <exception cref="RecordFormatException">Another version of the program led it last. Nothing was
+    /// changed.</exception>
     public async Task<LeadershipGranted> AcquireLeadership(AcquireLeadership lead)
     {
         var plan = lead.Plan;
@@ -247,9 +249,10 @@ public sealed class CheckpointStore(SealedRecords records)
         {
             return records.Open<T>(record, sha256);
         }
-        catch (BrokenRecordException e)
+        // The manifest that names it is of this version: one of another was put there in its place.
+        catch (Exception e) when (e is BrokenRecordException or RecordFormatException)
         {
-            throw new BrokenCheckpointException(id.Version, $"{name}: {e.Message}");
+            throw new BrokenCheckpointException(id.Version, $"{name}: {e.Message.TrimEnd('.')}");
         }
     }
 

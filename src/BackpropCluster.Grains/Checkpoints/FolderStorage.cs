@@ -127,7 +127,7 @@ public sealed class FolderStorage(string folder) : IGrainStorage, IRunNames
 
     private static InconsistentStateException Changed(string path) => new($"{path} was changed since it was read");
 
-    private static async Task<byte[]?> ReadRecord(string path)
+    internal static async Task<byte[]?> ReadRecord(string path)
     {
         try
         {

@@ -15,7 +15,7 @@ public sealed class RunCatalog(SealedRecords records, IRunNames names, ILogger<R
     internal const string RecordName = "checkpoints/run";
 
     // A point begins no run's id.
-    private const string Index = ".cluster/runs";
+    internal const string Index = ".cluster/runs";
     private const int Attempts = 10;
 
     /// <summary>All runs, the oldest first.</summary>

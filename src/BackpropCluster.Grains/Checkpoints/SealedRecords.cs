@@ -12,7 +12,7 @@ public sealed class SealedRecords(IGrainStorage storage, Serializer serializer)
     /// <summary>The grain type that records go by in their storage.</summary>
     internal const string TypeName = "backprop";
 
-    private const string StateName = "checkpoint";
+    internal const string StateName = "checkpoint";
 
     /// <summary>A record as it lies there, with the tag that replacing it needs.</summary>
     public async Task<GrainState<StoredBytes>> Read(string name)
@@ -27,6 +27,7 @@ public sealed class SealedRecords(IGrainStorage storage, Serializer serializer)
     /// <param name="record">As it was read.</param>
     /// <param name="digest">SHA-256 that it must have; <see langword="null"/> where any whole record will do.</param>
     /// <exception cref="BrokenRecordException">It is not what was written, or another one.</exception>
+    /// <exception cref="RecordFormatException">Another version of the program wrote it.</exception>
     public T Open<T>(GrainState<StoredBytes> record, string? digest = null)
     {
         var bytes = record.State!.Bytes;
@@ -93,5 +94,5 @@ public sealed class SealedRecords(IGrainStorage storage, Serializer serializer)
         }
     }
 
-    private static GrainId IdOf(string name) => GrainId.Create(TypeName, name);
+    internal static GrainId IdOf(string name) => GrainId.Create(TypeName, name);
 }

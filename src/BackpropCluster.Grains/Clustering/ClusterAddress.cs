@@ -17,7 +17,7 @@ public sealed class ClusterAddress
 {
     public const string PasswordVariable = "BACKPROP_REDIS_PASSWORD";
 
-    private const string Id = "backprop";
+    internal const string Id = "backprop";
     private static readonly TimeSpan ConnectBound = TimeSpan.FromSeconds(5);
 
     private readonly string shown;
@@ -79,12 +79,8 @@ public sealed class ClusterAddress
         var colon = uri.UserInfo.IndexOf(':', StringComparison.Ordinal);
         if (uri.UserInfo.Length > 0 && colon != 0)
             return false;
-        var shown = string.Create(
-            CultureInfo.InvariantCulture,
-            $"redis://{uri.Host}:{uri.Port}{(database > 0 ? $"/{database}" : "")}"
-        );
         address = new(
-            shown,
+            Shown(uri.Host, uri.Port, database),
             new DnsEndPoint(uri.Host, uri.Port),
             isRedis: true,
             uri.UserInfo.Length > 1 ? Uri.UnescapeDataString(uri.UserInfo[1..]) : FromEnvironment(),
@@ -167,6 +163,12 @@ public sealed class ClusterAddress
 
     /// <summary>The address without its password.</summary>
     public override string ToString() => shown;
+
+    /// <summary>Another database of the same Redis, without its password.</summary>
+    internal string InDatabase(int database) => Shown(endPoint.Host, endPoint.Port, database);
+
+    private static string Shown(string host, int port, int database) =>
+        string.Create(CultureInfo.InvariantCulture, $"redis://{host}:{port}{(database > 0 ? $"/{database}" : "")}");
 
     private static string? FromEnvironment() =>
         Environment.GetEnvironmentVariable(PasswordVariable) is { Length: > 0 } given ? given : null;

@@ -55,6 +55,9 @@ public sealed class ClusterSilo : IAsyncDisposable
     public static string ProgramVersion { get; } =
         typeof(ClusterSilo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
 
+    /// <summary>The number of a version without the commit that it was built from: of 0.2.0+ab12 it is 0.2.0.</summary>
+    public static string ReleaseOf(string version) => version.Split('+')[0];
+
     public ILocalSiloDetails Details => host.Get<ILocalSiloDetails>();
 
     public IGrainFactory Grains => host.Get<IGrainFactory>();
@@ -83,6 +86,7 @@ public sealed class ClusterSilo : IAsyncDisposable
     /// <summary>Starts a silo; it is a member when this returns.</summary>
     /// <exception cref="ClusterUnreachableException">The store does not answer, or the cluster is of another
     /// version.</exception>
+    /// <exception cref="RecordFormatException">Another version of the program keeps runs in the store.</exception>
     /// <exception cref="PortTakenException">A port is in use.</exception>
     [SuppressMessage(
         "Reliability",
@@ -97,6 +101,7 @@ public sealed class ClusterSilo : IAsyncDisposable
         ClusterSilo? silo = null;
         try
         {
+            await StoreFormat.RefuseAnother(options.Cluster, redis, options.RunDirectory);
             var siloPort = Ports.Take(
                 options.Listen,
                 first is null ? options.SiloPort : options.Cluster.FirstPort,
@@ -235,6 +240,7 @@ public sealed class ClusterSilo : IAsyncDisposable
             {
                 options.CreateMultiplexer = _ => Task.FromResult((redis, true));
                 options.ConfigurationOptions = address.StorageOptions();
+                options.GetStorageKey = StoreFormat.KeyOf;
                 options.GrainStorageSerializer = new StoredBytesSerializer();
                 // Else what is cleared stays as an empty record, and a dropped checkpoint as many of them.
                 options.DeleteStateOnClear = true;

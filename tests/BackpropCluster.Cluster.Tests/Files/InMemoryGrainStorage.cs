@@ -30,6 +30,9 @@ internal sealed class InMemoryGrainStorage(IReadOnlyDictionary<string, byte[]> f
         return Task.CompletedTask;
     }
 
+    /// <summary>All records, by name.</summary>
+    public IReadOnlyDictionary<string, byte[]> Records => records;
+
     /// <summary>Names of all records, in order.</summary>
     public IEnumerable<string> Names => records.Keys.Order(StringComparer.Ordinal);
 

@@ -160,6 +160,29 @@ public sealed class ClusterMistakeTests : IDisposable
     }
 
     [Fact]
+    public async Task AClientOfAnotherVersionIsToldWhichSiloIsOfWhich()
+    {
+        var url = $"localhost:{RedisServer.FreePort()}";
+        var options = new ClusterSiloOptions
+        {
+            Cluster = SharedCluster.AddressOf(url),
+            Name = "odd",
+            Version = "9.9.9-other",
+            RunDirectory = Path.Combine(cluster.Folder, "odd"),
+        };
+        await using var silo = await ClusterSilo.Start(options, TestContext.Current.CancellationToken);
+        ProcessRuns.Write(cluster.Folder, name: "odd");
+        await Each(
+            [
+                ["train", Path.Combine(cluster.Folder, "odd.yaml"), "--set", "cluster.silos=1", "--cluster", url],
+            ],
+            4,
+            $"silo odd of {url} runs version 9.9.9-other, this program is {ClusterSilo.ProgramVersion}. Nothing was "
+                + "started. Use one version for silos and clients."
+        );
+    }
+
+    [Fact]
     public async Task ARunOfAnotherVersionIsRefusedByEachSilo()
     {
         var file = RunFileLoader.Load(ProcessRuns.Write(cluster.Folder), null);
