@@ -118,7 +118,7 @@ internal sealed class ScheduleChart(IAnsiConsole console, int width)
 
     private static string Meaning(ScheduleCell cell) =>
         cell.IsOverlap
-            ? "overlapped"
+            ? "overlap"
             : cell.Parts[0].Kind switch
             {
                 ActionKind.Forward => "forward",
