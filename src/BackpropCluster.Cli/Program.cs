@@ -1,4 +1,5 @@
 using System.CommandLine;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Cli.Verbs;
 
 namespace BackpropCluster.Cli;

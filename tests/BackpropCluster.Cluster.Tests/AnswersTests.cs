@@ -1,6 +1,9 @@
 using BackpropCluster.Core;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Actors;
+using BackpropCluster.Grains.Client;
+using BackpropCluster.Grains.Coordination;
+using BackpropCluster.Grains.Silos;
 using Orleans.Hosting;
 using Orleans.TestingHost;
 

@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.CommandLine;
 
 namespace BackpropCluster.Cluster.Tests;
 

@@ -1,8 +1,9 @@
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Client;
+using BackpropCluster.Grains.Coordination;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;

@@ -1,8 +1,10 @@
 using System.Reflection;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Actors;
 using BackpropCluster.Grains.Bench;
+using BackpropCluster.Grains.Data;
+using BackpropCluster.Grains.Silos;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;

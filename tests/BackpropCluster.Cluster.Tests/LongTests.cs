@@ -64,7 +64,7 @@ public sealed class LongTests : IDisposable
             null
         );
         var start = System.Diagnostics.Stopwatch.GetTimestamp();
-        var table = Grains.DataFiles.Read(new Core.DataSpec { Source = Core.Data.DataSource.Idx, Idx = files });
+        var table = Grains.Data.DataFiles.Read(new Core.DataSpec { Source = Core.Data.DataSource.Idx, Idx = files });
         var took = System.Diagnostics.Stopwatch.GetElapsedTime(start);
         TestContext.Current.TestOutputHelper?.WriteLine($"{table.Rows} rows in {took.TotalSeconds:0.00} s");
         Assert.Equal((60_000, 784, 10), (table.Rows, table.Features, table.ClassCount));

@@ -2,7 +2,7 @@ using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Client;
 
 namespace BackpropCluster.ClusterTests;
 

@@ -1,8 +1,11 @@
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Client;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Coordination;
+using BackpropCluster.Grains.Silos;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Runtime;
 using Orleans.Runtime.Placement;

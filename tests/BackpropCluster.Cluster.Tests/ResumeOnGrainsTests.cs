@@ -1,7 +1,9 @@
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Client;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.ClusterTests;
 

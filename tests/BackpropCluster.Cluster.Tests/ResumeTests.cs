@@ -1,10 +1,11 @@
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
+using BackpropCluster.Grains.Actors;
 using Orleans.Hosting;
 
 namespace BackpropCluster.ClusterTests;

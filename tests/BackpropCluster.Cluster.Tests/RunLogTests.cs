@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Actors;
+using BackpropCluster.Grains.Client;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.ClusterTests;
 

@@ -1,7 +1,9 @@
 using BackpropCluster.Cli.Learn;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Client;
+using BackpropCluster.Grains.Data;
+using BackpropCluster.Grains.Silos;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.TestingHost;
 

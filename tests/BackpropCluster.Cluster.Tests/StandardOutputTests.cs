@@ -1,3 +1,4 @@
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.ClusterTests.Processes;
 
 namespace BackpropCluster.ClusterTests;

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Wire;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Serialization;
 using Orleans.Serialization.Buffers;

@@ -1,4 +1,4 @@
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Tests;

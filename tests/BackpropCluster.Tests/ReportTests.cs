@@ -1,4 +1,4 @@
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.CommandLine;
 
 namespace BackpropCluster.Tests;
 

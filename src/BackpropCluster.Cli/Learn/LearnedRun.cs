@@ -1,8 +1,9 @@
 using System.Collections.Concurrent;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Client;
 
 namespace BackpropCluster.Cli.Learn;
 

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Data;
 
 namespace BackpropCluster.Cli.RunFiles;
 

@@ -4,7 +4,7 @@ using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Data;
 using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.RunFiles;

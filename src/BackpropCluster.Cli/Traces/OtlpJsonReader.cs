@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Grains.Telemetry;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using BackpropCluster.Grains.Actors;
 using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Traces;

@@ -1,4 +1,7 @@
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
+using BackpropCluster.Cli.Runs;
+using BackpropCluster.Grains.Actors;
 using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Traces;

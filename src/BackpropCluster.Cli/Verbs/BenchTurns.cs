@@ -2,13 +2,14 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Cli.Learn;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Bench;
+using BackpropCluster.Grains.Client;
 using BackpropCluster.Grains.Clustering;
 
 namespace BackpropCluster.Cli.Verbs;

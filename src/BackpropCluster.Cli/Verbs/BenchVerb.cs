@@ -2,14 +2,16 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Cli.Learn;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Bench;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Data;
 
 namespace BackpropCluster.Cli.Verbs;
 

@@ -1,6 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
+using BackpropCluster.Cli.Processes;
 using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Grains.Clustering;
 

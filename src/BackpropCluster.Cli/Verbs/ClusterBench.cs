@@ -1,11 +1,13 @@
 using System.Diagnostics;
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
+using BackpropCluster.Cli.Processes;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Bench;
+using BackpropCluster.Grains.Client;
 using BackpropCluster.Grains.Clustering;
 
 namespace BackpropCluster.Cli.Verbs;

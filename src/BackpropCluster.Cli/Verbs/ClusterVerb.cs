@@ -1,8 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.Cli.Verbs;
 

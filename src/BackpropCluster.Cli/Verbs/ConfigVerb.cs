@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Protocol;
 

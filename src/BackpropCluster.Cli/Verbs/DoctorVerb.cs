@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
 using BackpropCluster.Grains.Clustering;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Simulation;
 using BackpropCluster.Simulation.Exploration;

@@ -1,11 +1,14 @@
 using System.Diagnostics;
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Client;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.Cli.Verbs;
 

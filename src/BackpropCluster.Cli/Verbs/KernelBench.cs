@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Learning.Vectors;
 using Spectre.Console;

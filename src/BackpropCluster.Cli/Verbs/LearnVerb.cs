@@ -1,8 +1,9 @@
 using System.CommandLine;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Cli.Learn;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Client;
 using BackpropCluster.Grains.Clustering;
 using Microsoft.Extensions.DependencyInjection;
 

@@ -2,12 +2,13 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Cli.Learn;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Bench;
 using BackpropCluster.Grains.Clustering;
 

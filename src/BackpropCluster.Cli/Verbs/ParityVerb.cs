@@ -1,11 +1,14 @@
 using System.CommandLine;
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Client;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Data;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace BackpropCluster.Cli.Verbs;

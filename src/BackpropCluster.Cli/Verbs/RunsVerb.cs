@@ -1,10 +1,12 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using BackpropCluster.Cli.CommandLine;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.Cli.Verbs;
 

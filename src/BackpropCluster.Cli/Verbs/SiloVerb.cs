@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net;
+using BackpropCluster.Cli.CommandLine;
+using BackpropCluster.Cli.Http;
 using BackpropCluster.Grains.Clustering;
 using BackpropCluster.Grains.Telemetry;
 using Microsoft.Extensions.DependencyInjection;

@@ -1,7 +1,10 @@
 using System.CommandLine;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Cli.RunFiles;
-using BackpropCluster.Grains;
+using BackpropCluster.Cli.Runs;
+using BackpropCluster.Grains.Client;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Coordination;
 using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Verbs;

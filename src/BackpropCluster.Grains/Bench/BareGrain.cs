@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Actors;
 using Orleans.Concurrency;
 
 namespace BackpropCluster.Grains.Bench;

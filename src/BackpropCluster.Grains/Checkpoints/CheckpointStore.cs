@@ -3,6 +3,8 @@ using System.Collections.Immutable;
 using System.Globalization;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Actors;
+using BackpropCluster.Grains.Coordination;
 using Orleans.Storage;
 
 namespace BackpropCluster.Grains.Checkpoints;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Coordination;
 using Microsoft.Extensions.Logging;
 using Orleans.Storage;
 

@@ -1,6 +1,7 @@
 using BackpropCluster.Core.Learning;
 using System.Diagnostics.CodeAnalysis;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Coordination;
 using Orleans.Storage;
 
 namespace BackpropCluster.Grains.Checkpoints;

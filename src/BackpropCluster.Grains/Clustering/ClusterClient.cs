@@ -1,6 +1,8 @@
 using System.Globalization;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Actors;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Silos;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Orleans.Configuration;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using BackpropCluster.Grains.Silos;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Orleans.Configuration;

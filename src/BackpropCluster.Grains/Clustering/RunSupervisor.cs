@@ -1,5 +1,6 @@
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Coordination;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using BackpropCluster.Grains.Actors;
+using BackpropCluster.Grains.Coordination;
 using Microsoft.Extensions.Logging;
 using Orleans.Runtime;
 

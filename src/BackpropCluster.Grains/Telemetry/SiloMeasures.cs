@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Actors;
 
 namespace BackpropCluster.Grains.Telemetry;
 

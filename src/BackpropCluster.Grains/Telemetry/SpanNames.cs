@@ -1,4 +1,5 @@
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Actors;
 
 namespace BackpropCluster.Grains.Telemetry;
 

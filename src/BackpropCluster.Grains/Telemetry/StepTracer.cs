@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using System.Diagnostics;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Actors;
+using BackpropCluster.Grains.Client;
 
 namespace BackpropCluster.Grains.Telemetry;
 

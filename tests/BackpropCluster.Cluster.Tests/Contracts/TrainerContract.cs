@@ -1,6 +1,7 @@
 using BackpropCluster.Core;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
+using BackpropCluster.Grains.Client;
 
 namespace BackpropCluster.ClusterTests.Contracts;
 

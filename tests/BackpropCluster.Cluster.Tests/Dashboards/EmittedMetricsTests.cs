@@ -1,9 +1,11 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.ClusterTests.Processes;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Client;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Data;
+using BackpropCluster.Grains.Silos;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace BackpropCluster.ClusterTests.Dashboards;

@@ -1,7 +1,7 @@
 using BackpropCluster.ClusterTests.Otlp;
 using BackpropCluster.ClusterTests.Processes;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.ClusterTests.Dashboards;
 

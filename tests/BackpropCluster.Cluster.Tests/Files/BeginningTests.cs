@@ -1,5 +1,5 @@
 using BackpropCluster.Core.Learning;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Client;
 
 namespace BackpropCluster.ClusterTests;
 

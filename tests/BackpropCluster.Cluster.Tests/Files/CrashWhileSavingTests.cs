@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using BackpropCluster.Core.Learning;
+using BackpropCluster.Grains.Actors;
 using BackpropCluster.Grains.Checkpoints;
 using Orleans.Storage;
 

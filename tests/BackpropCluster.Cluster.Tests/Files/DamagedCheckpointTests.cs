@@ -2,8 +2,8 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Coordination;
 using Orleans.Storage;
 
 namespace BackpropCluster.ClusterTests;

@@ -1,7 +1,7 @@
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Client;
 
 namespace BackpropCluster.ClusterTests;
 

@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Coordination;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Storage;
 

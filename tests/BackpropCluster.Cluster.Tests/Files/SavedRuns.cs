@@ -1,10 +1,12 @@
 using System.Collections.Immutable;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Client;
+using BackpropCluster.Grains.Silos;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Serialization;
 using Orleans.Storage;

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using BackpropCluster.ClusterTests.Dashboards;
+using BackpropCluster.Grains.Actors;
 using BackpropCluster.Grains.Clustering;
 using BackpropCluster.Grains.Telemetry;
 using Google.Protobuf;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
 
 namespace BackpropCluster.ClusterTests.Processes;
 

@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using BackpropCluster.Cli;
 using BackpropCluster.Cli.RunFiles;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.ClusterTests.Processes;
 

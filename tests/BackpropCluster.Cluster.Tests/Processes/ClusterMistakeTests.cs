@@ -1,8 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
 using BackpropCluster.Cli;
-using BackpropCluster.Grains;
+using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.ClusterTests.Processes;
 

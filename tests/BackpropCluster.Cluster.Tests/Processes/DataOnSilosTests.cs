@@ -1,5 +1,5 @@
-using BackpropCluster.Cli;
-using BackpropCluster.Grains;
+using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.ClusterTests.Processes;
 

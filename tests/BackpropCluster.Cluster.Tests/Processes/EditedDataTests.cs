@@ -1,8 +1,7 @@
 using System.Diagnostics;
-using BackpropCluster.Cli;
 using BackpropCluster.ClusterTests.Reliability;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.ClusterTests.Processes;
 

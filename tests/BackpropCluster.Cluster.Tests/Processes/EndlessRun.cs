@@ -1,9 +1,11 @@
 using System.Globalization;
-using BackpropCluster.Cli;
 using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Actors;
+using BackpropCluster.Grains.Client;
+using BackpropCluster.Grains.Coordination;
 using Orleans.Runtime;
 
 namespace BackpropCluster.ClusterTests.Processes;

@@ -1,4 +1,4 @@
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Grains.Clustering;
 
 namespace BackpropCluster.ClusterTests.Processes;

@@ -1,9 +1,9 @@
 using System.Diagnostics;
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Client;
 using BackpropCluster.Grains.Clustering;
 
 namespace BackpropCluster.ClusterTests.Processes;

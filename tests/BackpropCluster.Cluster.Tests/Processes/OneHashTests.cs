@@ -36,7 +36,7 @@ public sealed class OneHashTests
     {
         foreach (var classes in new[] { true, false })
             await Train(
-                Cli.RunFileLoader.Load(ProcessRuns.Write(cluster.Folder, classes), Placed(cut, placement)),
+                Cli.RunFiles.RunFileLoader.Load(ProcessRuns.Write(cluster.Folder, classes), Placed(cut, placement)),
                 cut,
                 placement
             );

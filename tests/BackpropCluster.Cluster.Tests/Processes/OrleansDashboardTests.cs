@@ -1,7 +1,10 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.Http;
+using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Grains.Actors;
+using BackpropCluster.Grains.Coordination;
 using Microsoft.AspNetCore.Http;
 
 namespace BackpropCluster.ClusterTests.Processes;
@@ -46,7 +49,7 @@ public sealed class OrleansDashboardTests : IDisposable
             run.GetProperty("weightsSha256").GetString()
         );
         await Shows("/orleans/TopGrainMethods", "ShardGrain", silo);
-        await Shows("/orleans/DashboardCounters", "BackpropCluster.Grains.CoordinatorGrain", silo);
+        await Shows("/orleans/DashboardCounters", "BackpropCluster.Grains.Coordination.CoordinatorGrain", silo);
 
         Assert.Equal(HttpStatusCode.Forbidden, (await Get("/orleans/Trace")).Status);
         Assert.Equal(HttpStatusCode.Forbidden, (await Get("/orleans/", host: "rebound.example")).Status);

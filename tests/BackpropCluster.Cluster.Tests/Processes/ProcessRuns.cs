@@ -1,10 +1,11 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using BackpropCluster.Cli;
 using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Client;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.ClusterTests.Processes;
 

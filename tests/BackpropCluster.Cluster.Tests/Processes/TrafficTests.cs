@@ -1,6 +1,5 @@
 using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 
 namespace BackpropCluster.ClusterTests.Processes;
 
@@ -23,7 +22,7 @@ public sealed class TrafficTests
     public async Task WhatCrossesIsWhatAHandCountSays(string cut, string placement)
     {
         string[] placed = [$"cluster.granularity={cut}", $"cluster.placement={placement}"];
-        await Compare(Cli.RunFileLoader.Load(ProcessRuns.Write(cluster.Folder), placed));
+        await Compare(Cli.RunFiles.RunFileLoader.Load(ProcessRuns.Write(cluster.Folder), placed));
         await Compare(ProcessRuns.Digits([.. placed, "training.epochs=1"]));
     }
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.ClusterTests.Processes;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.ClusterTests.Processes;
 
 namespace BackpropCluster.ClusterTests.Reliability;

@@ -1,5 +1,5 @@
 using BackpropCluster.ClusterTests.Processes;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.ClusterTests.Reliability;
 

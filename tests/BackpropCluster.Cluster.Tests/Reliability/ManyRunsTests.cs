@@ -1,7 +1,6 @@
 using System.Globalization;
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.ClusterTests.Processes;
-using BackpropCluster.Grains;
 using Orleans.Runtime;
 
 namespace BackpropCluster.ClusterTests.Reliability;

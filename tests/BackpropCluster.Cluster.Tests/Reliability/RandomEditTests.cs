@@ -1,8 +1,11 @@
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Actors;
+using BackpropCluster.Grains.Client;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.ClusterTests.Reliability;
 

@@ -1,8 +1,10 @@
 using System.Diagnostics;
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Actors;
+using BackpropCluster.Grains.Client;
+using BackpropCluster.Grains.Coordination;
 
 namespace BackpropCluster.ClusterTests.Reliability;
 

@@ -1,11 +1,13 @@
 using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Cli.Traces;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Client;
+using BackpropCluster.Grains.Coordination;
 using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.ClusterTests.Telemetry;

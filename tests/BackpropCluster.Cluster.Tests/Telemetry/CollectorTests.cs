@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using BackpropCluster.ClusterTests.Otlp;
 using BackpropCluster.ClusterTests.Processes;
+using BackpropCluster.Grains.Actors;
 
 namespace BackpropCluster.ClusterTests.Telemetry;
 
@@ -107,7 +108,10 @@ public sealed class CollectorTests : IDisposable
     private async Task TrainsToTheReference((string, string)[] variables)
     {
         var run = await Train(variables, "xor", "training.epochs=100", "trace.every=1");
-        var file = Cli.RunFileLoader.Load(Path.Combine(Backprop.Root, "examples", "xor.yaml"), ["training.epochs=100"]);
+        var file = Cli.RunFiles.RunFileLoader.Load(
+            Path.Combine(Backprop.Root, "examples", "xor.yaml"),
+            ["training.epochs=100"]
+        );
         Assert.Equal(ProcessRuns.Reference(file).WeightsSha256, run.Result.GetProperty("weightsSha256").GetString());
         // The run's own file does not depend on anybody.
         Assert.Equal(

@@ -1,4 +1,5 @@
 using BackpropCluster.ClusterTests.Otlp;
+using BackpropCluster.Grains.Actors;
 using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.ClusterTests.Telemetry;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using BackpropCluster.Cli.CommandLine;
 
 namespace BackpropCluster.Tests.Dashboards;
 

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Text;
 using BackpropCluster.Core.Data;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Data;
 using CsCheck;
 
 namespace BackpropCluster.Tests.Data;

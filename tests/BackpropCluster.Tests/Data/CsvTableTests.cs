@@ -3,7 +3,7 @@ using System.Text;
 using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Data;
 using BackpropCluster.Tests.RunFiles;
 
 namespace BackpropCluster.Tests.Data;

@@ -1,3 +1,4 @@
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Simulation;
 

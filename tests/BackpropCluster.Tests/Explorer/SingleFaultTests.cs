@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using BackpropCluster.Core.Learning;
+using BackpropCluster.Grains.Actors;
 using BackpropCluster.Simulation;
 
 namespace BackpropCluster.Tests.Explorer;

@@ -1,5 +1,6 @@
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Learning.Vectors;
+using BackpropCluster.Grains.Actors;
 using CsCheck;
 
 namespace BackpropCluster.Tests.Learning;

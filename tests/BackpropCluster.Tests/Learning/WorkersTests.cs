@@ -1,7 +1,7 @@
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Actors;
 using CsCheck;
 
 namespace BackpropCluster.Tests.Learning;

@@ -1,4 +1,5 @@
 using BackpropCluster.Cli;
+using BackpropCluster.Cli.CommandLine;
 
 namespace BackpropCluster.Tests.Reliability;
 

@@ -1,3 +1,5 @@
+using BackpropCluster.Grains.Actors;
+
 namespace BackpropCluster.Tests.Reliability;
 
 /// <summary>Bad files at the real commands: one clear error with its exit code, at once, in little memory, and nothing

@@ -1,8 +1,9 @@
 using System.Text;
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.RunFiles;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Cli.Traces;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Coordination;
 using BackpropCluster.Tests.Traces;
 
 namespace BackpropCluster.Tests.Telemetry;

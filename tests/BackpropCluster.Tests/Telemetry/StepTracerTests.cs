@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Telemetry;

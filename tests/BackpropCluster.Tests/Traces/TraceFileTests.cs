@@ -1,5 +1,5 @@
 using System.Text;
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Cli.Traces;
 using BackpropCluster.Grains.Telemetry;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Cli.Traces;
 using BackpropCluster.Grains.Telemetry;
 
