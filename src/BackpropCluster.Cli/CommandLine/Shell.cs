@@ -67,8 +67,8 @@ internal static class Shell
             Grains.Telemetry.EndpointException => ($"{error.Message} Nothing was started.", ExitCode.Usage),
             OperationCanceledException => ("interrupted; nothing was saved.", ExitCode.Interrupted),
             _ => (
-                $"an internal error: {error.GetType().Name}: {error.Message} The report is {Report(error)}; please send "
-                    + "it with the run file.",
+                $"an internal error: {error.GetType().Name}: {error.Message} The report is {Report(error)}; please "
+                    + "send it with the run file.",
                 ExitCode.InternalError
             ),
         };

@@ -6,10 +6,10 @@ using System.Text.RegularExpressions;
 using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Cli.RunFiles;
 using BackpropCluster.Core.Learning;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
 using BackpropCluster.Grains.Clustering;
 using BackpropCluster.Grains.Coordination;
+using BackpropCluster.Grains.Data;
 
 namespace BackpropCluster.Cli.Runs;
 

@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Layout;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Data;
 
 namespace BackpropCluster.Cli.Schedules;
 

@@ -5,9 +5,10 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Runtime;
 using BackpropCluster.Cli.CommandLine;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
 using BackpropCluster.Grains.Clustering;
+using BackpropCluster.Grains.Coordination;
+using BackpropCluster.Grains.Data;
 using BackpropCluster.Grains.Telemetry;
 
 namespace BackpropCluster.Cli.Verbs;

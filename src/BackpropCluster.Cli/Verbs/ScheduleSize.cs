@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Core.Layout;
 using BackpropCluster.Core.Layout.Checking;
 

@@ -1,5 +1,5 @@
-using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Data;
+using BackpropCluster.Core.Learning;
 
 namespace BackpropCluster.Core.Protocol;
 

@@ -1,5 +1,5 @@
-using BackpropCluster.Core.Learning;
 using System.Diagnostics.CodeAnalysis;
+using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using BackpropCluster.Grains.Coordination;
 using Orleans.Storage;

@@ -42,8 +42,8 @@ internal static class MadeUp
             [.. Enumerable.Range(0, length).Select(_ => version + ++count / 1024.0 + salt / 4096.0)];
     }
 
-    /// <summary>What a shard saves of it. The two copies of a layer's weights have one sum, however the layer and the one
-    /// below are cut.</summary>
+    /// <summary>What a shard saves of it. The two copies of a layer's weights have one sum, however the layer and
+    /// the one below are cut.</summary>
     public static ShardSnapshot Part(RunPlan plan, ShardRange shard, int version, int salt)
     {
         var (layer, size) = (Model(plan, version, salt).Layers[shard.Layer - 1], plan.Spec.Optimizer.StateSize);

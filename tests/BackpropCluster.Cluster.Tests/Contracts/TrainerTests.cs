@@ -1,10 +1,13 @@
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.ClusterTests.Processes;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Client;
+using BackpropCluster.Grains.Coordination;
+using BackpropCluster.Grains.Data;
 using BackpropCluster.Simulation;
 
 namespace BackpropCluster.ClusterTests.Contracts;

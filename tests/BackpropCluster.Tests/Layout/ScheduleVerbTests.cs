@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json;
 using BackpropCluster.Cli;
+using BackpropCluster.Cli.CommandLine;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Tests.Reliability;
 
 namespace BackpropCluster.Tests.Layout;

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.Reflection;
-using BackpropCluster.Cli;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Core;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
@@ -12,7 +12,7 @@ namespace BackpropCluster.Tests.Wire;
 /// every message and in every manifest, and two that differ are two runs.</summary>
 public sealed class FingerprintTests
 {
-    // Beside what is traced: where files lie: what they hold is hashed by itself.
+    // Where files lie decides nothing: what they hold is hashed by itself.
     private static readonly string[] Places =
     [
         "Data.Idx.Images",

@@ -1,7 +1,9 @@
 using System.Text;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Coordination;
+using BackpropCluster.Grains.Data;
+using BackpropCluster.Grains.Wire;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Serialization;
 using Orleans.Serialization.Serializers;

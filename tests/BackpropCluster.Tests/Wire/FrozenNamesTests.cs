@@ -1,7 +1,9 @@
 using System.Reflection;
-using BackpropCluster.Cli;
-using BackpropCluster.Grains;
+using BackpropCluster.Cli.Runs;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Coordination;
+using BackpropCluster.Grains.Data;
+using BackpropCluster.Grains.Silos;
 using Orleans;
 using Orleans.Concurrency;
 

@@ -3,9 +3,13 @@ using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Actors;
 using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Coordination;
+using BackpropCluster.Grains.Data;
+using BackpropCluster.Grains.Silos;
 using BackpropCluster.Grains.Telemetry;
+using BackpropCluster.Grains.Wire;
 
 namespace BackpropCluster.Tests.Wire;
 

@@ -2,7 +2,10 @@ using System.Collections;
 using System.Globalization;
 using System.Reflection;
 using BackpropCluster.Core.Protocol;
-using BackpropCluster.Grains;
+using BackpropCluster.Grains.Checkpoints;
+using BackpropCluster.Grains.Coordination;
+using BackpropCluster.Grains.Data;
+using BackpropCluster.Grains.Silos;
 using Orleans;
 using Orleans.Serialization.Codecs;
 
