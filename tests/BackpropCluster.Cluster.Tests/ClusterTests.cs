@@ -107,7 +107,7 @@ public sealed class ThreeSilosTests(ThreeSilos silos) : IClassFixture<ThreeSilos
             {
                 Layers = [Runs.Layer(13, Activation.Identity), Runs.Layer(3, Activation.Identity)],
             },
-            Optimizer = new OptimizerSpec { LearningRate = 10 },
+            Optimizer = new Sgd { LearningRate = 10 },
         };
         var plan = Tables.Plan(run, Granularity.Neuron, "diverging");
         var outcome = await TrainingClient.Train(

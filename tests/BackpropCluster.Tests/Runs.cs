@@ -33,7 +33,7 @@ public static class Runs
                 ],
                 Loss = LossKind.HalfSquaredError,
             },
-            Optimizer = new OptimizerSpec { LearningRate = 0.5 },
+            Optimizer = new Sgd { LearningRate = 0.5 },
             Training = new TrainingSpec
             {
                 Epochs = rounds,
@@ -66,7 +66,7 @@ public static class Runs
                 Layers = [Layer(13, Activation.Tanh), Layer(11, Activation.Relu), Layer(3, Activation.Logistic)],
                 Loss = LossKind.HalfSquaredError,
             },
-            Optimizer = new OptimizerSpec { LearningRate = 0.3 },
+            Optimizer = new Sgd { LearningRate = 0.3 },
             Training = new TrainingSpec { Epochs = epochs, Update = update },
         };
 

@@ -27,7 +27,7 @@ internal static class Tutorial
             Seed = 1,
             Data = new DataSpec { Source = DataSource.Mazur, Shuffle = false },
             Model = new ModelSpec { Layers = [layer, layer], Loss = LossKind.HalfSquaredError },
-            Optimizer = new OptimizerSpec { LearningRate = 0.5 },
+            Optimizer = new Sgd { LearningRate = 0.5 },
             Training = new TrainingSpec
             {
                 Epochs = rounds,

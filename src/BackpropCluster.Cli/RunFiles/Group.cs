@@ -124,7 +124,10 @@ internal sealed class Group<T>(T? standard = default, bool lines = false) : Kind
                 .. keys.Where(k => k is { IsRequired: true, IsConditional: false })
                     .Select(k => JsonValue.Create(k.Name)),
             ]),
-            ["properties"] = new JsonObject(keys.Select(k => KeyValuePair.Create(k.Name, (JsonNode?)k.Schema()))),
+            // Some kinds have a key in common, which takes the same values then.
+            ["properties"] = new JsonObject(
+                keys.DistinctBy(k => k.Name).Select(k => KeyValuePair.Create(k.Name, (JsonNode?)k.Schema()))
+            ),
         };
 
     private static void RefuseUnknown(MapNode map, Where at, List<Key> known)
@@ -137,7 +140,7 @@ internal sealed class Group<T>(T? standard = default, bool lines = false) : Kind
                 entry.Place,
                 Distance(entry.Key, nearest) <= Math.Max(2, entry.Key.Length / 3)
                     ? $"Did you mean '{at.Child(nearest)}'?"
-                    : $"Known here: {string.Join(", ", known.Select(k => k.Name))}."
+                    : $"Known here: {string.Join(", ", known.Select(k => k.Name).Distinct())}."
             );
         }
     }

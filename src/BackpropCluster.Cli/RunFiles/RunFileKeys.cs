@@ -4,7 +4,6 @@ using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
 using static BackpropCluster.Cli.RunFiles.Kinds;
-using static BackpropCluster.Core.Learning.OptimizerKind;
 
 namespace BackpropCluster.Cli.RunFiles;
 
@@ -105,31 +104,44 @@ internal static class RunFileKeys
         .Optional("final", Number(from: 0), s => s.Final, (s, v) => s with { Final = v }, IsCosine);
 
     // PyTorch's names and defaults, and only those that the kind uses.
-    private static readonly Group<OptimizerSpec> Optimizer = new Group<OptimizerSpec>(new() { LearningRate = 0 })
-        .Required("kind", Choice(Words.Optimizers), o => o.Kind, (o, v) => OptimizerSpec.Defaults(v, o.LearningRate))
-        .Required("learning_rate", Number(above: 0), o => o.LearningRate, (o, v) => o with { LearningRate = v })
-        .Optional("lr_decay", Number(0), o => o.LrDecay, (o, v) => o with { LrDecay = v }, For(Adagrad))
-        .Optional(
-            "betas",
-            new Many<double>(Number(from: 0, below: 1), "two numbers such as [0.9, 0.999]", exactly: 2),
-            o => [o.Beta1, o.Beta2],
-            (o, v) => o with { Beta1 = v[0], Beta2 = v[1] },
-            For(Adam, AdamW)
-        )
-        .Optional("alpha", Number(from: 0, below: 1), o => o.Alpha, (o, v) => o with { Alpha = v }, For(RmsProp))
-        .Optional("eps", Number(0), o => o.Eps, (o, v) => o with { Eps = v }, For(Adam, AdamW, Adagrad, RmsProp))
-        .Optional("momentum", Number(0), o => o.Momentum, (o, v) => o with { Momentum = v }, For(Sgd, RmsProp))
-        .Optional("dampening", Number(), o => o.Dampening, (o, v) => o with { Dampening = v }, For(Sgd))
-        .Optional("nesterov", Flag, o => o.Nesterov, (o, v) => o with { Nesterov = v }, For(Sgd))
-        .Optional("weight_decay", Number(0), o => o.WeightDecay, (o, v) => o with { WeightDecay = v })
-        .Optional("centered", Flag, o => o.Centered, (o, v) => o with { Centered = v }, For(RmsProp))
+    private static readonly Group<Sgd> Sgd = new Group<Sgd>()
+        .Optional("momentum", Number(0), o => o.Momentum, (o, v) => o with { Momentum = v })
+        .Optional("dampening", Number(), o => o.Dampening, (o, v) => o with { Dampening = v })
+        .Optional("nesterov", Flag, o => o.Nesterov, (o, v) => o with { Nesterov = v });
+
+    private static readonly Group<Adagrad> Adagrad = new Group<Adagrad>()
+        .Optional("lr_decay", Number(0), o => o.LrDecay, (o, v) => o with { LrDecay = v })
+        .Optional("eps", Number(0), o => o.Eps, (o, v) => o with { Eps = v })
         .Optional(
             "initial_accumulator_value",
             Number(0),
             o => o.InitialAccumulator,
-            (o, v) => o with { InitialAccumulator = v },
-            For(Adagrad)
+            (o, v) => o with { InitialAccumulator = v }
+        );
+
+    private static readonly Group<RmsProp> RmsProp = new Group<RmsProp>()
+        .Optional("alpha", Number(from: 0, below: 1), o => o.Alpha, (o, v) => o with { Alpha = v })
+        .Optional("eps", Number(0), o => o.Eps, (o, v) => o with { Eps = v })
+        .Optional("momentum", Number(0), o => o.Momentum, (o, v) => o with { Momentum = v })
+        .Optional("centered", Flag, o => o.Centered, (o, v) => o with { Centered = v });
+
+    private static readonly Group<Adam> Adam = new Group<Adam>()
+        .Optional(
+            "betas",
+            new Many<double>(Number(from: 0, below: 1), "two numbers such as [0.9, 0.999]", exactly: 2),
+            o => [o.Beta1, o.Beta2],
+            (o, v) => o with { Beta1 = v[0], Beta2 = v[1] }
         )
+        .Optional("eps", Number(0), o => o.Eps, (o, v) => o with { Eps = v });
+
+    private static readonly Group<OptimizerSpec> Optimizer = new Group<OptimizerSpec>(new Sgd { LearningRate = 0 })
+        .Required("kind", Choice(Words.Optimizers), o => o.Kind, (o, v) => OptimizerSpec.Defaults(v, o.LearningRate))
+        .Required("learning_rate", Number(above: 0), o => o.LearningRate, (o, v) => o with { LearningRate = v })
+        .Include(Sgd, o => (o as Sgd)!, (_, v) => v)
+        .Include(Adagrad, o => (o as Adagrad)!, (_, v) => v)
+        .Include(RmsProp, o => (o as RmsProp)!, (_, v) => v)
+        .Include(Adam, o => (o as Adam)!, (_, v) => v)
+        .Optional("weight_decay", Number(0), o => o.WeightDecay, (o, v) => o with { WeightDecay = v })
         .Optional(
             "schedule",
             Rates,
@@ -202,8 +214,6 @@ internal static class RunFileKeys
     private static bool IsStep(Schedule schedule) => schedule.Kind == ScheduleKind.Step;
 
     private static bool IsCosine(Schedule schedule) => schedule.Kind == ScheduleKind.Cosine;
-
-    private static Func<OptimizerSpec, bool> For(params OptimizerKind[] kinds) => o => kinds.Contains(o.Kind);
 }
 
 /// <summary>What the keys of a run file say, before it is known whether they fit the rows.</summary>

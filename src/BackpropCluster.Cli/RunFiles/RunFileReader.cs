@@ -219,7 +219,7 @@ internal static partial class RunFileReader
 
     private static void CheckOptimizer(Section optimizer, OptimizerSpec spec)
     {
-        if (spec.Nesterov && (spec.Momentum == 0 || spec.Dampening != 0))
+        if (spec is Sgd { Nesterov: true } sgd && (sgd.Momentum == 0 || sgd.Dampening != 0))
             throw optimizer.Wrong(
                 "nesterov",
                 "needs a momentum above 0 and no dampening",

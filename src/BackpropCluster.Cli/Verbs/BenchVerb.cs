@@ -171,7 +171,7 @@ internal static class BenchVerb
                 ],
                 Loss = LossKind.CrossEntropy,
             },
-            Optimizer = new OptimizerSpec { LearningRate = 0.01 },
+            Optimizer = new Sgd { LearningRate = 0.01 },
             Training = new TrainingSpec { Epochs = 25 },
         };
         var data = Dataset.Prepare(DataFiles.Read(spec.Data), spec.Data, spec.Seed, 10);

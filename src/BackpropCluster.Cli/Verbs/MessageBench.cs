@@ -138,7 +138,7 @@ internal static class MessageBench
                 Scale = Scaling.MinMax,
             },
             Model = new ModelSpec { Layers = [.. layers], Loss = LossKind.HalfSquaredError },
-            Optimizer = new OptimizerSpec { LearningRate = 1 },
+            Optimizer = new Sgd { LearningRate = 1 },
             // So many that each model is measured for about half a second.
             Training = new TrainingSpec
             {

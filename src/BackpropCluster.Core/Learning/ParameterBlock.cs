@@ -48,7 +48,7 @@ public sealed class ParameterBlock
 
     /// <summary>η of a step where w − η·g is the whole update, the rule of most runs.</summary>
     public double? PlainRate(int step) =>
-        optimizer is { Kind: OptimizerKind.Sgd, Momentum: 0, WeightDecay: 0 } ? optimizer.RateAt(step) : null;
+        optimizer is Sgd { Momentum: 0, WeightDecay: 0 } ? optimizer.RateAt(step) : null;
 
     /// <summary>Takes the next values, computed elsewhere; the array is taken over.</summary>
     public void Prepare(double[] next) => pending = next;
@@ -62,7 +62,7 @@ public sealed class ParameterBlock
         pending = gradient;
         if (PlainRate(step) is { } rate)
             return Kernels.Current.Descend(-rate, Values, gradient);
-        var rule = new OptimizerStep(optimizer, step);
+        var rule = optimizer.At(step);
         var size = optimizer.StateSize;
         var finite = true;
         for (var i = 0; i < gradient.Length; i++)

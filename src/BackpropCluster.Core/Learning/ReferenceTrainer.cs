@@ -94,7 +94,7 @@ public sealed class ReferenceTrainer
             (loss, correct) = part.Loss(rows, loss, correct);
         foreach (var part in microbatches)
             part.Backward(step);
-        Update(microbatches, new OptimizerStep(spec.Optimizer, step));
+        Update(microbatches, spec.Optimizer.At(step));
         return new BatchMetrics(loss / rows, data.HasClasses ? correct : null, rows);
     }
 
@@ -236,11 +236,9 @@ public sealed class ReferenceTrainer
         private double OutgoingWeight(int step, int l, int h, int o) =>
             trainer.spec.Training.Update == UpdateOrder.AfterBackward
                 ? trainer.weights[l + 1][o][h]
-                : new OptimizerStep(trainer.spec.Optimizer, step).Apply(
-                    trainer.weights[l + 1][o][h],
-                    WeightGradient(l + 1, o, h),
-                    [.. trainer.State(l + 1, o, h)]
-                );
+                : trainer
+                    .spec.Optimizer.At(step)
+                    .Apply(trainer.weights[l + 1][o][h], WeightGradient(l + 1, o, h), [.. trainer.State(l + 1, o, h)]);
 
         public double WeightGradient(int l, int o, int i)
         {

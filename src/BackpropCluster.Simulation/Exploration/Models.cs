@@ -60,10 +60,7 @@ public sealed class Models(Reference reference)
                 epochs: 3,
                 batch: 3,
                 microbatches: 2,
-                optimizer: OptimizerSpec.Defaults(OptimizerKind.Sgd, 0.1) with
-                {
-                    Momentum = 0.9,
-                }
+                optimizer: new Sgd { LearningRate = 0.1, Momentum = 0.9 }
             ),
             Run(
                 "adam",
@@ -155,7 +152,7 @@ public sealed class Models(Reference reference)
                 ],
                 Loss = LossKind.HalfSquaredError,
             },
-            Optimizer = optimizer ?? new OptimizerSpec { LearningRate = 0.3 },
+            Optimizer = optimizer ?? new Sgd { LearningRate = 0.3 },
             Training = new TrainingSpec { Epochs = epochs, Update = update },
         };
         var random = new CounterRandom(99, RandomPurpose.Simulation, 2);

@@ -5,12 +5,11 @@ namespace BackpropCluster.Tests.Learning;
 /// <summary>A kind that nobody has written a rule for trains nothing, rather than as another one.</summary>
 public sealed class OptimizerKindTests
 {
-    private static readonly OptimizerSpec Unknown = new() { Kind = (OptimizerKind)99, LearningRate = 0.1 };
+    [Fact]
+    public void EachKindHasARuleOfItsOwn() =>
+        Assert.All(Enum.GetValues<OptimizerKind>(), kind => Assert.Equal(kind, OptimizerSpec.Defaults(kind, 0.1).Kind));
 
     [Fact]
-    public void AnUnknownKindHasNoState() => Assert.Throws<InvalidOperationException>(() => Unknown.StateSize);
-
-    [Fact]
-    public void AnUnknownKindHasNoStep() =>
-        Assert.Throws<InvalidOperationException>(() => new OptimizerStep(Unknown, 1).Apply(1, 1, new double[2]));
+    public void AnUnknownKindHasNone() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => OptimizerSpec.Defaults((OptimizerKind)99, 0.1));
 }

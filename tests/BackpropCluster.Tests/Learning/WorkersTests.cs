@@ -58,7 +58,7 @@ public class WorkersTests
             ],
             Loss = LossKind.HalfSquaredError,
         },
-        Optimizer = new OptimizerSpec { LearningRate = 0.1 },
+        Optimizer = new Sgd { LearningRate = 0.1 },
         Training = new TrainingSpec { Epochs = 1 },
     };
 
@@ -82,7 +82,7 @@ public class WorkersTests
         var shard = new DenseShard(
             Spec with
             {
-                Optimizer = new OptimizerSpec { LearningRate = 0 },
+                Optimizer = new Sgd { LearningRate = 0 },
             },
             features: 3,
             layer: 1,

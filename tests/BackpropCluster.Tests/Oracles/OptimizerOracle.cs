@@ -143,20 +143,34 @@ public sealed class OptimizerOracle
         double Get(string name, double standard) =>
             hyper.TryGetProperty(name, out var value) ? value.GetDouble() : standard;
         var kind = Enum.Parse<OptimizerKind>(json.GetProperty("optimizer").GetString()!, ignoreCase: true);
+        (double, double) Betas() =>
+            hyper.TryGetProperty("betas", out var betas) ? (betas[0].GetDouble(), betas[1].GetDouble()) : (0.9, 0.999);
+        bool Is(string name) => hyper.TryGetProperty(name, out var value) && value.GetBoolean();
         var standard = OptimizerSpec.Defaults(kind, Get("lr", double.NaN));
-        return standard with
+        standard = standard with { WeightDecay = Get("weight_decay", standard.WeightDecay) };
+        return standard switch
         {
-            Momentum = Get("momentum", 0),
-            WeightDecay = Get("weight_decay", standard.WeightDecay),
-            Dampening = Get("dampening", 0),
-            Eps = Get("eps", standard.Eps),
-            Alpha = Get("alpha", standard.Alpha),
-            LrDecay = Get("lr_decay", 0),
-            InitialAccumulator = Get("initial_accumulator_value", 0),
-            Beta1 = hyper.TryGetProperty("betas", out var betas) ? betas[0].GetDouble() : standard.Beta1,
-            Beta2 = hyper.TryGetProperty("betas", out betas) ? betas[1].GetDouble() : standard.Beta2,
-            Centered = hyper.TryGetProperty("centered", out var centered) && centered.GetBoolean(),
-            Nesterov = hyper.TryGetProperty("nesterov", out var nesterov) && nesterov.GetBoolean(),
+            Sgd sgd => sgd with
+            {
+                Momentum = Get("momentum", 0),
+                Dampening = Get("dampening", 0),
+                Nesterov = Is("nesterov"),
+            },
+            Adagrad adagrad => adagrad with
+            {
+                Eps = Get("eps", adagrad.Eps),
+                LrDecay = Get("lr_decay", 0),
+                InitialAccumulator = Get("initial_accumulator_value", 0),
+            },
+            RmsProp rmsprop => rmsprop with
+            {
+                Eps = Get("eps", rmsprop.Eps),
+                Alpha = Get("alpha", rmsprop.Alpha),
+                Momentum = Get("momentum", 0),
+                Centered = Is("centered"),
+            },
+            Adam adam => adam with { Eps = Get("eps", adam.Eps), Beta1 = Betas().Item1, Beta2 = Betas().Item2 },
+            _ => throw new InvalidOperationException($"no oracle knows {kind}"),
         };
     }
 }

@@ -82,7 +82,7 @@ public class DivergingRunTests
                 Layers = [Runs.Layer(13, hidden), Runs.Layer(11, hidden), Runs.Layer(3, last)],
                 Loss = LossKind.HalfSquaredError,
             },
-            Optimizer = new OptimizerSpec { LearningRate = learningRate },
+            Optimizer = new Sgd { LearningRate = learningRate },
             Training = new TrainingSpec { Epochs = 10 },
         };
 

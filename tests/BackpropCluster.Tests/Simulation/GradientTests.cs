@@ -59,7 +59,7 @@ public class GradientTests
                 Layers = [Runs.Layer(5, activation), Runs.Layer(3, activation), Runs.Layer(2, activation)],
                 Loss = LossKind.HalfSquaredError,
             },
-            Optimizer = new OptimizerSpec { LearningRate = 1 },
+            Optimizer = new Sgd { LearningRate = 1 },
             Training = new TrainingSpec { Epochs = 1 },
             Trace = new TraceSpec(1, 0),
         };

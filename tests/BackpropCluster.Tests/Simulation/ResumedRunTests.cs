@@ -171,8 +171,12 @@ public class ResumedRunTests
     private static (RunSpec Spec, Dataset Data) Run(OptimizerKind kind)
     {
         var optimizer = OptimizerSpec.Defaults(kind, 0.05);
-        if (kind is OptimizerKind.Sgd or OptimizerKind.RmsProp)
-            optimizer = optimizer with { Momentum = 0.9 };
+        optimizer = optimizer switch
+        {
+            Sgd sgd => sgd with { Momentum = 0.9 },
+            RmsProp rmsprop => rmsprop with { Momentum = 0.9 },
+            _ => optimizer,
+        };
         var spec = Runs.Uneven(batch: 5, epochs: 4) with { Optimizer = optimizer };
         return (spec, Dataset.Prepare(Runs.SevenFeatures(), spec.Data, spec.Seed, 3));
     }

@@ -86,31 +86,27 @@ internal static class WireSamples
             Given = new GivenParameters([0.1, -0.2, 0.3, -0.0], [1.5, 2.5], "initial.safetensors"),
         };
 
-    private static OptimizerSpec Optimizer =>
+    private static Adam Optimizer =>
         new()
         {
-            Kind = OptimizerKind.AdamW,
             LearningRate = 0.01,
-            Momentum = 0.02,
-            Dampening = 0.03,
-            Nesterov = true,
             WeightDecay = 0.04,
+            Schedule = Schedule,
             Beta1 = 0.05,
             Beta2 = 0.06,
             Eps = 0.07,
-            Alpha = 0.08,
-            Centered = true,
-            LrDecay = 0.09,
-            InitialAccumulator = 0.11,
-            Schedule = new Schedule
-            {
-                Kind = ScheduleKind.Cosine,
-                WarmUp = 11,
-                Every = 12,
-                Factor = 0.13,
-                Over = 14,
-                Final = 0.15,
-            },
+            IsDecoupled = true,
+        };
+
+    private static Schedule Schedule =>
+        new()
+        {
+            Kind = ScheduleKind.Cosine,
+            WarmUp = 11,
+            Every = 12,
+            Factor = 0.13,
+            Over = 14,
+            Final = 0.15,
         };
 
     private static TrainingSpec Training =>
@@ -270,7 +266,35 @@ internal static class WireSamples
             Layer,
             Layer.Given!,
             Optimizer,
-            Optimizer.Schedule,
+            Schedule,
+            new Sgd
+            {
+                LearningRate = 0.01,
+                WeightDecay = 0.04,
+                Schedule = Schedule,
+                Momentum = 0.02,
+                Dampening = 0.03,
+                Nesterov = true,
+            },
+            new Adagrad
+            {
+                LearningRate = 0.01,
+                WeightDecay = 0.04,
+                Schedule = Schedule,
+                LrDecay = 0.09,
+                Eps = 0.07,
+                InitialAccumulator = 0.11,
+            },
+            new RmsProp
+            {
+                LearningRate = 0.01,
+                WeightDecay = 0.04,
+                Schedule = Schedule,
+                Alpha = 0.08,
+                Eps = 0.07,
+                Momentum = 0.02,
+                Centered = true,
+            },
             Training,
             Training.Stop!,
             Spec.Trace,
