@@ -10,10 +10,11 @@ namespace BackpropCluster.Grains.Checkpoints;
 /// <remarks>Orleans' own file storage writes a record in place, so a crash leaves a torn one, and compares its tags
 /// without a lock (decisions/0006). Here a record is written beside its name, flushed to the disk and then renamed; the
 /// tag is the contents' hash, so even a damaged record can be replaced; and a lock file makes comparing and setting one
-/// act for all processes on this machine.</remarks>
+/// act for all processes on this machine, and looking for a new record's name and taking it another one.</remarks>
 public sealed class FolderStorage(string folder) : IGrainStorage, IRunNames
 {
     private const string LockSuffix = ".lock";
+    private const string ClaimSuffix = ".claim";
     private static readonly TimeSpan LockWait = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LockRetry = TimeSpan.FromMilliseconds(5);
 
@@ -57,7 +58,7 @@ public sealed class FolderStorage(string folder) : IGrainStorage, IRunNames
         var path = PathOf(grainId);
         if (File.Exists(path))
         {
-            await using (await Lock(path))
+            await using (await Lock(path + LockSuffix))
             {
                 await Compare(path, grainState);
                 File.Delete(path);
@@ -90,21 +91,32 @@ public sealed class FolderStorage(string folder) : IGrainStorage, IRunNames
     {
         if (state.ETag is null)
         {
-            // Most records are new, and creating a name is one act without a lock.
-            try
-            {
-                File.Move(beside, path, overwrite: false);
-                return;
-            }
-            catch (IOException) when (File.Exists(path))
-            {
+            if (!await Create(path, beside))
                 throw Changed(path);
-            }
+            return;
         }
 
-        await using var held = await Lock(path);
+        await using var held = await Lock(path + LockSuffix);
         await Compare(path, state);
         File.Move(beside, path, overwrite: true);
+    }
+
+    // File.Move that must not overwrite looks for the name first and then renames (dotnet/runtime#31228): of two that
+    // create a record at once the second would take the first one's place, and both would believe that theirs counts.
+    private static async Task<bool> Create(string path, string beside)
+    {
+        bool isNew;
+        await using (await Lock(path + ClaimSuffix))
+        {
+            isNew = !File.Exists(path);
+            if (isNew)
+                File.Move(beside, path, overwrite: true);
+        }
+
+        // Unlike the lock of a record that is replaced it can go: the record is there now, and whoever holds this claim
+        // or a new one of its name finds it. Most records are written once, and each would keep its claim for ever.
+        File.Delete(path + ClaimSuffix);
+        return isNew;
     }
 
     private static void DeleteIfEmpty(string directory)
@@ -144,14 +156,14 @@ public sealed class FolderStorage(string folder) : IGrainStorage, IRunNames
 
     // Held by the open file, so a process that dies lets go. The file stays: were it deleted, one process could hold
     // the old one and another a new one of the same name.
-    private static async Task<FileStream> Lock(string path)
+    private static async Task<FileStream> Lock(string name)
     {
         using var retry = new PeriodicTimer(LockRetry);
         for (var waited = TimeSpan.Zero; ; waited += LockRetry)
         {
             try
             {
-                return new FileStream(path + LockSuffix, FileMode.OpenOrCreate, FileAccess.Write, FileShare.None);
+                return new FileStream(name, FileMode.OpenOrCreate, FileAccess.Write, FileShare.None);
             }
             catch (IOException) when (waited < LockWait)
             {

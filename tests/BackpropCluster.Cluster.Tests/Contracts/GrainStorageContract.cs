@@ -93,6 +93,34 @@ public abstract class GrainStorageContract : StoreContract
         Assert.Equal(8, Records.Open<RunManifest>(await Records.Read(name)).Term);
     }
 
+    /// <summary>Two coordinators that begin a run at the same moment would else both lead in its first term.</summary>
+    [Fact]
+    public async Task OfTwentyThatCreateTheSameRecordOneDoes()
+    {
+        var plan = NewPlan();
+        for (var record = 0; record < 20; record++)
+        {
+            var name = $"{plan.Run}/checkpoints/created-{record}";
+            var known = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Records.Read(name)));
+            var created = await Task.WhenAll(known.Select((state, writer) => Task.Run(() => Creates(state, writer))));
+            var one = Array.IndexOf(created, true);
+            Assert.Equal((one, one), (Array.LastIndexOf(created, true), Records.Open<int>(await Records.Read(name))));
+
+            async Task<bool> Creates(GrainState<StoredBytes> state, int writer)
+            {
+                try
+                {
+                    await Records.Replace(name, state, writer);
+                    return true;
+                }
+                catch (InconsistentStateException)
+                {
+                    return false;
+                }
+            }
+        }
+    }
+
     [Fact]
     public async Task OfTwentyThatLeadAtTheSameMomentNoTwoHaveOneTerm()
     {

@@ -58,7 +58,8 @@ internal sealed class CrashingFolder(string folder, int write, CrashPoint point)
                 }
             );
         if (point == CrashPoint.Locked)
-            await File.WriteAllBytesAsync(path + ".lock", []);
+            foreach (var held in (string[])[".lock", ".claim"])
+                await File.WriteAllBytesAsync(path + held, []);
         if (point == CrashPoint.Renamed)
             await storage.WriteStateAsync(stateName, grainId, grainState);
         throw new CrashException();
