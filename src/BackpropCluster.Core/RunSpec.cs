@@ -28,9 +28,6 @@ public sealed record RunSpec
 
     [Id(5)]
     public required TrainingSpec Training { get; init; }
-
-    [Id(6)]
-    public TraceSpec Trace { get; init; } = TraceSpec.None;
 }
 
 /// <summary>Which rows there are, and how they travel.</summary>

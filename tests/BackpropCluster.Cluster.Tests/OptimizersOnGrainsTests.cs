@@ -30,6 +30,7 @@ public abstract class OptimizersOnGrains(Silos silos)
                 ? p with
                 {
                     Fingerprint = (ulong)p.Run.GetHashCode(StringComparison.Ordinal),
+                    Trace = new TraceSpec(oracle.Marks.Max(), 0),
                 }
                 : null!;
             var outcome = await TrainingClient.Train(

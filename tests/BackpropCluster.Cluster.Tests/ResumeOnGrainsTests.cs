@@ -88,15 +88,7 @@ public sealed class ResumeOnGrainsTests(OneSilo one, ThreeSilos three)
         silos.Heard = _ => coordinator.Interrupt().AsTask().Ignore();
         try
         {
-            await coordinator.Start(
-                plan with
-                {
-                    Spec = plan.Spec with { Trace = new TraceSpec(0, step) },
-                },
-                0,
-                Deadline,
-                ""
-            );
+            await coordinator.Start(plan with { Trace = new TraceSpec(0, step) }, 0, Deadline, "");
             while (await coordinator.Watch(0, 0) is { } progress)
                 if (progress.IsOver)
                     return progress;

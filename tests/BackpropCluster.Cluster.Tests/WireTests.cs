@@ -214,8 +214,8 @@ public sealed class WireTests : IDisposable
 
     private static IEnumerable<Message> Messages()
     {
-        var spec = Runs.Uneven(5, UpdateOrder.DuringBackward) with { Trace = new TraceSpec(2, 50) };
-        var plan = Runs.Plan(spec, Tables.Open(spec), new Granularity(4));
+        var spec = Runs.Uneven(5, UpdateOrder.DuringBackward);
+        var plan = Runs.Plan(spec, Tables.Open(spec), new Granularity(4)) with { Trace = new TraceSpec(2, 50) };
         yield return new Restore(
             Key,
             plan,

@@ -34,8 +34,10 @@ internal static class Tutorial
                 Update = update,
                 Evaluation = Evaluation.TrainingRowsAtTheEnd,
             },
+        };
+        return Planner.Plan($"learn-mazur-{rounds}-{update}-{granularity}", spec, granularity, Planner.Load(spec)) with
+        {
             Trace = new TraceSpec(Math.Min(rounds, RoundsToldInFull), rounds),
         };
-        return Planner.Plan($"learn-mazur-{rounds}-{update}-{granularity}", spec, granularity, Planner.Load(spec));
     }
 }

@@ -8,8 +8,9 @@ namespace BackpropCluster.Cli.RunFiles;
 /// <summary>A run file that was read and found sound: what to train, and where.</summary>
 /// <param name="Spec">What.</param>
 /// <param name="Cluster">Where.</param>
+/// <param name="Trace">What is told of which steps.</param>
 /// <param name="Table">The rows that the file names, as they were read to check it.</param>
-internal sealed record RunFile(RunSpec Spec, ClusterSpec Cluster, Table Table)
+internal sealed record RunFile(RunSpec Spec, ClusterSpec Cluster, TraceSpec Trace, Table Table)
 {
     /// <summary>Reads a run file: defaults &lt; file &lt; <c>--set</c>.</summary>
     /// <param name="path">For places in errors, and for the name where the file gives none.</param>
@@ -52,7 +53,7 @@ internal sealed record RunFile(RunSpec Spec, ClusterSpec Cluster, Table Table)
         string.Concat(
             RunFileKeys
                 .Root.Lines(
-                    new RunKeys(Spec, Cluster),
+                    new RunKeys(Spec, Cluster, Trace),
                     file => folder is null ? file : Path.GetRelativePath(folder, file)
                 )
                 .Select(line => $"{line}\n")

@@ -209,7 +209,7 @@ internal static class RunFileKeys
             .Required("optimizer", Optimizer, r => r.Run.Optimizer, (r, v) => r.With(r.Run with { Optimizer = v }))
             .Required("training", Training, r => r, (_, v) => v)
             .Optional("cluster", Cluster, r => r.Cluster, (r, v) => r.With(v))
-            .Optional("trace", Trace, r => r.Run.Trace, (r, v) => r.With(r.Run with { Trace = v }));
+            .Optional("trace", Trace, r => r.Trace, (r, v) => r with { Trace = v });
 
     private static bool IsStep(Schedule schedule) => schedule.Kind == ScheduleKind.Step;
 
@@ -217,7 +217,7 @@ internal static class RunFileKeys
 }
 
 /// <summary>What the keys of a run file say, before it is known whether they fit the rows.</summary>
-internal sealed record RunKeys(RunSpec Run, ClusterSpec Cluster)
+internal sealed record RunKeys(RunSpec Run, ClusterSpec Cluster, TraceSpec Trace)
 {
     public TrainingSpec Training => Run.Training;
 

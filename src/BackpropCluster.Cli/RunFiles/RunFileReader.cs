@@ -30,12 +30,14 @@ internal static partial class RunFileReader
         LogEvery: 0
     );
 
+    private static readonly TraceSpec StandardTrace = new(First: 3, Every: 50, Words.AutoDetail);
+
     public static RunFile Read(string path, MapNode root)
     {
         RefuseLaterVersions(root);
-        var read = new RunKeys(Standard(path), StandardCluster);
+        var read = new RunKeys(Standard(path), StandardCluster, StandardTrace);
         RunFileKeys.Root.TryRead(root, new Where(path, ""), ref read);
-        var (spec, cluster) = read;
+        var (spec, cluster, trace) = read;
         var file = new Section(root);
         CheckFiles(file.Group("data"), spec.Data);
         // Most of what can be wrong with the keys shows only in the rows.
@@ -45,7 +47,7 @@ internal static partial class RunFileReader
         CheckTraining(file.Group("training"), spec, table);
         CheckOptimizer(file.Group("optimizer"), spec.Optimizer);
         CheckGranularity(file.Group("cluster"), cluster.Granularity.Units, spec.Model);
-        return new RunFile(spec with { Trace = Trace(file.Group("trace"), spec, cluster, table) }, cluster, table);
+        return new RunFile(spec, cluster, Trace(file.Group("trace"), trace, spec, cluster, table), table);
     }
 
     // What a file has to say is null until it is read.
@@ -58,7 +60,6 @@ internal static partial class RunFileReader
             Model = null!,
             Optimizer = null!,
             Training = new() { Epochs = 0 },
-            Trace = new(First: 3, Every: 50, Words.AutoDetail),
         };
 
     // From the file's own name, with what a name may not hold replaced: a default must not be able to fail.
@@ -239,9 +240,9 @@ internal static partial class RunFileReader
             );
     }
 
-    private static TraceSpec Trace(Section keys, RunSpec spec, ClusterSpec cluster, Table table)
+    private static TraceSpec Trace(Section keys, TraceSpec trace, RunSpec spec, ClusterSpec cluster, Table table)
     {
-        var (trace, model) = (spec.Trace, spec.Model);
+        var model = spec.Model;
         var fewest = Math.Max(20, RollUp.Fewest(model.Layers.Length));
         if (keys.Has("max_spans") && trace.MaxSpans < fewest)
             throw keys.Wrong(

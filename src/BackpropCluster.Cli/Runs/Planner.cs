@@ -32,6 +32,7 @@ internal static class Planner
             Checkpoints = file.Cluster.Checkpoints,
             Placement = file.Cluster.Placement,
             GiveUpAfter = file.Cluster.GiveUpAfter,
+            Trace = file.Trace,
         };
         return
             (isInRedis ? PlanLimits.Exceeded(plan, PlanLimits.MaxRedisPartBytes) : PlanLimits.Exceeded(plan))
@@ -60,8 +61,8 @@ internal static class Planner
         Dataset.Prepare(table, spec.Data, spec.Seed, spec.Model.Layers[^1].Units);
 
     // Id and everything that can change a number: two runs that differ in either must never take each other's messages.
-    // So what is traced is left out, and where files lie: what they hold is in, and a run that was moved together with
-    // its data is the same run.
+    // Where files lie is left out: what they hold is in, and a run that was moved together with its data is the same
+    // run.
     private static ulong Fingerprint(string run, RunSpec spec, string dataSha256) =>
         BitConverter.ToUInt64(
             SHA256.HashData(
@@ -70,10 +71,7 @@ internal static class Planner
                     {
                         run,
                         dataSha256,
-                        spec = WithoutPlaces(spec) with
-                        {
-                            Trace = TraceSpec.None,
-                        },
+                        spec = WithoutPlaces(spec),
                     }
                 )
             )

@@ -72,7 +72,7 @@ internal sealed class TrainingSession : IAsyncDisposable
             file.Cluster.Silos,
             port == 0 ? null : port,
             services => services.AddSingleton(DataCatalog.Holding(plan, data)).AddCheckpointFolder(request.Directory),
-            file.Spec.Trace.Orleans,
+            file.Trace.Orleans,
             cancellation
         );
         return new TrainingSession(file, plan, request, cluster, cluster.Grains)
@@ -179,8 +179,7 @@ internal sealed class TrainingSession : IAsyncDisposable
     {
         var file = request.Path is null ? read(request.Sets) : RunFileLoader.Load(request.Path, request.Sets);
         // All lines decide about the result, but those that say where, how often to save and what to trace.
-        string[] Deciding(RunFile f) =>
-            (f with { Cluster = begun.Cluster, Spec = f.Spec with { Trace = begun.Spec.Trace } }).ToYaml().Split('\n');
+        string[] Deciding(RunFile f) => (f with { Cluster = begun.Cluster, Trace = begun.Trace }).ToYaml().Split('\n');
         var difference = Deciding(begun).Zip(Deciding(file)).FirstOrDefault(lines => lines.First != lines.Second);
         // Of two readings of the same files the first is meant: it is the one that was compared with what the run began
         // with.

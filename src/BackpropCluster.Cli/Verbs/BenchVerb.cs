@@ -52,7 +52,7 @@ internal static class BenchVerb
             foreach (var granularity in new[] { Granularity.Neuron, Granularity.Layer })
             {
                 var plan = Tutorial.Plan(10_000, UpdateOrder.AfterBackward, granularity);
-                var spec = plan.Spec with { Trace = TraceSpec.None };
+                var spec = plan.Spec;
                 var data = Planner.Load(spec);
                 rows.Add(
                     await BenchTurns.Compare(
@@ -109,7 +109,8 @@ internal static class BenchVerb
                 {
                     Run = $"{name}-{granularity}",
                     Granularity = granularity,
-                    Spec = plan.Spec with { Trace = trace, Training = training },
+                    Spec = plan.Spec with { Training = training },
+                    Trace = trace,
                 };
                 return BenchTurns.PerSecond(cluster.Grains, plan, _ => 1, cancellation);
             }

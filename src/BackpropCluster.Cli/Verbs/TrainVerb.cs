@@ -84,7 +84,7 @@ internal static class TrainVerb
 
     private static TelemetryExport? Export(TrainingSession session)
     {
-        var orleans = session.Cluster is null && session.File.Spec.Trace.Orleans;
+        var orleans = session.Cluster is null && session.File.Trace.Orleans;
         var export = TelemetryExport.FromEnvironment(Environment.MachineName, orleans);
         if (orleans && export is null)
             System.Console.Error.WriteLine(

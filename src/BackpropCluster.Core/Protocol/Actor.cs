@@ -130,7 +130,7 @@ public abstract class Actor(ActorId id)
     /// <summary>A copy of numbers for an observation, where the step is traced in such detail: the array itself is
     /// filled anew in the next.</summary>
     protected double[] Snapshot(MessageKey key, ReadOnlySpan<double> numbers) =>
-        key.Trace.IsSampled && Plan.Spec.Trace.Detail == TraceDetail.Numbers ? numbers.ToArray() : [];
+        key.Trace.IsSampled && Plan.Trace.Detail == TraceDetail.Numbers ? numbers.ToArray() : [];
 
     private void Adopt(Restore restore, IOutbox outbox)
     {

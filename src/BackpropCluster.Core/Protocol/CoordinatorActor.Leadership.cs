@@ -89,7 +89,7 @@ public sealed partial class CoordinatorActor
         restored = new AckTracker(Placement.SilosThatHold(plan, _ => true));
         ready = new AckTracker(Placement.SilosThatHold(plan, actor => actor.Kind == ActorRole.Shard));
         moving = false;
-        if (plan.Spec.Trace != TraceSpec.None && Term > 1)
+        if (plan.Trace != TraceSpec.None && Term > 1)
             disturbed = Step;
         outbox.Observe(new RestoreBegun(KeyOf(Step, Phase.Forward), Placement));
         outbox.Send(Recipients.Everyone, new Restore(KeyOf(Step, Phase.Forward), plan, Placement, from));

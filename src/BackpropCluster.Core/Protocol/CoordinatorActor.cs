@@ -365,6 +365,6 @@ public sealed partial class CoordinatorActor
             phase,
             0,
             ActorId.Coordinator,
-            plan.Spec.Trace.Samples(step) || step == disturbed ? TraceContext.Sampled : default
+            plan.Trace.Samples(step) || step == disturbed ? TraceContext.Sampled : default
         );
 }

@@ -75,6 +75,10 @@ public sealed record RunPlan
     [Id(12)]
     public TimeSpan GiveUpAfter { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>What is told of which steps; decides no bit, so it is not in the spec.</summary>
+    [Id(13)]
+    public TraceSpec Trace { get; init; } = TraceSpec.None;
+
     public int Depth => Spec.Model.Layers.Length;
 
     /// <summary>The shards of layer 1, 2, … in order of their units.</summary>

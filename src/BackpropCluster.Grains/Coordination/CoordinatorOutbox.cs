@@ -28,7 +28,7 @@ internal sealed class CoordinatorOutbox(
         if (message is Advance { Key.Trace.IsSampled: true } advance)
             message = advance with { Key = advance.Key with { Trace = tracer.Begin(advance.Key) } };
 
-        var isTraced = message is Advance && plan.Spec.Trace.Orleans;
+        var isTraced = message is Advance && plan.Trace.Orleans;
         using var below = isTraced ? OrleansSpans.Below(tracer.RootOf(message.Key.Step)) : default;
         switch (to.Kind)
         {

@@ -22,12 +22,12 @@ public sealed class RollUp
         var perShard = (2 * plan.Spec.Data.Microbatches) + 1;
         foreach (var layer in Enumerable.Range(1, plan.Depth).OrderByDescending(l => plan.ShardsOf(l).Length))
         {
-            if (Spans() <= plan.Spec.Trace.MaxSpans)
+            if (Spans() <= plan.Trace.MaxSpans)
                 return;
             layers.Add(layer);
         }
 
-        mergesMicrobatches = Spans() > plan.Spec.Trace.MaxSpans;
+        mergesMicrobatches = Spans() > plan.Trace.MaxSpans;
 
         long Spans() =>
             Parents

@@ -61,7 +61,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
     public void Before(string name, long start)
     {
         // Of several recoveries in a row the first says when it began.
-        if (plan.Spec.Trace != TraceSpec.None && !before.Exists(b => b.Name == name))
+        if (plan.Trace != TraceSpec.None && !before.Exists(b => b.Name == name))
             before.Add((name, start));
     }
 
@@ -115,7 +115,7 @@ internal sealed class StepTracer(RunPlan plan, Func<long> clock)
     // Orleans has told its own spans already: their root has to stand, and says what became of it.
     private void GiveUp(OpenTrace trace)
     {
-        if (plan.Spec.Trace.Orleans)
+        if (plan.Trace.Orleans)
             Spans.End(
                 trace.Root,
                 trace.Began,

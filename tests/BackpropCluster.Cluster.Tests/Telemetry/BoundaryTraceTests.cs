@@ -72,16 +72,10 @@ public sealed class BoundaryTraceTests
     }
 
     private static RunPlan Plan(string name, CheckpointRule rule) =>
-        Tables.Plan(
-            Runs.Uneven(1, epochs: 600) with
-            {
-                Trace = new TraceSpec(Traced, 0),
-            },
-            Granularity.Neuron,
-            name
-        ) with
+        Tables.Plan(Runs.Uneven(1, epochs: 600), Granularity.Neuron, name) with
         {
             Checkpoints = rule,
+            Trace = new TraceSpec(Traced, 0),
         };
 
     private async Task<TrainingOutcome> Train(Silos silos, RunPlan plan, Action<RunProgress> watch)

@@ -76,7 +76,6 @@ public sealed class OptimizerOracle
             },
             Optimizer = Optimizer(),
             Training = new TrainingSpec { Epochs = steps * batch / Rows },
-            Trace = new TraceSpec(steps, 0),
         };
     }
 

@@ -71,12 +71,7 @@ public class ShardTests
     [Fact]
     public void WhatItObservedDoesNotChangeInTheNextStep()
     {
-        var shard = new TutorialSlice(
-            Runs.Mazur(100, UpdateOrder.AfterBackward) with
-            {
-                Trace = new TraceSpec(100, 0),
-            }
-        );
+        var shard = new TutorialSlice(new TraceSpec(100, 0));
         shard.Receive(shard.Letters.Restore());
         var trace = new TraceContext(1, 2, 3);
         void Forward(int step, double first, double second)

@@ -8,8 +8,13 @@ internal sealed class TutorialSlice
 {
     private static readonly RunSpec Spec = Runs.Mazur(100, UpdateOrder.AfterBackward);
 
-    public TutorialSlice(RunSpec? spec = null) =>
-        Letters = new TestMessages(Runs.Plan(spec ?? Spec, Runs.BuiltIn(Spec), Granularity.Neuron));
+    public TutorialSlice(TraceSpec? trace = null) =>
+        Letters = new TestMessages(
+            Runs.Plan(Spec, Runs.BuiltIn(Spec), Granularity.Neuron) with
+            {
+                Trace = trace ?? TraceSpec.None,
+            }
+        );
 
     public static ActorId H1 { get; } = ActorId.Shard(1, 0);
 

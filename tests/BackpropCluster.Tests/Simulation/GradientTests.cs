@@ -61,7 +61,6 @@ public class GradientTests
             },
             Optimizer = new Sgd { LearningRate = 1 },
             Training = new TrainingSpec { Epochs = 1 },
-            Trace = new TraceSpec(1, 0),
         };
 
     private static Table Rows()

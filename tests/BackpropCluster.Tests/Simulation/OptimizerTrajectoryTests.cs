@@ -1,3 +1,4 @@
+using BackpropCluster.Core;
 using BackpropCluster.Core.Data;
 using BackpropCluster.Core.Learning;
 using BackpropCluster.Core.Protocol;
@@ -44,7 +45,7 @@ public sealed class OptimizerTrajectoryTests
         var reference = ReferenceTrainer.Train(spec, data);
         foreach (var granularity in new[] { Granularity.Neuron, new(2), Granularity.Layer })
         {
-            var plan = Runs.Plan(spec, data, granularity);
+            var plan = Runs.Plan(spec, data, granularity) with { Trace = new TraceSpec(reference.Steps.Length, 0) };
             var carrier = new DeterministicSimulator(plan, data, DeterministicSimulator.Product, Disturbance.None, 3);
             var result = carrier.Run();
             Assert.Equal(reference.WeightsSha256, result!.WeightsSha256);

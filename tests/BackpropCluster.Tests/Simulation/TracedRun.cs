@@ -11,12 +11,15 @@ internal sealed class TracedRun
     private readonly ILookup<(Type Kind, int Step, Phase Phase), Observation> observations;
 
     public TracedRun(RunSpec spec, Granularity granularity, ulong seed = 1)
-        : this(spec with { Trace = new TraceSpec(int.MaxValue, 0) }, Runs.BuiltIn(spec), granularity, seed) { }
+        : this(spec, Runs.BuiltIn(spec), granularity, seed) { }
 
     public TracedRun(RunSpec spec, Core.Data.Dataset data, Granularity granularity, ulong seed)
     {
         var carrier = new DeterministicSimulator(
-            Runs.Plan(spec, data, granularity),
+            Runs.Plan(spec, data, granularity) with
+            {
+                Trace = new TraceSpec(int.MaxValue, 0),
+            },
             data,
             DeterministicSimulator.Product,
             Disturbance.None,

@@ -192,10 +192,7 @@ public sealed class StepTracerTests
             .Sample(
                 (units, silos, microbatches, maxSpans) =>
                 {
-                    var spec = Runs.Uneven(batch: 3, microbatches: microbatches) with
-                    {
-                        Trace = new TraceSpec(1, 0, TraceDetail.Times, maxSpans),
-                    };
+                    var spec = Runs.Uneven(batch: 3, microbatches: microbatches);
                     spec = spec with
                     {
                         Model = spec.Model with
@@ -213,6 +210,7 @@ public sealed class StepTracerTests
                         TrainingRows = 12,
                         TestRows = 0,
                         HasClasses = false,
+                        Trace = new TraceSpec(1, 0, TraceDetail.Times, maxSpans),
                     };
                     var run = new CoordinatorHarness(plan, silos);
                     for (var silo = 0; silo < silos; silo++)
@@ -242,8 +240,9 @@ public sealed class StepTracerTests
 
     private static CoordinatorHarness Tutorial(int silos)
     {
-        var spec = Runs.Mazur(10, UpdateOrder.AfterBackward) with { Trace = new TraceSpec(1, 0) };
-        return new CoordinatorHarness(Runs.Plan(spec, Runs.BuiltIn(spec), Granularity.Neuron), silos);
+        var spec = Runs.Mazur(10, UpdateOrder.AfterBackward);
+        var plan = Runs.Plan(spec, Runs.BuiltIn(spec), Granularity.Neuron) with { Trace = new TraceSpec(1, 0) };
+        return new CoordinatorHarness(plan, silos);
     }
 
     private static StepSpans Shifted(StepSpans told, long milliseconds)

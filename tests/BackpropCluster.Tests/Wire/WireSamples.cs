@@ -39,7 +39,6 @@ internal static class WireSamples
             Model = new ModelSpec { Layers = [Layer], Loss = LossKind.MeanSquaredError },
             Optimizer = Optimizer,
             Training = Training,
-            Trace = new TraceSpec(3, 50, TraceDetail.Numbers, 2001, true),
         };
 
     public static RunPlan Plan { get; } =
@@ -58,6 +57,7 @@ internal static class WireSamples
             DataSha256 = "d00d",
             Version = "0.2.0",
             GiveUpAfter = TimeSpan.FromMinutes(7),
+            Trace = new TraceSpec(3, 50, TraceDetail.Numbers, 2001, true),
         };
 
     public static Checkpoint Checkpoint { get; } =
@@ -297,6 +297,6 @@ internal static class WireSamples
             },
             Training,
             Training.Stop!,
-            Spec.Trace,
+            Plan.Trace,
         ];
 }
