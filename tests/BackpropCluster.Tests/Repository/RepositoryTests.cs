@@ -8,17 +8,6 @@ public sealed partial class RepositoryTests
 {
     private static readonly string Root = FindRoot();
 
-    [Theory, InlineData("BackpropCluster.Core"), InlineData("BackpropCluster.Simulation")]
-    public void PureProjectsKnowNoTaskClockFileOrConsole(string project)
-    {
-        foreach (var (path, text) in Sources(Path.Combine("src", project)))
-            Assert.False(
-                Impure().Match(WithoutComments(text)) is { Success: true } match,
-                $"{path} uses '{Impure().Match(WithoutComments(text)).Value}'; a state machine takes time and "
-                    + $"chance as parameters"
-            );
-    }
-
     [Fact]
     public void NoChanceIsDrawnInTheProduct()
     {
@@ -76,18 +65,6 @@ public sealed partial class RepositoryTests
     {
         foreach (var (path, text) in Sources(Path.Combine("src", "BackpropCluster.Core", folder)))
             Assert.False(WithoutComments(text).Contains("Protocol", StringComparison.Ordinal), path);
-    }
-
-    /// <summary>A seed, or a run, must mean the same on every machine, and the C library's functions are rounded by its
-    /// own lights.</summary>
-    [Theory, InlineData("BackpropCluster.Core"), InlineData("BackpropCluster.Simulation")]
-    public void PureProjectsAskTheCLibraryForNoNumber(string project)
-    {
-        foreach (var (path, text) in Sources(Path.Combine("src", project)))
-            Assert.False(
-                Inexact().Match(WithoutComments(text)) is { Success: true } match,
-                $"{path} uses '{Inexact().Match(WithoutComments(text)).Value}'; see PortableMath"
-            );
     }
 
     /// <summary>The two commands on which a newcomer's first minutes depend.</summary>
@@ -169,14 +146,6 @@ public sealed partial class RepositoryTests
                 ?? throw new InvalidOperationException("the tests do not run below the repository's root");
         return directory.FullName;
     }
-
-    [GeneratedRegex(
-        @"\bTask\b|ValueTask|Stopwatch|DateTime|TimeProvider|Environment\.|\bConsole\.|\bFile\.|Directory\.|Random\.Shared|Guid\.|IGrain\b|: Grain\b"
-    )]
-    private static partial Regex Impure();
-
-    [GeneratedRegex(@"(?<!Portable)Math\.(Pow|Exp|Log\w*|Tanh|Sinh|Cosh|Sin|Cos|Tan|A\w*tan2?|Cbrt)\(")]
-    private static partial Regex Inexact();
 
     [GeneratedRegex("//.*")]
     private static partial Regex LineComment();
