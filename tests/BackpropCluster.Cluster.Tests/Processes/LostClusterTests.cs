@@ -160,11 +160,16 @@ public sealed class LostClusterTests : IDisposable
     [Fact]
     public async Task APlaceInTheTemporaryFolderThatIsTakenIsNamed()
     {
-        var port = RedisServer.FreePort();
+        // A silo's place stays when it is gone, and another test's port may be free again.
+        var (port, place) = (0, "");
+        while (place.Length == 0 || Path.Exists(place))
+        {
+            port = RedisServer.FreePort();
+            place = Path.Combine(Path.GetTempPath(), $"backprop-{Environment.UserName}-localhost-{port}.first");
+        }
+
         // A folder stands for another user's file here: neither can be written, even by root.
-        var taken = Directory.CreateDirectory(
-            Path.Combine(Path.GetTempPath(), $"backprop-{Environment.UserName}-localhost-{port}.first")
-        );
+        var taken = Directory.CreateDirectory(place);
         try
         {
             Mistake.Assert(
