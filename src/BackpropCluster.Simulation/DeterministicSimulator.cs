@@ -31,7 +31,7 @@ public sealed class DeterministicSimulator
     /// <param name="disturbance">What is done to the messages.</param>
     /// <param name="seed">Names the history.</param>
     /// <param name="store">What an earlier run of the same plan left; empty where none is given.</param>
-    /// <param name="exchanges">Silos with an exchange each, which carries what their parts say.</param>
+    /// <param name="exchanges">Silos with an exchange each, which carries what their actors say.</param>
     public DeterministicSimulator(
         RunPlan plan,
         Dataset data,

@@ -12,7 +12,7 @@ namespace BackpropCluster.Cli.Verbs;
 /// reference's bits.</summary>
 internal static class ExploreVerb
 {
-    // Message by message, and through the exchanges of so many silos.
+    // Alone, and between silos.
     private static readonly int[] silosOfSingleFaults = [1, 2, 3];
 
     public static Command Create()

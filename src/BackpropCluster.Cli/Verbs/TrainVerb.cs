@@ -135,6 +135,7 @@ internal static class TrainVerb
                 $"run {run} is trained, its result is told, but not all of {folder.Path} could be written: {why}. "
                     + $"When it can, write it anew with: {session.GoOn}"
             );
+        // A run file with a target has test rows, so there is an evaluation of the last step.
         return session.File.Spec.Training.Stop is not { } stop || stop.IsMet(outcome.Result.Evaluations[^1].Score)
             ? ExitCode.Done
             : throw new CommandFailedException(

@@ -114,7 +114,8 @@ public static class LossRules
         }
     }
 
-    /// <summary>E of one row, summed over its outputs in order.</summary>
+    /// <summary>E of one row, summed over its outputs in order. As the formula stands, for the reference:
+    /// <see cref="Compare"/> is judged by it.</summary>
     public static double Value(this LossKind loss, ReadOnlySpan<double> y, ReadOnlySpan<double> t)
     {
         var sum = 0.0;
@@ -171,8 +172,7 @@ public static class LossRules
     private static double Exponentials(ReadOnlySpan<double> y, double largest, Span<double> exponentials)
     {
         for (var o = 0; o < y.Length; o++)
-            exponentials[o] = y[o] - largest;
-        Kernels.Current.Exp(exponentials, exponentials);
+            exponentials[o] = PortableMath.Exp(y[o] - largest);
         var sum = 0.0;
         foreach (var exponential in exponentials)
             sum += exponential;

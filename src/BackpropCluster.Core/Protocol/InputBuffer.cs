@@ -24,7 +24,7 @@ public sealed class InputBuffer
 {
     private readonly int[] units;
 
-    // made with the first array of one sender: a neuron whose exchange brings whole layers needs none
+    // made with the first array of one sender: an actor, whose exchange brings whole layers, needs none
     private int[] firstUnit = [];
     private bool[] filled = [];
     private double[] values = [];

@@ -96,6 +96,7 @@ public sealed record Scenario(
         return new Scenario(
             models[chance.Below(models.Length, 2)],
             cuts[chance.Below(cuts.Length, 3)],
+            // Not 1 + Below(5): a seed names the history that it has named before.
             Math.Max(1, chance.Below(6, 4)),
             (PlacementRule)chance.Below(4, 5),
             saves[chance.Below(saves.Length, 6)],

@@ -67,6 +67,7 @@ public abstract class SiloTrainerContract(bool isSpread) : CarrierContract
             TimeSpan.FromSeconds(20),
             cancellation: TestContext.Current.CancellationToken
         );
+        // Assert.NotNull would not say why.
         Assert.True(outcome.Result is not null, $"the run failed: {outcome.Last.Failure?.Reason}");
         Assert.Equal(0, outcome.Last.Recoveries);
         // Else equal bits would tell nothing about arrays that cross.

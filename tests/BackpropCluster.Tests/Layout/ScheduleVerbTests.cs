@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using BackpropCluster.Cli;
 using BackpropCluster.Cli.CommandLine;
@@ -11,7 +10,6 @@ namespace BackpropCluster.Tests.Layout;
 [Collection(nameof(SerialTests))]
 public sealed class ScheduleVerbTests : IDisposable
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("backprop-schedule-");
 
     public void Dispose() => folder.Delete(recursive: true);
@@ -36,7 +34,16 @@ public sealed class ScheduleVerbTests : IDisposable
     [Fact]
     public async Task ShowPrintsTheChartAndTheFiguresUnderIt()
     {
-        var (exitCode, output, talk) = await RunAsAProcess("show", "zbv", "--ranks", "4", "--microbatches", "8");
+        // A child: a chart goes to the console that the process began with.
+        var (exitCode, output, talk) = await Child.Backprop(
+            "schedule",
+            "show",
+            "zbv",
+            "--ranks",
+            "4",
+            "--microbatches",
+            "8"
+        );
         Assert.Equal((0, ""), (exitCode, talk));
         Assert.StartsWith("ticks 0 to 19\nr0 0F0 0F1 0F2 ", output, StringComparison.Ordinal);
         Assert.Contains("\nmakespan 51, idle 5.88 %; in the ranks' spans 0.00 %\n", output, StringComparison.Ordinal);
@@ -184,33 +191,5 @@ public sealed class ScheduleVerbTests : IDisposable
             Console.SetOut(output);
             Console.SetError(error);
         }
-    }
-
-    // A chart goes to the console that the process began with.
-    private static async Task<(int ExitCode, string Output, string Talk)> RunAsAProcess(params string[] arguments)
-    {
-        var start = new ProcessStartInfo(
-            "dotnet",
-            [Path.Combine(AppContext.BaseDirectory, "backprop.dll"), "schedule", .. arguments]
-        )
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            StandardOutputEncoding = System.Text.Encoding.UTF8,
-        };
-        using var process = Process.Start(start)!;
-        var (output, talk) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        using var bound = new CancellationTokenSource(Bound);
-        try
-        {
-            await process.WaitForExitAsync(bound.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            process.Kill(entireProcessTree: true);
-            Assert.Fail($"backprop schedule {string.Join(' ', arguments)} did not end within {Bound.TotalSeconds} s");
-        }
-
-        return (process.ExitCode, await output, await talk);
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using BackpropCluster.Cli.CommandLine;
 using BackpropCluster.Cli.Traces;
@@ -10,7 +9,6 @@ namespace BackpropCluster.Tests.Traces;
 /// pipe.</summary>
 public sealed class TraceVerbTests : IDisposable
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
     private readonly TraceFolder folder = new();
 
     public void Dispose() => folder.Dispose();
@@ -117,30 +115,6 @@ public sealed class TraceVerbTests : IDisposable
         Assert.Equal(2, (await Run("export", "--to", "jaeger-json")).ExitCode);
     }
 
-    private async Task<(int ExitCode, string Output, string Talk)> Run(params string[] arguments)
-    {
-        var start = new ProcessStartInfo(
-            "dotnet",
-            [Path.Combine(AppContext.BaseDirectory, "backprop.dll"), "trace", .. arguments, "--run-dir", folder.Path]
-        )
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            StandardOutputEncoding = System.Text.Encoding.UTF8,
-        };
-        using var process = Process.Start(start)!;
-        var (output, talk) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-        using var bound = new CancellationTokenSource(Bound);
-        try
-        {
-            await process.WaitForExitAsync(bound.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            process.Kill(entireProcessTree: true);
-            Assert.Fail($"backprop trace {string.Join(' ', arguments)} did not end within {Bound.TotalSeconds} s");
-        }
-
-        return (process.ExitCode, await output, await talk);
-    }
+    private Task<(int ExitCode, string Output, string Diagnostics)> Run(params string[] arguments) =>
+        Child.Backprop(["trace", .. arguments, "--run-dir", folder.Path]);
 }
